@@ -1,0 +1,3 @@
+"""Tandem: mobile payments that you can run yourself."""
+
+__version__ = "0.1.0"

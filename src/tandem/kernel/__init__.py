@@ -1,0 +1,39 @@
+"""Values that every room speaks: money, ids, time, randomness, refusals. No I/O, no framework."""
+
+from tandem.kernel.clock import Clock, ManualClock, SystemClock
+from tandem.kernel.errors import Invalid, NotFound, Refused
+from tandem.kernel.ids import Entropy, Ids, entry_of, read_id, show_id, system_entropy, transfer_id
+from tandem.kernel.money import (
+    MAX_AMOUNT,
+    Currency,
+    basis_points,
+    check_amount,
+    currency,
+    currency_by_number,
+    format_amount,
+    parse_amount,
+)
+
+__all__ = [
+    "MAX_AMOUNT",
+    "Clock",
+    "Currency",
+    "Entropy",
+    "Ids",
+    "Invalid",
+    "ManualClock",
+    "NotFound",
+    "Refused",
+    "SystemClock",
+    "basis_points",
+    "check_amount",
+    "currency",
+    "currency_by_number",
+    "entry_of",
+    "format_amount",
+    "parse_amount",
+    "read_id",
+    "show_id",
+    "system_entropy",
+    "transfer_id",
+]

@@ -1,0 +1,68 @@
+"""The root of every refusal, and the two that every room needs.
+
+    Refused                what was asked is not done; nothing was written
+    ├── Invalid            the request itself is wrong: a field, an amount, a code
+    ├── NotFound           no such thing, or it is somebody else's
+    └── (each room's own, in its errors.py)
+
+A refusal is a value: a stable `code` (snake_case, part of the API), a sentence for a person that
+says what to do, and the data that explains it as dataclass fields. What it becomes on a wire
+(an HTTP status, an ISO 8583 response code) is that wire's own table; no refusal knows one.
+Anything that is not a `Refused` is a fault of ours.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Refused(Exception):
+    """What was asked is not done, and nothing was written."""
+
+    code: ClassVar[str] = "refused"
+
+    def sentence(self) -> str:
+        """What happened and what to do, in one or two plain sentences."""
+        return "This was refused."
+
+    def data(self) -> dict[str, Any]:
+        """The facts behind the refusal: the dataclass fields, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+    # A frozen dataclass refuses every assignment, but Python itself must be able to write the
+    # traceback, context and notes of an exception while it is being raised.
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("__"):
+            Exception.__setattr__(self, name, value)
+        else:
+            message = f"{type(self).__name__} is a value; {name} cannot change"
+            raise AttributeError(message)
+
+
+@dataclass(frozen=True)
+class Invalid(Refused):
+    """A field of the request cannot be used as it stands."""
+
+    code: ClassVar[str] = "invalid_request"
+    field: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Name the field and say what it must be."""
+        return f"{self.field}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class NotFound(Refused):
+    """There is no such thing, or it belongs to somebody else: the two are not told apart."""
+
+    code: ClassVar[str] = "not_found"
+    kind: str
+    id: str
+
+    def sentence(self) -> str:
+        """Say what was looked for."""
+        return f"There is no {self.kind} {self.id} that you can see."

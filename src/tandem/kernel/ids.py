@@ -1,0 +1,77 @@
+"""Ids: UUIDv7 (RFC 9562 §5.7), so that they grow with time and keep the indexes warm.
+
+Outside the database an id is shown with a prefix that says what it names: `pay_0199…`, the prefix
+and the UUID's 32 hexadecimal digits, the same digits that SQL shows.
+
+A **journal entry**'s id ends in a zero byte, and its transfers take that id with their ordinal
+(1 to 255) in the last byte. So an entry's transfers are one range of the primary key, and whoever
+lost an answer can ask for the outcome by the id alone.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from tandem.kernel.clock import Clock
+from tandem.kernel.errors import Invalid
+
+Entropy = Callable[[int], bytes]
+"""A source of randomness: takes a number of bytes, returns that many."""
+
+system_entropy: Entropy = os.urandom
+
+MAX_TRANSFERS_PER_ENTRY: Final = 255
+_ORDINAL_MASK: Final = 0xFF
+_SHOWN = re.compile(r"([a-z]{2,8})_([0-9a-f]{32})", re.ASCII)
+
+
+class Ids:
+    """Makes UUIDv7 ids in growing order, from a clock and a source of randomness passed in.
+
+    `rand_a` (12 bits) counts within a millisecond (RFC 9562 §6.2, method 1), so ids of one maker
+    are strictly increasing even if the clock stands still or steps back.
+    """
+
+    def __init__(self, clock: Clock, entropy: Entropy = system_entropy) -> None:
+        self._clock = clock
+        self._entropy = entropy
+        self._last = 0
+
+    def new(self) -> UUID:
+        """A new id."""
+        tick = int(self._clock.now().timestamp() * 1000) << 12
+        self._last = tick = max(tick, self._last + 1)
+        random = int.from_bytes(self._entropy(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+        return UUID(int=(tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random)
+
+    def entry(self) -> UUID:
+        """A new journal entry's id: its last byte is zero, left for its transfers."""
+        return UUID(int=self.new().int & ~_ORDINAL_MASK)
+
+
+def transfer_id(entry_id: UUID, ordinal: int) -> UUID:
+    """The id of the `ordinal`-th transfer (from 1) of a journal entry."""
+    if not 1 <= ordinal <= MAX_TRANSFERS_PER_ENTRY:
+        message = f"an entry has 1 to {MAX_TRANSFERS_PER_ENTRY} transfers, not {ordinal}"
+        raise ValueError(message)
+    return UUID(int=entry_id.int | ordinal)
+
+
+def entry_of(transfer: UUID) -> UUID:
+    """The id of the journal entry that a transfer belongs to."""
+    return UUID(int=transfer.int & ~_ORDINAL_MASK)
+
+
+def show_id(prefix: str, value: UUID) -> str:
+    """The id as people and the API see it: `pay_` and 32 hexadecimal digits."""
+    return f"{prefix}_{value.hex}"
+
+
+def read_id(prefix: str, text: str, field: str = "id") -> UUID:
+    """Read an id that was shown with `prefix`. Raises `Invalid` if it isn't one."""
+    match = _SHOWN.fullmatch(text)
+    if match is None or match[1] != prefix:
+        raise Invalid(field, f"must be {prefix}_ followed by 32 hexadecimal digits")
+    return UUID(hex=match[2])

@@ -1,0 +1,89 @@
+"""Money: integer minor units of an ISO 4217 currency. No float comes near it.
+
+An amount is always an `int` of minor units (fen, cents, yen) beside a `Currency`; the two are
+joined only to be read from people or shown to them. One function rounds: `basis_points`.
+"""
+
+import re
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import iso4217
+
+from tandem.kernel.errors import Invalid
+
+MAX_AMOUNT: Final = 10**15
+"""The largest single amount, in minor units. A bigint balance holds over nine thousand of them,
+so that no sum of a group of transfers can overflow before it is checked."""
+
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,15})(?:\.([0-9]{1,4}))?", re.ASCII)
+
+
+class Currency(NamedTuple):
+    """An ISO 4217 currency: `code` (CNY), `number` (156, also its ledger) and `exponent`, the
+    count of decimal places of its minor unit (2; yen 0, dinar 3)."""
+
+    code: str
+    number: int
+    exponent: int
+
+
+_BY_CODE: Final = {
+    entry.code: Currency(entry.code, entry.number, entry.exponent)
+    for entry in iso4217.Currency
+    if entry.exponent is not None and entry.number is not None
+}
+_BY_NUMBER: Final = {entry.number: entry for entry in _BY_CODE.values()}
+
+
+def currency(code: str, field: str = "currency") -> Currency:
+    """The currency of an ISO 4217 alphabetic code. Raises `Invalid` if there is none."""
+    found = _BY_CODE.get(code)
+    if found is None:
+        raise Invalid(field, f"{code[:8]!r} is not an ISO 4217 currency code such as CNY or EUR")
+    return found
+
+
+def currency_by_number(number: int) -> Currency:
+    """The currency of an ISO 4217 number (156 is CNY). Raises `Invalid` if there is none."""
+    found = _BY_NUMBER.get(number)
+    if found is None:
+        raise Invalid("currency", f"{number:03d} is not an ISO 4217 currency number")
+    return found
+
+
+def parse_amount(text: str, unit: Currency, field: str = "amount") -> int:
+    """Read an amount as a person writes it (`38` or `38.00`) into minor units.
+
+    Raises `Invalid` for anything else: signs, grouping, exponents, more decimals than the currency
+    has, zero, and amounts above `MAX_AMOUNT`.
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
+        raise Invalid(field, f"write it in digits with a point, such as 38.00, not {text[:24]!r}")
+    whole, decimals = match[1], match[2] or ""
+    if len(decimals) > unit.exponent:
+        raise Invalid(field, f"{unit.code} has {unit.exponent} decimal places, not {len(decimals)}")
+    minor = int(whole + decimals.ljust(unit.exponent, "0"))
+    return check_amount(minor, field)
+
+
+def check_amount(minor: int, field: str = "amount") -> int:
+    """Return an amount that can be moved: 1 to `MAX_AMOUNT`. Raises `Invalid` otherwise."""
+    if not 1 <= minor <= MAX_AMOUNT:
+        raise Invalid(field, f"must be a whole number of minor units from 1 to {MAX_AMOUNT}")
+    return minor
+
+
+def format_amount(minor: int, unit: Currency) -> str:
+    """The amount in the plain form that `parse_amount` reads, with a minus sign if negative."""
+    value = Decimal(minor).scaleb(-unit.exponent)
+    return f"{value:.{unit.exponent}f}"
+
+
+def basis_points(minor: int, rate: int) -> int:
+    """`rate` hundredths of a percent of an amount, rounded half to even. The one place that rounds."""
+    quotient, remainder = divmod(minor * rate, 10_000)
+    if remainder * 2 > 10_000 or (remainder * 2 == 10_000 and quotient % 2):
+        quotient += 1
+    return quotient
