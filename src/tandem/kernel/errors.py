@@ -8,14 +8,15 @@
 A refusal is a value: a stable `code` (snake_case, part of the API), a sentence for a person that
 says what to do, and the data that explains it as dataclass fields. What it becomes on a wire
 (an HTTP status, an ISO 8583 response code) is that wire's own table; no refusal knows one.
-Anything that is not a `Refused` is a fault of ours.
+Anything that is not a `Refused` is a fault of ours. (`eq=False`: Python hashes exceptions and
+writes to them while they are raised, so they can be neither compared by value nor frozen.)
 """
 
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refused(Exception):
     """What was asked is not done, and nothing was written."""
 
@@ -32,17 +33,8 @@ class Refused(Exception):
     def __str__(self) -> str:
         return self.sentence()
 
-    # A frozen dataclass refuses every assignment, but Python itself must be able to write the
-    # traceback, context and notes of an exception while it is being raised.
-    def __setattr__(self, name: str, value: object) -> None:
-        if name.startswith("__"):
-            Exception.__setattr__(self, name, value)
-        else:
-            message = f"{type(self).__name__} is a value; {name} cannot change"
-            raise AttributeError(message)
 
-
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Invalid(Refused):
     """A field of the request cannot be used as it stands."""
 
@@ -55,7 +47,7 @@ class Invalid(Refused):
         return f"{self.field}: {self.reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class NotFound(Refused):
     """There is no such thing, or it belongs to somebody else: the two are not told apart."""
 
