@@ -16,12 +16,16 @@ MAX_AMOUNT: Final = 10**15
 """The largest single amount, in minor units. A bigint balance holds over nine thousand of them,
 so that no sum of a group of transfers can overflow before it is checked."""
 
+_BASIS: Final = 10_000
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,15})(?:\.([0-9]{1,4}))?", re.ASCII)
 
 
 class Currency(NamedTuple):
-    """An ISO 4217 currency: `code` (CNY), `number` (156, also its ledger) and `exponent`, the
-    count of decimal places of its minor unit (2; yen 0, dinar 3)."""
+    """An ISO 4217 currency.
+
+    `code` is CNY, `number` 156 (it also names the currency's ledger), `exponent` the count of
+    decimal places of the minor unit: 2; yen 0, dinar 3.
+    """
 
     code: str
     number: int
@@ -82,8 +86,8 @@ def format_amount(minor: int, unit: Currency) -> str:
 
 
 def basis_points(minor: int, rate: int) -> int:
-    """`rate` hundredths of a percent of an amount, rounded half to even. The one place that rounds."""
-    quotient, remainder = divmod(minor * rate, 10_000)
-    if remainder * 2 > 10_000 or (remainder * 2 == 10_000 and quotient % 2):
+    """`rate` hundredths of a percent of an amount. The one place that rounds: half to even."""
+    quotient, remainder = divmod(minor * rate, _BASIS)
+    if remainder * 2 > _BASIS or (remainder * 2 == _BASIS and quotient % 2):
         quotient += 1
     return quotient
