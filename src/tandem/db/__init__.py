@@ -1,0 +1,31 @@
+"""PostgreSQL: embedded or given, connections, migrations, set-based statements, units of work."""
+
+from tandem.db.idempotency import Idempotency, IdempotencyConflict, earlier_answer, keep_answer
+from tandem.db.pool import (
+    Connection,
+    Pool,
+    Record,
+    open_journal_connection,
+    open_pool,
+    sqlstate,
+)
+from tandem.db.table import Integer, Json, SmallInt, Table
+from tandem.db.unit import work
+
+__all__ = [
+    "Connection",
+    "Idempotency",
+    "IdempotencyConflict",
+    "Integer",
+    "Json",
+    "Pool",
+    "Record",
+    "SmallInt",
+    "Table",
+    "earlier_answer",
+    "keep_answer",
+    "open_journal_connection",
+    "open_pool",
+    "sqlstate",
+    "work",
+]

@@ -1,0 +1,62 @@
+"""Connections: a pool for reads and units of work, a single one for each journal."""
+
+from typing import Any, TypeAlias
+
+import asyncpg
+
+APP_ROLE = "tandem_app"
+"""The role that the application works as: it may not change or delete what is booked."""
+
+# asyncpg's classes are generic to the type checker only, so the names are strings.
+Record = asyncpg.Record
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
+
+
+async def open_pool(dsn: str, *, size: int = 10) -> Pool:
+    """A pool of at most `size` connections that work as the application's role."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        command_timeout=60,
+        server_settings={"role": APP_ROLE, "application_name": "tandem"},
+    )
+
+
+async def open_journal_connection(dsn: str) -> Connection:
+    """The one connection that a journal commits through.
+
+    Every statement of a journal looks rows up by key. A generic plan without sequential scans and
+    hash joins says so: it is planned once and stays right while a table grows from nothing.
+    """
+    connection: Connection = await asyncpg.connect(
+        dsn,
+        command_timeout=60,
+        statement_cache_size=500,
+        max_cacheable_statement_size=64 * 1024,
+        server_settings={
+            "role": APP_ROLE,
+            "application_name": "tandem journal",
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "jit": "off",
+        },
+    )
+    # Between groups the journal's transaction is open and empty (it holds no snapshot and no lock);
+    # a server's timeouts for idle transactions must not end it.
+    await connection.execute(
+        "SELECT set_config(name, '0', false) FROM pg_settings "
+        "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+    )
+    return connection
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The five-character SQLSTATE of a PostgreSQL error, if it is one."""
+    state: Any = getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) else None

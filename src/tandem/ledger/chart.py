@@ -1,0 +1,90 @@
+"""The chart of accounts: which kinds there are, and what each may do (docs/ledger.md)."""
+
+from enum import IntEnum, IntFlag
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from tandem.kernel import Currency
+
+OPERATOR_ID: Final = UUID(int=0x00000000_0000_7000_8000_000000000000)
+"""The owner of the operator's own accounts."""
+
+_LOW_BITS: Final = 0xFFFF
+
+
+class AccountFlags(IntFlag):
+    """What an account forbids, in TigerBeetle's terms; `overdraft` loosens it by an amount."""
+
+    NONE = 0
+    DEBITS_MUST_NOT_EXCEED_CREDITS = 1
+    CREDITS_MUST_NOT_EXCEED_DEBITS = 2
+
+
+class AccountCode(IntEnum):
+    """The kinds of account."""
+
+    BANK = 1
+    """Asset: what the operator has at its bank. Top-ups debit it, payouts credit it."""
+    PERSON = 2
+    """Liability: what the operator owes a person, the balance of a wallet."""
+    MERCHANT = 3
+    """Liability: what the operator owes a merchant; with an overdraft, what it owes us."""
+    FEES = 4
+    """Income: what merchants have paid for payments."""
+
+    @property
+    def flags(self) -> AccountFlags:
+        """What accounts of this kind forbid."""
+        if self is AccountCode.BANK:
+            return AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS
+        return AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
+
+
+class TransferCode(IntEnum):
+    """Why money moved."""
+
+    TOP_UP = 1
+    PAYOUT = 2
+    PAYMENT = 3
+    FEE = 4
+    REFUND = 5
+    SEND = 6
+
+
+class AccountKey(NamedTuple):
+    """Names an account: whose it is, in which currency's ledger (ISO 4217 number), of which kind.
+
+    Its id follows from these three, so nobody looks an account up, and a second one for the same
+    three cannot exist: the owner's UUIDv7 with its last 16 bits replaced by ledger and code.
+    """
+
+    owner_id: UUID
+    ledger: int
+    code: AccountCode
+    id: UUID
+
+    @classmethod
+    def of(cls, owner_id: UUID, unit: Currency, code: AccountCode) -> "AccountKey":
+        """The key of an owner's account in a currency."""
+        account_id = UUID(int=(owner_id.int & ~_LOW_BITS) | unit.number << 6 | code)
+        return cls(owner_id, unit.number, code, account_id)
+
+
+def bank(unit: Currency) -> AccountKey:
+    """The operator's account at its bank."""
+    return AccountKey.of(OPERATOR_ID, unit, AccountCode.BANK)
+
+
+def fees(unit: Currency) -> AccountKey:
+    """The operator's income from fees."""
+    return AccountKey.of(OPERATOR_ID, unit, AccountCode.FEES)
+
+
+def person(person_id: UUID, unit: Currency) -> AccountKey:
+    """A person's balance."""
+    return AccountKey.of(person_id, unit, AccountCode.PERSON)
+
+
+def merchant(merchant_id: UUID, unit: Currency) -> AccountKey:
+    """A merchant's balance."""
+    return AccountKey.of(merchant_id, unit, AccountCode.MERCHANT)

@@ -1,0 +1,208 @@
+"""Journal entries: what a room of the domain asks the journal to commit, and what it gets to see.
+
+An entry says beforehand which rows it touches; the journal locks and reads them for the whole group
+and calls `decide`, a pure function from the `View` to a `Decision`. Transfers, rows and events of a
+decision are committed together or not at all.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from tandem.db import Idempotency, IdempotencyConflict, Table
+from tandem.ledger.chart import AccountKey
+from tandem.ledger.errors import StaleTerms
+from tandem.ledger.model import (
+    ACCOUNTS,
+    RESERVATIONS,
+    TRANSFERS,
+    Account,
+    Reservation,
+    Transfer,
+    TransferKind,
+    TransferRow,
+    book,
+    new_account,
+)
+
+R = TypeVar("R", bound=msgspec.Struct)
+Key = Any
+"""A primary key: its column's value, or a tuple of its columns' values."""
+
+
+class Write(NamedTuple):
+    """A row to insert, or to update if it was read before."""
+
+    table: Table[Any]
+    row: msgspec.Struct
+
+
+@dataclass(frozen=True, slots=True)
+class Touches:
+    """What an entry must lock and read before it can be decided.
+
+    `accounts` are opened if nobody used them yet. `rows` are existing rows of other tables by
+    primary key. `pending` are ids of pending transfers it may resolve. `terms` says for each
+    owner under which version of its terms the entry was made.
+    """
+
+    accounts: Sequence[AccountKey] = ()
+    rows: Sequence[tuple[Table[Any], Key]] = ()
+    pending: Sequence[UUID] = ()
+    terms: Sequence[tuple[AccountKey, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an entry comes to: an answer for its caller, and what is written.
+
+    `answer` is rendered as JSON; a repeat with the same idempotency key gets the same bytes.
+    """
+
+    answer: msgspec.Struct
+    transfers: Sequence[Transfer] = ()
+    writes: Sequence[Write] = ()
+
+
+class Entry(Protocol):
+    """One thing to commit. Implementations are values: what they need is in their fields."""
+
+    @property
+    def id(self) -> UUID:
+        """The entry's id (kernel `Ids.entry`): its last byte is zero."""
+        ...
+
+    @property
+    def idempotency(self) -> Idempotency | None:
+        """What makes it happen once, if its caller may repeat it."""
+        ...
+
+    def touches(self) -> Touches:
+        """What to lock and read."""
+        ...
+
+    def decide(self, view: "View") -> Decision:
+        """Decide on what was read. Pure; raises a `Refused` to write nothing."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """What the caller of an entry gets: the answer as JSON, and whether it is a repeat."""
+
+    body: bytes
+    replayed: bool
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A row of `idempotency`: the answer that a key got."""
+
+    owner_id: UUID
+    key: str
+    fingerprint: bytes
+    answer: bytes
+    created_at: datetime
+
+
+ANSWERS: Final = Table("idempotency", Answer, key=("owner_id", "key"), shared=True)
+
+Rows = defaultdict[Table[Any], dict[Key, Any]]
+
+
+class View:
+    """What a group's entries see, one after another: the rows as read, with the changes so far.
+
+    `now` is the moment of the group; `day_of` tells the operator's calendar day of a moment.
+    """
+
+    def __init__(self, now: datetime, day_of: Callable[[datetime], date]) -> None:
+        self.now = now
+        self.day_of = day_of
+        self.rows: Rows = defaultdict(dict)
+        self.inserted: Rows = defaultdict(dict)
+        self.updated: Rows = defaultdict(dict)
+        self.pending: dict[UUID, TransferRow] = {}
+        self.open_pending: set[UUID] = set()
+        self.released: set[UUID] = set()
+        self._unopened: dict[UUID, Account] = {}
+
+    @property
+    def day(self) -> date:
+        """Today, in the operator's calendar."""
+        return self.day_of(self.now)
+
+    def account(self, key: AccountKey) -> Account:
+        """The account; one that nobody used yet opens with its first transfer."""
+        found: Account | None = self.rows[ACCOUNTS].get(key.id) or self._unopened.get(key.id)
+        if found is None:
+            found = self._unopened[key.id] = new_account(key, self.now, self.day)
+        return found
+
+    def row(self, table: Table[R], key: Key) -> R | None:
+        """The row as it stands now, or None if there is none."""
+        found: R | None = self.rows[table].get(key)
+        return found
+
+    def decide(self, entry: Entry) -> Outcome:
+        """Decide one entry and take its changes in; if it raises a `Refused`, nothing changed."""
+        repeat = self._repeat(entry.idempotency)
+        if repeat is not None:
+            return repeat
+        for key, version in entry.touches().terms:
+            account = self.account(key)
+            if account.terms > version:
+                raise StaleTerms(key.owner_id, version, account.terms)
+        decision = entry.decide(self)
+        booked = book(
+            entry.id,
+            decision.transfers,
+            account=self.account,
+            pending=self.pending,
+            open_ids=self.open_pending,
+            now=self.now,
+            day_of=self.day_of,
+        )
+        self._take_in(booked, decision.writes)
+        body = msgspec.json.encode(decision.answer)
+        if entry.idempotency is not None:
+            self._write(ANSWERS, Answer(*entry.idempotency, body, self.now))
+        return Outcome(body, replayed=False)
+
+    def _repeat(self, idempotency: Idempotency | None) -> Outcome | None:
+        if idempotency is None:
+            return None
+        found = self.row(ANSWERS, (idempotency.owner_id, idempotency.key))
+        if found is None:
+            return None
+        if found.fingerprint != idempotency.fingerprint:
+            raise IdempotencyConflict(idempotency.key)
+        return Outcome(found.answer, replayed=True)
+
+    def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
+        accounts = self.rows[ACCOUNTS]
+        for transfer in booked:
+            self._write(TRANSFERS, transfer)
+            for side in (transfer.debit_account_id, transfer.credit_account_id):
+                self._write(ACCOUNTS, accounts.get(side) or self._unopened[side])
+            if transfer.kind == TransferKind.PENDING:
+                self.pending[transfer.id] = transfer
+                self.open_pending.add(transfer.id)
+                self._write(RESERVATIONS, Reservation(transfer.id, transfer.expires_at))
+            elif transfer.pending_id is not None:
+                self._release(transfer.pending_id)
+        for table, row in writes:
+            self._write(table, row)
+
+    def _write(self, table: Table[Any], row: msgspec.Struct) -> None:
+        key, rows = table.key_of(row), self.rows[table]
+        new = key not in rows or key in self.inserted[table]
+        rows[key] = row
+        (self.inserted if new else self.updated)[table][key] = row
+
+    def _release(self, pending_id: UUID) -> None:
+        if self.inserted[RESERVATIONS].pop(pending_id, None) is None:
+            self.released.add(pending_id)  # else: reserved and resolved within this group

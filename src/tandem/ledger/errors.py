@@ -1,0 +1,125 @@
+"""Why the ledger refuses.
+
+Refused
+├── InsufficientFunds      an account would go beyond what it may
+├── PendingNotFound        no such reservation
+├── PendingResolved        the reservation was posted, voided or expired before
+├── PendingExpired         the reservation's time is over
+├── AmountExceedsPending   more is posted than was reserved
+├── StaleTerms             decided under terms that have changed: read them and decide again
+├── JournalBusy            the queue is full: come back later
+└── OutcomeUnknown         the database was lost during the commit: ask by id or by key
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from tandem.kernel import Refused
+
+
+@dataclass(eq=False)
+class InsufficientFunds(Refused):
+    """A debit would take an account beyond what it may spend. Amounts in minor units."""
+
+    code: ClassVar[str] = "insufficient_funds"
+    account_id: UUID
+    available: int
+    amount: int
+
+    def sentence(self) -> str:
+        """Say that the balance does not suffice."""
+        return "The balance does not cover this amount. Nothing was paid."
+
+
+@dataclass(eq=False)
+class PendingNotFound(Refused):
+    """There is no pending transfer with this id."""
+
+    code: ClassVar[str] = "reservation_not_found"
+    pending_id: UUID
+
+    def sentence(self) -> str:
+        """Name the id."""
+        return f"There is no pending transfer {self.pending_id}."
+
+
+@dataclass(eq=False)
+class PendingResolved(Refused):
+    """The pending transfer has been posted, voided or has expired."""
+
+    code: ClassVar[str] = "reservation_resolved"
+    pending_id: UUID
+
+    def sentence(self) -> str:
+        """Say that it is over."""
+        return f"The pending transfer {self.pending_id} was posted, voided or expired before."
+
+
+@dataclass(eq=False)
+class PendingExpired(Refused):
+    """The time of the pending transfer is over; it can only be released."""
+
+    code: ClassVar[str] = "reservation_expired"
+    pending_id: UUID
+    expired_at: datetime
+
+    def sentence(self) -> str:
+        """Say since when."""
+        return f"The reserved amount was released at {self.expired_at.isoformat()}."
+
+
+@dataclass(eq=False)
+class AmountExceedsPending(Refused):
+    """More would be posted than was reserved. Amounts in minor units."""
+
+    code: ClassVar[str] = "amount_exceeds_reserved"
+    pending_id: UUID
+    reserved: int
+    amount: int
+
+    def sentence(self) -> str:
+        """Give both amounts."""
+        return f"{self.amount} is more than the {self.reserved} minor units that are reserved."
+
+
+@dataclass(eq=False)
+class StaleTerms(Refused):
+    """The terms (limits, fees, acceptance) changed after they were read."""
+
+    code: ClassVar[str] = "terms_changed"
+    owner_id: UUID
+    read: int
+    current: int
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return "The account's terms changed at this moment. Send the request again."
+
+
+@dataclass(eq=False)
+class JournalBusy(Refused):
+    """More entries wait than the journal's queue holds, or the database is away."""
+
+    code: ClassVar[str] = "busy"
+    retry_after_seconds: int
+
+    def sentence(self) -> str:
+        """Say that nothing happened and when to come back."""
+        return f"Nothing was written. Try again in {self.retry_after_seconds} s."
+
+
+@dataclass(eq=False)
+class OutcomeUnknown(Refused):
+    """The database was lost while it committed: it may have happened or not, but once at most."""
+
+    code: ClassVar[str] = "outcome_unknown"
+    entry_id: UUID
+
+    def sentence(self) -> str:
+        """Say how to find out."""
+        return (
+            "It is not known yet whether this was done. "
+            "Send the same request with the same idempotency key to learn the outcome."
+        )

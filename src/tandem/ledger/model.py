@@ -1,0 +1,308 @@
+"""The ledger's rows and its one decision: may these transfers be booked? Pure.
+
+The terms are those that TigerBeetle made standard: an account keeps four running totals, a transfer
+moves an amount from a debit account to a credit account at once or in two phases, transfers of one
+journal entry are linked: all or none.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from datetime import date, datetime
+from enum import IntEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tandem.db import Integer, SmallInt, Table
+from tandem.kernel import MAX_AMOUNT, transfer_id
+from tandem.ledger.chart import AccountCode, AccountFlags, AccountKey, TransferCode
+from tandem.ledger.errors import (
+    AmountExceedsPending,
+    InsufficientFunds,
+    PendingExpired,
+    PendingNotFound,
+    PendingResolved,
+)
+
+MAX_TOTAL: Final = 2**63 - 1
+
+
+class TransferKind(IntEnum):
+    """How a transfer moves its amount."""
+
+    POSTED = 0
+    """At once."""
+    PENDING = 1
+    """Reserve it: count it as pending on both accounts."""
+    POST = 2
+    """Post a pending transfer, in full or in part; what is left of it is released."""
+    VOID = 3
+    """Release a pending transfer."""
+    EXPIRE = 4
+    """Release a pending transfer whose time is over."""
+
+
+class Account(msgspec.Struct):
+    """A row of `accounts`. Amounts in minor units of the ledger's currency.
+
+    `terms` is the oldest version of its owner's terms that an entry may have been decided under.
+    `spent` is what left the account on `spent_day` by transfers that count against a daily limit.
+    """
+
+    id: UUID
+    owner_id: UUID
+    ledger: SmallInt
+    code: SmallInt
+    flags: SmallInt
+    overdraft: int
+    terms: Integer
+    debits_pending: int
+    debits_posted: int
+    credits_pending: int
+    credits_posted: int
+    spent_day: date
+    spent: int
+    created_at: datetime
+
+    @property
+    def balance(self) -> int:
+        """Credits less debits that are posted: positive is what the operator owes the owner."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available(self) -> int:
+        """What may still be debited, pending amounts counted; a huge number if nothing forbids."""
+        if self.flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS:
+            return self.balance - self.debits_pending + self.overdraft
+        return MAX_TOTAL
+
+    def spent_on(self, day: date) -> int:
+        """What counted against the daily limit on `day`."""
+        return self.spent if self.spent_day == day else 0
+
+
+class TransferRow(msgspec.Struct, frozen=True):
+    """A row of `transfers`, which is never changed.
+
+    `debit_balance` and `credit_balance` are the balances (credits less debits posted) of the two
+    accounts just after it. `reference` is the object that it was made for.
+    """
+
+    id: UUID
+    debit_account_id: UUID
+    credit_account_id: UUID
+    amount: int
+    ledger: SmallInt
+    code: SmallInt
+    kind: SmallInt
+    pending_id: UUID | None
+    reference: UUID
+    spends: bool
+    expires_at: datetime | None
+    created_at: datetime
+    debit_balance: int
+    credit_balance: int
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """A row of `reservations`: a pending transfer that nothing has resolved."""
+
+    id: UUID
+    expires_at: datetime | None
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """A transfer as an entry asks for it. `amount` in minor units.
+
+    A POST gives the pending transfer's id and the amount to post; a VOID or EXPIRE its id and the
+    amount reserved. `spends`: it counts against the debit account's daily limit.
+    """
+
+    debit: AccountKey
+    credit: AccountKey
+    amount: int
+    code: TransferCode
+    reference: UUID
+    kind: TransferKind = TransferKind.POSTED
+    pending_id: UUID | None = None
+    expires_at: datetime | None = None
+    spends: bool = False
+
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    Account,
+    mutable=(
+        "debits_pending",
+        "debits_posted",
+        "credits_pending",
+        "credits_posted",
+        "spent_day",
+        "spent",
+    ),
+    rank=100,
+    shared=True,
+)
+TRANSFERS: Final = Table("transfers", TransferRow)
+RESERVATIONS: Final = Table("reservations", Reservation, rank=101)
+
+
+def new_account(key: AccountKey, now: datetime, day: date) -> Account:
+    """An account that has never moved, as its first entry opens it."""
+    return Account(
+        id=key.id,
+        owner_id=key.owner_id,
+        ledger=key.ledger,
+        code=key.code,
+        flags=AccountCode(key.code).flags,
+        overdraft=0,
+        terms=0,
+        debits_pending=0,
+        debits_posted=0,
+        credits_pending=0,
+        credits_posted=0,
+        spent_day=day,
+        spent=0,
+        created_at=now,
+    )
+
+
+def book(
+    entry_id: UUID,
+    transfers: Sequence[Transfer],
+    *,
+    account: Callable[[AccountKey], Account],
+    pending: Mapping[UUID, TransferRow],
+    open_ids: set[UUID],
+    now: datetime,
+    day_of: Callable[[datetime], date],
+) -> list[TransferRow]:
+    """Book the linked transfers of one entry: all of them, or raise why not and change nothing.
+
+    `account` gives each account's running totals, which this function moves; `pending` are the
+    pending transfers that the entry may resolve, and `open_ids` those of them that are still open.
+    `day_of` tells the operator's calendar day of a moment, for the daily limits.
+    Raises the ledger's refusals.
+    """
+    before: list[tuple[Account, Account]] = []
+    resolved: set[UUID] = set()
+    rows: list[TransferRow] = []
+    day = day_of(now)
+    try:
+        for ordinal, transfer in enumerate(transfers, 1):
+            debit, credit = account(transfer.debit), account(transfer.credit)
+            before += ((debit, copy(debit)), (credit, copy(credit)))
+            held = _held(transfer, pending, open_ids - resolved, now)
+            if held is not None:
+                resolved.add(held.id)
+                today = debit.spent_day == day == day_of(held.created_at)
+                _release(transfer, held, debit, credit, today=today)
+            _move(transfer, debit, credit, day)
+            _check(debit, transfer.amount)
+            _check(credit, transfer.amount)
+            rows.append(_row(transfer_id(entry_id, ordinal), transfer, debit, credit, now))
+    except BaseException:
+        for moved, was in reversed(before):
+            _restore(moved, was)
+        raise
+    open_ids -= resolved
+    return rows
+
+
+def _held(
+    transfer: Transfer, pending: Mapping[UUID, TransferRow], open_ids: set[UUID], now: datetime
+) -> TransferRow | None:
+    """The pending transfer that `transfer` resolves, if it resolves one and may."""
+    if transfer.pending_id is None:
+        return None
+    held = pending.get(transfer.pending_id)
+    if held is None:
+        raise PendingNotFound(transfer.pending_id)
+    if held.id not in open_ids:
+        raise PendingResolved(held.id)
+    if transfer.kind is TransferKind.POST:
+        if held.expires_at is not None and held.expires_at <= now:
+            raise PendingExpired(held.id, held.expires_at)
+        if transfer.amount > held.amount:
+            raise AmountExceedsPending(held.id, held.amount, transfer.amount)
+    return held
+
+
+def _release(
+    transfer: Transfer, held: TransferRow, debit: Account, credit: Account, *, today: bool
+) -> None:
+    """Take a pending amount off both accounts; what is not posted no longer counts as spent."""
+    same = (held.debit_account_id, held.credit_account_id) == (debit.id, credit.id)
+    assert same, "a pending transfer is resolved between its own accounts"
+    debit.debits_pending -= held.amount
+    credit.credits_pending -= held.amount
+    released = held.amount - transfer.amount if transfer.kind is TransferKind.POST else held.amount
+    if held.spends and today:
+        debit.spent = max(0, debit.spent - released)
+
+
+def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> None:
+    """Move the running totals of the two accounts."""
+    amount = transfer.amount
+    assert 1 <= amount <= MAX_AMOUNT, "amounts are checked before they become transfers"
+    if transfer.kind is TransferKind.PENDING:
+        debit.debits_pending += amount
+        credit.credits_pending += amount
+    elif transfer.kind in (TransferKind.POSTED, TransferKind.POST):
+        debit.debits_posted += amount
+        credit.credits_posted += amount
+    if transfer.spends and transfer.pending_id is None:
+        debit.spent = debit.spent_on(day) + amount
+        debit.spent_day = day
+
+
+def _check(account: Account, amount: int) -> None:
+    """Refuse an account that went beyond what its flags and overdraft permit."""
+    debits = account.debits_posted + account.debits_pending
+    credited = account.credits_posted + account.credits_pending
+    if max(debits, credited) > MAX_TOTAL:
+        raise InsufficientFunds(account.id, 0, amount)
+    if (
+        account.flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
+        and debits > account.credits_posted + account.overdraft
+    ) or (
+        account.flags & AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS
+        and credited > account.debits_posted + account.overdraft
+    ):
+        raise InsufficientFunds(account.id, amount - _excess(account), amount)
+
+
+def _excess(account: Account) -> int:
+    """By how much the account is beyond what it may be."""
+    if account.flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS:
+        spent = account.debits_posted + account.debits_pending
+        return spent - account.credits_posted - account.overdraft
+    spent = account.credits_posted + account.credits_pending
+    return spent - account.debits_posted - account.overdraft
+
+
+def _row(
+    row_id: UUID, transfer: Transfer, debit: Account, credit: Account, now: datetime
+) -> TransferRow:
+    return TransferRow(
+        id=row_id,
+        debit_account_id=debit.id,
+        credit_account_id=credit.id,
+        amount=transfer.amount,
+        ledger=debit.ledger,
+        code=transfer.code,
+        kind=transfer.kind,
+        pending_id=transfer.pending_id,
+        reference=transfer.reference,
+        spends=transfer.spends,
+        expires_at=transfer.expires_at,
+        created_at=now,
+        debit_balance=debit.balance,
+        credit_balance=credit.balance,
+    )
+
+
+def _restore(account: Account, was: Account) -> None:
+    for column in ACCOUNTS.mutable:
+        setattr(account, column, getattr(was, column))
