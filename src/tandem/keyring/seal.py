@@ -1,0 +1,86 @@
+"""The sealed form of a secret: AES-256-GCM (NIST SP 800-38D) with the key's id in front.
+
+    version    1 byte, 1
+    key id     8 bytes
+    nonce      12 bytes, random for each seal
+    the rest   ciphertext, then the tag of 16 bytes
+
+The header and the **context** are authenticated with it (AAD), so a sealed value opens only where
+it was sealed for: a context names the row and the column, for example
+`b"people.code_seed:" + person_id.bytes`. With random nonces one key seals at most 2^32 times
+(SP 800-38D §8.3); rotate long before that.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tandem.kernel import Entropy
+from tandem.keyring.errors import SealBroken
+
+VERSION: Final = 1
+KEY_BYTES: Final = 32
+KEY_ID_BYTES: Final = 8
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_HEADER_BYTES: Final = 1 + KEY_ID_BYTES
+_DOMAIN: Final = b"tandem seal\0"
+
+
+class KeyRing(Protocol):
+    """Seals secrets for storage and opens them again: a file's keys, or an HSM's."""
+
+    def seal(self, plaintext: bytes, context: bytes) -> bytes:
+        """Encrypt under the primary key, bound to the context."""
+        ...
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Decrypt what was sealed for the same context. Raises `SealBroken`, `KeyUnknown`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a ring. Its secret appears in no repr."""
+
+    id: bytes
+    secret: bytes = field(repr=False)
+
+
+def new_key(entropy: Entropy) -> Key:
+    """A new random key with a random id."""
+    return Key(entropy(KEY_ID_BYTES), entropy(KEY_BYTES))
+
+
+def seal(key: Key, plaintext: bytes, context: bytes, entropy: Entropy) -> bytes:
+    """Seal under one key. The same plaintext never gives the same bytes twice."""
+    header = bytes([VERSION]) + key.id
+    nonce = entropy(_NONCE_BYTES)
+    return header + nonce + AESGCM(key.secret).encrypt(nonce, plaintext, _aad(header, context))
+
+
+def key_id_of(sealed: bytes) -> bytes:
+    """The id of the key that it was sealed under. Raises `SealBroken` for what is no seal."""
+    if len(sealed) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES or sealed[0] != VERSION:
+        raise SealBroken
+    return sealed[1:_HEADER_BYTES]
+
+
+def unseal(key: Key, sealed: bytes, context: bytes) -> bytes:
+    """Open with the key that `key_id_of` names. Raises `SealBroken`.
+
+    The tag is compared in constant time by the library, before any plaintext is given out.
+    """
+    header, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
+    nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
+    try:
+        return AESGCM(key.secret).decrypt(nonce, ciphertext, _aad(header, context))
+    except InvalidTag:
+        raise SealBroken from None
+
+
+def _aad(header: bytes, context: bytes) -> bytes:
+    # The header has a fixed length, so the parts cannot be shifted against each other.
+    return _DOMAIN + header + context
