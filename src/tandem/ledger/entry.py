@@ -116,11 +116,15 @@ Rows = defaultdict[Table[Any], dict[Key, Any]]
 class View:
     """What a group's entries see, one after another: the rows as read, with the changes so far.
 
-    `now` is the moment of the group; `day_of` tells the operator's calendar day of a moment.
+    `now` is the moment of the group; `day_of` tells the operator's calendar day of a moment;
+    `new_id` makes ids that grow in the order in which entries are decided.
     """
 
-    def __init__(self, now: datetime, day_of: Callable[[datetime], date]) -> None:
+    def __init__(
+        self, now: datetime, day_of: Callable[[datetime], date], new_id: Callable[[], UUID]
+    ) -> None:
         self.now = now
+        self.new_id = new_id
         self.day_of = day_of
         self.rows: Rows = defaultdict(dict)
         self.inserted: Rows = defaultdict(dict)

@@ -27,7 +27,7 @@ import asyncpg
 import structlog
 
 from tandem.db import Connection, sqlstate
-from tandem.kernel import Clock, Refused
+from tandem.kernel import Clock, Ids, Refused
 from tandem.ledger.entry import Entry, Outcome, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
 from tandem.ledger.store import (
@@ -67,6 +67,7 @@ class Journal:
         self,
         connect: Callable[[], Awaitable[Connection]],
         clock: Clock,
+        ids: Ids,
         *,
         day_of: Callable[[datetime], date] = datetime.date,
         group_max: int = GROUP_MAX,
@@ -75,6 +76,7 @@ class Journal:
     ) -> None:
         self._connect = connect
         self._clock = clock
+        self._ids = ids
         self._day_of = day_of
         self._group_max = group_max
         self._queue_max = queue_max
@@ -157,7 +159,7 @@ class Journal:
     async def _commit(self, group: list[_Waiting]) -> None:
         """One transaction: read, decide, write, commit, answer."""
         connection = self._connection or await self._open()
-        view = View(self._clock.now(), self._day_of)
+        view = View(self._clock.now(), self._day_of, self._ids.new)
         await read_view(connection, view, [waiting.entry for waiting in group])
         outcomes = _decide(view, group)
         transaction_id = await write_view(connection, view)

@@ -155,7 +155,7 @@ def new_account(key: AccountKey, now: datetime, day: date) -> Account:
         owner_id=key.owner_id,
         ledger=key.ledger,
         code=key.code,
-        flags=AccountCode(key.code).flags,
+        flags=int(key.code.flags),  # an IntFlag is iterable, and the driver would send an array
         overdraft=0,
         terms=0,
         debits_pending=0,
