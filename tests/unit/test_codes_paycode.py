@@ -16,6 +16,7 @@ from tandem.codes import (
     PayCodeUsed,
     paycode,
 )
+from tandem.kernel import Refused
 
 DOCS = Path(__file__).parents[2] / "docs" / "codes.md"
 SEED = bytes(range(32))
@@ -209,6 +210,21 @@ def test_what_is_no_pay_code_is_refused(text: str) -> None:
 def test_a_program_that_asks_wrongly_is_told_so(given_wrong: tuple[bytes, str, datetime]) -> None:
     with pytest.raises(ValueError, match=r"seed|zone"):
         paycode.generate(*given_wrong)
+
+
+@pytest.mark.parametrize(
+    ("refused", "code"),
+    [
+        (PayCodeMalformed(), "pay_code_malformed"),
+        (PayCodeInvalid(), "pay_code_invalid"),
+        (PayCodeExpired(75), "pay_code_expired"),
+        (PayCodeUsed(), "pay_code_used"),
+    ],
+)
+def test_refusals_say_what_to_do_and_never_repeat_the_code(refused: Refused, code: str) -> None:
+    assert refused.code == code
+    assert re.search(r"Ask for a new one|again", refused.sentence())
+    assert set(refused.data()) <= {"age_s"}
 
 
 def test_indexes_come_from_the_entropy_that_is_passed_in() -> None:

@@ -1,10 +1,10 @@
 """EMVCo merchant-presented QR payloads (EMV QRCPS MPM v1.1), of any scheme: read and written back.
 
 A payload is a row of **data objects**: two digits of id, two of length, and as many characters of
-value (§3; characters, not bytes: `最佳运输` has length 04). Some are **templates** whose value is
+value (characters, not bytes: `最佳运输` has length 04). Some are **templates** whose value is
 such a row again: merchant account information 26 to 51, additional data 62 (and in it 50 to 99),
 language 64, unreserved 80 to 99. The last one is the CRC, 63, over everything before its four
-digits (§4.3.3: CRC-16 with polynomial 1021 and initial value FFFF, over the text in UTF-8).
+digits (ISO/IEC 13239 with polynomial 1021 and initial value FFFF, over the text in UTF-8).
 
 Reading never changes anything: `Payload.parse(text).write() == text`, also for a payload that is
 damaged or odd. What is wrong with it stands in `faults`; `Payload.parse_strict` refuses those.
@@ -236,8 +236,15 @@ class Payload:
 
     def describe(self) -> list[Line]:
         """Every data object, those inside templates after them, with name and meaning."""
+        # Once, and not for each of the thousand CRCs that a hostile payload may have.
+        crc = "right" if self.crc_ok else f"wrong: it should be {self.crc_expected}"
         lines = [
-            Line(path, name_of(path, guid), _shown(entry.value), _shown(self._meaning(path, entry)))
+            Line(
+                path,
+                name_of(path, guid),
+                _shown(entry.value),
+                crc if path == _CRC_ID else _shown(self._meaning(path, entry)),
+            )
             for path, guid, entry in _walk(self.objects)
         ]
         if self.rest:
@@ -257,8 +264,6 @@ class Payload:
         return minor if minor <= MAX_AMOUNT else None
 
     def _meaning(self, path: str, entry: DataObject) -> str:
-        if path == "63":
-            return "right" if self.crc_ok else f"wrong: it should be {self.crc_expected}"
         if path in {"53", "54", "56"}:
             return self._meaning_of_money(path)
         if "." not in path and "02" <= path <= "51":

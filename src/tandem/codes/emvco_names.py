@@ -1,8 +1,9 @@
 """What the data objects of an EMVCo merchant-presented payload are called, and whose they are.
 
-EMV QRCPS Merchant-Presented Mode v1.1: §4 the data objects, table 3.4 the networks' own (02 to 25),
-table 4.5 additional data, table 4.6 language. The schemes' own objects are after their publishers'
-guides (Bank of Thailand's PromptPay, Banco Central do Brasil's BR Code, NAPAS's VietQR).
+After the EMV QR Code Specification for Payment Systems, Merchant-Presented Mode v1.1: the tables
+of data objects under the root, of merchant account information, additional data and language. The
+schemes' own are after their publishers' guides (Bank of Thailand's PromptPay, Banco Central do
+Brasil's BR Code, NAPAS's VietQR, LAPNet's LAO QR).
 """
 
 from enum import StrEnum

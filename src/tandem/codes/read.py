@@ -1,7 +1,8 @@
 """Read the QR and bar codes in a picture that somebody sent. The picture is hostile until read.
 
 Size is checked before anything is decoded, the pixels that the header claims before they are made,
-and only formats whose decoders are needed are opened.
+and only formats whose decoders are needed are opened. The largest picture takes about a second of
+work and 200 MB: a server reads pictures outside its event loop, and few at once.
 """
 
 import io
@@ -16,7 +17,7 @@ from tandem.codes.errors import UnreadableImage
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_PIXELS: Final = 25_000_000
-"""A picture of a phone's camera, and not more than 100 MB while it is decoded."""
+"""More than a phone's camera makes; decoding takes up to 8 bytes for each."""
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 _SYMBOLS = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128])
@@ -59,8 +60,10 @@ def _grey(data: bytes) -> Image.Image:
             image.load()
             if not image.has_transparency_data:
                 return image.convert("L")
-            flat = Image.new("RGBA", image.size, "white")
-            flat.alpha_composite(image.convert("RGBA"))
-            return flat.convert("L")
+            # In shades of grey at once: four times less memory than putting colours together.
+            clear = image if image.mode in {"RGBA", "LA"} else image.convert("RGBA")
+            flat = Image.new("L", image.size, 255)
+            flat.paste(clear.convert("L"), mask=clear.getchannel("A"))
+            return flat
     except _DECODER_FAULTS as error:
         raise UnreadableImage("it is not a whole picture of a kind read here") from error
