@@ -1,5 +1,6 @@
 """Values that every room speaks: money, ids, time, randomness, refusals. No I/O, no framework."""
 
+from tandem.kernel.cache import Lru
 from tandem.kernel.clock import Clock, ManualClock, SystemClock
 from tandem.kernel.errors import Invalid, NotFound, Refused
 from tandem.kernel.ids import Entropy, Ids, entry_of, read_id, show_id, system_entropy, transfer_id
@@ -21,6 +22,7 @@ __all__ = [
     "Entropy",
     "Ids",
     "Invalid",
+    "Lru",
     "ManualClock",
     "NotFound",
     "Refused",

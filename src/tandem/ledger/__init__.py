@@ -20,6 +20,7 @@ from tandem.ledger.errors import (
     PendingExpired,
     PendingNotFound,
     PendingResolved,
+    StaleRead,
     StaleTerms,
 )
 from tandem.ledger.journal import Journal
@@ -31,6 +32,16 @@ from tandem.ledger.model import (
     Transfer,
     TransferKind,
     TransferRow,
+)
+from tandem.ledger.reports import (
+    Difference,
+    Statement,
+    TrialLine,
+    due_reservations,
+    entry_transfers,
+    statement,
+    trial_balance,
+    verify,
 )
 
 __all__ = [
@@ -44,6 +55,7 @@ __all__ = [
     "AccountKey",
     "AmountExceedsPending",
     "Decision",
+    "Difference",
     "Entry",
     "InsufficientFunds",
     "Journal",
@@ -53,16 +65,24 @@ __all__ = [
     "PendingExpired",
     "PendingNotFound",
     "PendingResolved",
+    "StaleRead",
     "StaleTerms",
+    "Statement",
     "Touches",
     "Transfer",
     "TransferCode",
     "TransferKind",
     "TransferRow",
+    "TrialLine",
     "View",
     "Write",
     "bank",
+    "due_reservations",
+    "entry_transfers",
     "fees",
     "merchant",
     "person",
+    "statement",
+    "trial_balance",
+    "verify",
 ]

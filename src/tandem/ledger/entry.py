@@ -132,6 +132,7 @@ class View:
         self.pending: dict[UUID, TransferRow] = {}
         self.open_pending: set[UUID] = set()
         self.released: set[UUID] = set()
+        self.locked: set[UUID] = set()
         self._unopened: dict[UUID, Account] = {}
 
     @property
@@ -143,6 +144,7 @@ class View:
         """The account; one that nobody used yet opens with its first transfer."""
         found: Account | None = self.rows[ACCOUNTS].get(key.id) or self._unopened.get(key.id)
         if found is None:
+            assert key.id in self.locked, f"{key} was not among what the entry touches"
             found = self._unopened[key.id] = new_account(key, self.now, self.day)
         return found
 

@@ -6,7 +6,8 @@ Refused
 ├── PendingResolved        the reservation was posted, voided or expired before
 ├── PendingExpired         the reservation's time is over
 ├── AmountExceedsPending   more is posted than was reserved
-├── StaleTerms             decided under terms that have changed: read them and decide again
+├── StaleRead              what was read beforehand has changed: read and decide again
+│   └── StaleTerms         the owner's terms (limits, fees, acceptance) have changed
 ├── JournalBusy            the queue is full: come back later
 └── OutcomeUnknown         the database was lost during the commit: ask by id or by key
 """
@@ -85,17 +86,23 @@ class AmountExceedsPending(Refused):
 
 
 @dataclass(eq=False)
-class StaleTerms(Refused):
-    """The terms (limits, fees, acceptance) changed after they were read."""
+class StaleRead(Refused):
+    """What was read before the locks has changed since. `owner_id` says whose rows to read anew."""
 
-    code: ClassVar[str] = "terms_changed"
+    code: ClassVar[str] = "changed_meanwhile"
     owner_id: UUID
-    read: int
-    current: int
 
     def sentence(self) -> str:
         """Say what to do."""
-        return "The account's terms changed at this moment. Send the request again."
+        return "This changed at the same moment. Nothing was written; send the request again."
+
+
+@dataclass(eq=False)
+class StaleTerms(StaleRead):
+    """The owner's terms changed after they were read."""
+
+    read: int
+    current: int
 
 
 @dataclass(eq=False)

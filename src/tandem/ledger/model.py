@@ -16,7 +16,7 @@ import msgspec
 
 from tandem.db import Integer, SmallInt, Table
 from tandem.kernel import MAX_AMOUNT, transfer_id
-from tandem.ledger.chart import AccountCode, AccountFlags, AccountKey, TransferCode
+from tandem.ledger.chart import AccountFlags, AccountKey, TransferCode
 from tandem.ledger.errors import (
     AmountExceedsPending,
     InsufficientFunds,
@@ -46,8 +46,9 @@ class TransferKind(IntEnum):
 class Account(msgspec.Struct):
     """A row of `accounts`. Amounts in minor units of the ledger's currency.
 
-    `terms` is the oldest version of its owner's terms that an entry may have been decided under.
-    `spent` is what left the account on `spent_day` by transfers that count against a daily limit.
+    `transfers` counts the account's transfers and so numbers them. `terms` is the oldest version
+    of its owner's terms that an entry may have been decided under. `spent` is what left the
+    account on `spent_day` by transfers that count against a daily limit.
     """
 
     id: UUID
@@ -61,6 +62,7 @@ class Account(msgspec.Struct):
     debits_posted: int
     credits_pending: int
     credits_posted: int
+    transfers: int
     spent_day: date
     spent: int
     created_at: datetime
@@ -85,8 +87,9 @@ class Account(msgspec.Struct):
 class TransferRow(msgspec.Struct, frozen=True):
     """A row of `transfers`, which is never changed.
 
-    `debit_balance` and `credit_balance` are the balances (credits less debits posted) of the two
-    accounts just after it. `reference` is the object that it was made for.
+    `debit_number` and `credit_number` are its places in the order of the two accounts' transfers,
+    `debit_balance` and `credit_balance` their balances (credits less debits posted) just after
+    it. `reference` is the object that it was made for.
     """
 
     id: UUID
@@ -101,6 +104,8 @@ class TransferRow(msgspec.Struct, frozen=True):
     spends: bool
     expires_at: datetime | None
     created_at: datetime
+    debit_number: int
+    credit_number: int
     debit_balance: int
     credit_balance: int
 
@@ -138,6 +143,7 @@ ACCOUNTS: Final = Table(
         "debits_posted",
         "credits_pending",
         "credits_posted",
+        "transfers",
         "spent_day",
         "spent",
     ),
@@ -162,6 +168,7 @@ def new_account(key: AccountKey, now: datetime, day: date) -> Account:
         debits_posted=0,
         credits_pending=0,
         credits_posted=0,
+        transfers=0,
         spent_day=day,
         spent=0,
         created_at=now,
@@ -245,6 +252,8 @@ def _release(
 def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> None:
     """Move the running totals of the two accounts."""
     amount = transfer.amount
+    debit.transfers += 1
+    credit.transfers += 1
     assert 1 <= amount <= MAX_AMOUNT, "amounts are checked before they become transfers"
     if transfer.kind is TransferKind.PENDING:
         debit.debits_pending += amount
@@ -298,6 +307,8 @@ def _row(
         spends=transfer.spends,
         expires_at=transfer.expires_at,
         created_at=now,
+        debit_number=debit.transfers,
+        credit_number=credit.transfers,
         debit_balance=debit.balance,
         credit_balance=credit.balance,
     )

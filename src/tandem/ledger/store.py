@@ -47,6 +47,7 @@ async def read_view(connection: Connection, view: View, entries: Sequence[Entry]
             wanted[table][key] = None
         for pending_id in touches.pending:
             pending[pending_id] = None
+    view.locked.update(wanted[ACCOUNTS])
     for table in sorted(wanted, key=lambda table: table.rank):
         arguments = table.key_arguments(wanted[table])
         rows = view.rows[table]

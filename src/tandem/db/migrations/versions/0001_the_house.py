@@ -36,6 +36,7 @@ LEDGER = (
         debits_posted bigint NOT NULL CHECK (debits_posted >= 0),
         credits_pending bigint NOT NULL CHECK (credits_pending >= 0),
         credits_posted bigint NOT NULL CHECK (credits_posted >= 0),
+        transfers bigint NOT NULL CHECK (transfers >= 0),
         spent_day date NOT NULL,
         spent bigint NOT NULL CHECK (spent >= 0),
         created_at timestamptz NOT NULL,
@@ -61,6 +62,8 @@ LEDGER = (
         spends boolean NOT NULL,
         expires_at timestamptz,
         created_at timestamptz NOT NULL,
+        debit_number bigint NOT NULL CHECK (debit_number > 0),
+        credit_number bigint NOT NULL CHECK (credit_number > 0),
         debit_balance bigint NOT NULL,
         credit_balance bigint NOT NULL,
         CHECK (debit_account_id <> credit_account_id),
@@ -72,8 +75,13 @@ LEDGER = (
         "CREATE UNIQUE INDEX transfers_resolve_once ON transfers (pending_id) "
         "WHERE pending_id IS NOT NULL"
     ),
-    "CREATE INDEX transfers_by_debit_account ON transfers (debit_account_id, id)",
-    "CREATE INDEX transfers_by_credit_account ON transfers (credit_account_id, id)",
+    # Each account numbers its transfers: a statement's order, and a second witness against two
+    # transfers that were decided on the same state.
+    "CREATE UNIQUE INDEX transfers_of_debit_account ON transfers (debit_account_id, debit_number)",
+    (
+        "CREATE UNIQUE INDEX transfers_of_credit_account "
+        "ON transfers (credit_account_id, credit_number)"
+    ),
     # The pending transfers that nothing has resolved: a work list beside the append-only record.
     """
     CREATE TABLE reservations (
@@ -389,7 +397,7 @@ GRANTS = (
     ),
     (
         "GRANT UPDATE (overdraft, terms, debits_pending, debits_posted, credits_pending, "
-        "credits_posted, spent_day, spent) ON accounts TO tandem_app"
+        "credits_posted, transfers, spent_day, spent) ON accounts TO tandem_app"
     ),
     "GRANT DELETE ON reservations, idempotency TO tandem_app",
     "GRANT UPDATE (clock_offset_seconds) ON installation TO tandem_app",

@@ -1,0 +1,212 @@
+"""What the ledger tells: work lists, statements, the trial balance, and its own verification."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tandem.db import Connection
+from tandem.kernel import entry_of
+from tandem.ledger.model import TRANSFERS, TransferKind, TransferRow
+
+_COLUMNS: Final = ", ".join(TRANSFERS.columns)
+_POSTING: Final = (TransferKind.POSTED, TransferKind.POST)
+_SHOWN: Final = 100
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A line of an account's statement: a transfer, by how much it changed the balance, and after.
+
+    `number` is its place in the account's order. `change` is positive for a credit; zero for what
+    only reserves or releases. Minor units.
+    """
+
+    number: int
+    transfer: TransferRow
+    change: int
+    balance: int
+
+
+class TrialLine(msgspec.Struct, frozen=True):
+    """The posted totals of all accounts of one kind in one ledger, in minor units."""
+
+    ledger: int
+    code: int
+    accounts: int
+    debits: int
+    credits: int
+    debits_pending: int
+    credits_pending: int
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Something that verification found: what, where, what stands there and what should."""
+
+    kind: str
+    id: UUID
+    stands: str
+    should: str
+
+
+async def due_reservations(connection: Connection, now: datetime, limit: int) -> list[TransferRow]:
+    """Pending transfers whose time is over and that nothing has released yet."""
+    rows = await connection.fetch(
+        f"SELECT {', '.join('t.' + column for column in TRANSFERS.columns)} "
+        "FROM reservations AS r JOIN transfers AS t ON t.id = r.id "
+        "WHERE r.expires_at <= $1 ORDER BY r.expires_at LIMIT $2",
+        now,
+        limit,
+    )
+    return [TransferRow(*row) for row in rows]
+
+
+async def entry_transfers(connection: Connection, entry_id: UUID) -> list[TransferRow]:
+    """The outcome of an entry by its id: its transfers, or none if it was not committed."""
+    first = entry_of(entry_id)
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM transfers WHERE id BETWEEN $1 AND $2 ORDER BY id",
+        first,
+        UUID(int=first.int | 0xFF),
+    )
+    return [TransferRow(*row) for row in rows]
+
+
+async def statement(
+    connection: Connection, account_id: UUID, before: int | None, limit: int
+) -> list[Statement]:
+    """An account's transfers, newest first, numbered below `before`, with the running balance."""
+    sides = [
+        f"(SELECT {side}_number AS number, {_COLUMNS} FROM transfers "
+        f"WHERE {side}_account_id = $1 AND ($2::bigint IS NULL OR {side}_number < $2) "
+        f"ORDER BY {side}_number DESC LIMIT $3)"
+        for side in ("debit", "credit")
+    ]
+    rows = await connection.fetch(
+        f"SELECT * FROM ({' UNION ALL '.join(sides)}) AS lines ORDER BY number DESC LIMIT $3",
+        account_id,
+        before,
+        limit,
+    )
+    return [_line(number, TransferRow(*columns), account_id) for number, *columns in rows]
+
+
+def _line(number: int, transfer: TransferRow, account_id: UUID) -> Statement:
+    posted = transfer.amount if transfer.kind in _POSTING else 0
+    if transfer.debit_account_id == account_id:
+        return Statement(number, transfer, -posted, transfer.debit_balance)
+    return Statement(number, transfer, posted, transfer.credit_balance)
+
+
+async def trial_balance(connection: Connection) -> list[TrialLine]:
+    """The totals of each kind of account; in every ledger debits and credits are equal."""
+    rows = await connection.fetch(
+        "SELECT ledger, code, count(*), sum(debits_posted)::bigint, "
+        "sum(credits_posted)::bigint, sum(debits_pending)::bigint, sum(credits_pending)::bigint "
+        "FROM accounts GROUP BY ledger, code ORDER BY ledger, code"
+    )
+    return [TrialLine(*row) for row in rows]
+
+
+async def verify(
+    connection: Connection, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> tuple[list[Difference], int, int]:
+    """Recompute every balance from the transfers and say what differs.
+
+    Reads one consistent snapshot: totals of every account, the chain of balances that the
+    transfers keep, both sides' ledgers, what is reserved against what is unresolved. Returns at
+    most 100 differences of each kind, and how many accounts and transfers it read. `progress` is
+    called with how many of how many steps are done.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        found: list[Difference] = []
+        for done, statement_text in enumerate(_CHECKS):
+            progress(done, len(_CHECKS))
+            rows = await connection.fetch(statement_text, timeout=3600)
+            found.extend(Difference(*row) for row in rows)
+        progress(len(_CHECKS), len(_CHECKS))
+        accounts = await connection.fetchval("SELECT count(*) FROM accounts")
+        transfers = await connection.fetchval("SELECT count(*) FROM transfers", timeout=3600)
+    return found, accounts, transfers
+
+
+_TOTALS: Final = f"""
+    WITH resolved AS (
+        SELECT t.*, p.amount AS held
+        FROM transfers AS t LEFT JOIN transfers AS p ON p.id = t.pending_id
+    ), sides AS (
+        SELECT debit_account_id AS id, true AS is_debit, kind, amount, held FROM resolved
+        UNION ALL
+        SELECT credit_account_id, false, kind, amount, held FROM resolved
+    ), sums AS (
+        SELECT id, count(*) AS transfers,
+            coalesce(sum(amount) FILTER (WHERE is_debit AND kind IN (0, 2)), 0) AS debits,
+            coalesce(sum(amount) FILTER (WHERE NOT is_debit AND kind IN (0, 2)), 0) AS credits,
+            coalesce(sum(amount) FILTER (WHERE is_debit AND kind = 1), 0)
+                - coalesce(sum(held) FILTER (WHERE is_debit), 0) AS debits_pending,
+            coalesce(sum(amount) FILTER (WHERE NOT is_debit AND kind = 1), 0)
+                - coalesce(sum(held) FILTER (WHERE NOT is_debit), 0) AS credits_pending
+        FROM sides GROUP BY id
+    )
+    SELECT 'account totals', coalesce(a.id, s.id),
+        format('debits %s+%s credits %s+%s in %s', a.debits_posted, a.debits_pending,
+               a.credits_posted, a.credits_pending, a.transfers),
+        format('debits %s+%s credits %s+%s in %s', coalesce(s.debits, 0),
+               coalesce(s.debits_pending, 0), coalesce(s.credits, 0),
+               coalesce(s.credits_pending, 0), coalesce(s.transfers, 0))
+    FROM accounts AS a FULL JOIN sums AS s ON s.id = a.id
+    WHERE a.id IS NULL
+        OR a.debits_posted <> coalesce(s.debits, 0)
+        OR a.credits_posted <> coalesce(s.credits, 0)
+        OR a.debits_pending <> coalesce(s.debits_pending, 0)
+        OR a.credits_pending <> coalesce(s.credits_pending, 0)
+        OR a.transfers <> coalesce(s.transfers, 0)
+    LIMIT {_SHOWN}
+"""
+
+_CHAIN: Final = f"""
+    SELECT 'balance after', id, format('%s at %s', balance, number),
+        format('%s at %s', should, place)
+    FROM (
+        SELECT id, number, balance, row_number() OVER account AS place,
+            sum(change) OVER account AS should
+        FROM (
+            SELECT id, debit_account_id AS account_id, debit_number AS number,
+                debit_balance AS balance,
+                CASE WHEN kind IN (0, 2) THEN -amount ELSE 0 END AS change FROM transfers
+            UNION ALL
+            SELECT id, credit_account_id, credit_number, credit_balance,
+                CASE WHEN kind IN (0, 2) THEN amount ELSE 0 END FROM transfers
+        ) AS sides
+        WINDOW account AS (PARTITION BY account_id ORDER BY number)
+    ) AS chain WHERE balance <> should OR number <> place LIMIT {_SHOWN}
+"""
+
+_LEDGERS: Final = f"""
+    SELECT 'ledger of a transfer', t.id, format('%s to %s', d.ledger, c.ledger), t.ledger::text
+    FROM transfers AS t
+    LEFT JOIN accounts AS d ON d.id = t.debit_account_id
+    LEFT JOIN accounts AS c ON c.id = t.credit_account_id
+    WHERE d.ledger IS DISTINCT FROM t.ledger OR c.ledger IS DISTINCT FROM t.ledger
+    LIMIT {_SHOWN}
+"""
+
+_RESERVATIONS: Final = f"""
+    SELECT 'reservation', coalesce(r.id, p.id),
+        CASE WHEN r.id IS NULL THEN 'missing' ELSE 'open' END,
+        CASE WHEN r.id IS NULL THEN 'open' ELSE 'resolved' END
+    FROM reservations AS r FULL JOIN (
+        SELECT id FROM transfers AS t WHERE kind = 1
+            AND NOT EXISTS (SELECT FROM transfers AS later WHERE later.pending_id = t.id)
+    ) AS p ON p.id = r.id
+    WHERE r.id IS NULL OR p.id IS NULL LIMIT {_SHOWN}
+"""
+
+_RESOLVED_ONCE: Final = f"""
+    SELECT 'resolved twice', pending_id, count(*)::text, '1'
+    FROM transfers WHERE pending_id IS NOT NULL
+    GROUP BY pending_id HAVING count(*) > 1 LIMIT {_SHOWN}
+"""
+
+_CHECKS: Final = (_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE)

@@ -1,0 +1,62 @@
+"""Payments: one life cycle for every way to pay."""
+
+from tandem.payments.codes import Landing, link, new_token
+from tandem.payments.decisions import Shop
+from tandem.payments.errors import (
+    CaptureExceedsHeld,
+    CodeOfAnotherOperator,
+    CodePaused,
+    CurrencyNotTaken,
+    LimitExceeded,
+    MerchantNotActive,
+    NotYourPayment,
+    PayerNotActive,
+    PaymentConflict,
+    RefundExceedsCaptured,
+    RefundNotCovered,
+)
+from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
+from tandem.payments.service import At, Payments
+from tandem.payments.shapes import (
+    PaymentView,
+    PersonPaymentView,
+    RefundView,
+    merchant_view,
+    person_view,
+    refund_view,
+)
+from tandem.payments.store import PaymentFilter
+
+__all__ = [
+    "At",
+    "Capture",
+    "CaptureExceedsHeld",
+    "CodeOfAnotherOperator",
+    "CodePaused",
+    "Command",
+    "CurrencyNotTaken",
+    "Landing",
+    "LimitExceeded",
+    "MerchantNotActive",
+    "NewPayment",
+    "NotYourPayment",
+    "PayerNotActive",
+    "Payment",
+    "PaymentConflict",
+    "PaymentFilter",
+    "PaymentView",
+    "Payments",
+    "PersonPaymentView",
+    "Refund",
+    "RefundExceedsCaptured",
+    "RefundNotCovered",
+    "RefundView",
+    "Shop",
+    "Source",
+    "Status",
+    "link",
+    "merchant_view",
+    "new_token",
+    "person_view",
+    "refund_view",
+]

@@ -1,0 +1,48 @@
+"""The codes that a shop shows: tokens, links, and what the page behind one says."""
+
+import base64
+import re
+from typing import Final
+
+import msgspec
+
+from tandem.codes import LinkCode, TandemCode, read_scan
+from tandem.kernel import Entropy
+from tandem.payments.errors import CodeOfAnotherOperator
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
+TOKEN_BYTES: Final = 15
+
+
+class Landing(msgspec.Struct, frozen=True):
+    """What the page behind a code shows: whom one pays, and for an order how much."""
+
+    shop_name: str
+    merchant_name: str
+    amount: int | None
+    currency: str | None
+    status: str | None
+
+
+def new_token(entropy: Entropy) -> str:
+    """A token for a code's link: 120 random bits, so that nobody guesses one."""
+    return base64.urlsafe_b64encode(entropy(TOKEN_BYTES)).decode()
+
+
+def link(public_url: str, token: str) -> str:
+    """The URL that a code carries."""
+    return f"{public_url}/c/{token}"
+
+
+def link_token(text: str, public_url: str) -> str:
+    """The token in a scanned text: an EMVCo payload of ours, or our link itself.
+
+    Raises `CodeOfAnotherOperator` for every other code.
+    """
+    scanned = read_scan(text)
+    if isinstance(scanned, (TandemCode, LinkCode)):
+        before, _, token = scanned.url.partition("/c/")
+        if before == public_url and _TOKEN.fullmatch(token):
+            return token
+        raise CodeOfAnotherOperator(before[:100])
+    raise CodeOfAnotherOperator(None)

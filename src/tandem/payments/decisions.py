@@ -1,0 +1,400 @@
+"""What becomes of a payment: pure functions from the rows that were read to the rows to write.
+
+Each takes the journal's `View` of this moment. A refusal is raised; a decline is a result.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+import msgspec
+
+from tandem.events import Endpoint, announce
+from tandem.kernel import Currency, Refused, currency, transfer_id
+from tandem.ledger import (
+    AccountKey,
+    InsufficientFunds,
+    Transfer,
+    TransferCode,
+    TransferKind,
+    View,
+    Write,
+    fees,
+    merchant,
+    person,
+)
+from tandem.merchants import CurrencyTerms, Place, Way, fee
+from tandem.payments.errors import (
+    CaptureExceedsHeld,
+    CurrencyNotTaken,
+    LimitExceeded,
+    MerchantNotActive,
+    NotYourPayment,
+    PayerNotActive,
+    RefundExceedsCaptured,
+    RefundNotCovered,
+)
+from tandem.payments.model import (
+    PAYMENTS,
+    REFUNDS,
+    Capture,
+    Command,
+    NewPayment,
+    Payment,
+    Refund,
+    Status,
+    allowed,
+    changed,
+)
+from tandem.payments.shapes import merchant_view, person_view
+from tandem.people import PersonTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Where a payment is taken: the place with its terms, and who is told about it."""
+
+    place: Place
+    endpoints: tuple[Endpoint, ...]
+
+    @property
+    def merchant_id(self) -> UUID:
+        """Whose shop it is."""
+        return self.place.merchant_id
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The operator's settings that decide payments. Times in seconds, amounts in minor units."""
+
+    wallet: str
+    limit_per_payment: int
+    limit_per_day: int
+    confirm_above: int
+    confirm_seconds: int
+    authorisation_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a decision comes to: the payment as it is now, and what the ledger books for it."""
+
+    payment: Payment
+    transfers: tuple[Transfer, ...] = ()
+    event: str | None = None
+    writes: tuple[Write, ...] = ()
+
+
+def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
+    """The merchant's terms for this payment. Raises why the shop does not take it."""
+    place = shop.place
+    if place.merchant_status != "active":
+        raise MerchantNotActive
+    terms = place.currencies.get(code)
+    if terms is None:
+        raise CurrencyNotTaken(code, tuple(sorted(place.currencies)))
+    place.acceptance.check(cast("Way", way), rules.wallet, code, amount)
+    return terms
+
+
+def objection(
+    view: View, rules: Rules, payer: PersonTerms, amount: int, unit: Currency
+) -> Refused | None:
+    """Why this person cannot spend the amount now, if so."""
+    if payer.status != "active":
+        return PayerNotActive()
+    account = view.account(person(payer.id, unit))
+    limits = payer.limits.get(unit.code)
+    per_payment = rules.limit_per_payment if limits is None else limits.per_payment
+    per_day = rules.limit_per_day if limits is None else limits.per_day
+    if amount > per_payment:
+        return LimitExceeded("per_payment", per_payment, per_payment, unit.code)
+    left = per_day - account.spent_on(view.day)
+    if amount > left:
+        return LimitExceeded("per_day", per_day, max(0, left), unit.code)
+    if amount > account.available:
+        return InsufficientFunds(account.id, max(0, account.available), amount)
+    return None
+
+
+def open_payment(
+    view: View,
+    shop: Shop,
+    new: NewPayment,
+    *,
+    status: Status = Status.CREATED,
+    code_token: str | None = None,
+    expires_at: datetime | None = None,
+    payer: PersonTerms | None = None,
+) -> Payment:
+    """A new payment's row."""
+    place = shop.place
+    return Payment(
+        id=view.new_id(),
+        merchant_id=place.merchant_id,
+        shop_id=place.shop_id,
+        till_id=place.till_id,
+        person_id=None if payer is None else payer.id,
+        way=new.way,
+        source=new.source.value,
+        status=status.value,
+        capture=new.capture.value,
+        currency=new.currency,
+        amount=new.amount,
+        authorised=0,
+        captured=0,
+        refunded=0,
+        fee=0,
+        pending_id=None,
+        decline_reason=None,
+        order_reference=new.order_reference,
+        description=new.description,
+        payer_name=None if payer is None else payer.name,
+        merchant_name=place.merchant_name,
+        shop_name=place.shop_name,
+        code_token=code_token,
+        expires_at=expires_at,
+        created_at=view.now,
+        updated_at=view.now,
+    )
+
+
+def approve(
+    view: View,
+    rules: Rules,
+    payment: Payment,
+    payer: PersonTerms,
+    terms: CurrencyTerms,
+    entry: UUID,
+) -> Step:
+    """The person agrees: capture at once, or reserve the amount for later."""
+    allowed(payment, Command.APPROVE)
+    unit = currency(payment.currency)
+    payer_account, payee = person(payer.id, unit), merchant(payment.merchant_id, unit)
+    payment = msgspec.structs.replace(
+        payment, person_id=payer.id, payer_name=payer.name, authorised=payment.amount
+    )
+    if payment.capture == Capture.MANUAL.value:
+        until = view.now + timedelta(seconds=rules.authorisation_seconds)
+        reserve = _pending(payment, payer_account, payee, payment.amount, until, spends=True)
+        authorised = changed(
+            payment,
+            Command.APPROVE,
+            Status.AUTHORISED,
+            pending_id=transfer_id(entry, 1),
+            expires_at=until,
+            updated_at=view.now,
+        )
+        return Step(authorised, (reserve,), "payment.authorised")
+    charge = fee(terms, payment.amount, first=True)
+    pay = Transfer(
+        payer_account, payee, payment.amount, TransferCode.PAYMENT, payment.id, spends=True
+    )
+    captured = changed(
+        payment,
+        Command.APPROVE,
+        Status.CAPTURED,
+        captured=payment.amount,
+        fee=charge,
+        expires_at=None,
+        updated_at=view.now,
+    )
+    return Step(captured, (pay, *_fee(payment, payee, charge, unit)), "payment.captured")
+
+
+def decline(view: View, payment: Payment, reason: str) -> Step:
+    """It will not be paid; `reason` is a stable code."""
+    allowed(payment, Command.DECLINE)
+    declined = changed(
+        payment,
+        Command.DECLINE,
+        Status.DECLINED,
+        decline_reason=reason,
+        expires_at=None,
+        updated_at=view.now,
+    )
+    return Step(declined, event="payment.declined")
+
+
+def scan(view: View, payment: Payment, payer: PersonTerms) -> Step:
+    """A person scanned the order's code: it waits for this person from now on."""
+    allowed(payment, Command.SCAN)
+    if payment.person_id is not None:
+        if payment.person_id != payer.id:
+            raise NotYourPayment
+        return Step(payment)
+    if payer.status != "active":
+        raise PayerNotActive
+    waiting = changed(
+        payment,
+        Command.SCAN,
+        Status.WAITING,
+        person_id=payer.id,
+        payer_name=payer.name,
+        updated_at=view.now,
+    )
+    return Step(waiting, event="payment.waiting")
+
+
+def capture(
+    view: View,
+    payment: Payment,
+    terms: CurrencyTerms,
+    amount: int | None,
+    entry: UUID,
+    *,
+    final: bool,
+) -> Step:
+    """Take an authorised amount, in full or in part.
+
+    A part posts the reservation for that much and, unless `final`, reserves the rest anew in the
+    same entry, so that at no moment the rest is free.
+    """
+    allowed(payment, Command.CAPTURE)
+    assert payment.pending_id is not None, "what is authorised is reserved"
+    unit = currency(payment.currency)
+    amount = payment.held if amount is None else amount
+    if amount > payment.held:
+        raise CaptureExceedsHeld(payment.held, amount)
+    rest = payment.held - amount
+    payer, payee = _parties(payment, unit)
+    charge = min(amount, fee(terms, amount, first=payment.captured == 0))
+    post = Transfer(
+        payer,
+        payee,
+        amount,
+        TransferCode.PAYMENT,
+        payment.id,
+        TransferKind.POST,
+        payment.pending_id,
+    )
+    totals = {"captured": payment.captured + amount, "fee": payment.fee + charge}
+    if rest == 0 or final:
+        captured = changed(
+            payment,
+            Command.CAPTURE,
+            Status.CAPTURED,
+            pending_id=None,
+            expires_at=None,
+            updated_at=view.now,
+            **totals,
+        )
+        return Step(captured, (post, *_fee(payment, payee, charge, unit)), "payment.captured")
+    held = view.pending.get(payment.pending_id)
+    again = held is not None and held.spends and view.day_of(held.created_at) == view.day
+    reserve = _pending(payment, payer, payee, rest, payment.expires_at, spends=again)
+    partly = changed(
+        payment,
+        Command.CAPTURE,
+        Status.AUTHORISED,
+        pending_id=transfer_id(entry, 2),
+        updated_at=view.now,
+        **totals,
+    )
+    return Step(partly, (post, reserve, *_fee(payment, payee, charge, unit)), "payment.captured")
+
+
+def release(view: View, payment: Payment, command: Command) -> Step:
+    """Cancel or expire: what is reserved goes free, what was captured stays captured."""
+    allowed(payment, command)
+    ends = Status.EXPIRED if command is Command.EXPIRE else Status.CANCELLED
+    transfers: tuple[Transfer, ...] = ()
+    if payment.pending_id is not None:
+        kind = TransferKind.EXPIRE if command is Command.EXPIRE else TransferKind.VOID
+        payer, payee = _parties(payment, currency(payment.currency))
+        transfers = (
+            Transfer(
+                payer,
+                payee,
+                payment.held,
+                TransferCode.PAYMENT,
+                payment.id,
+                kind,
+                payment.pending_id,
+            ),
+        )
+    status = Status.CAPTURED if payment.captured else ends
+    ended = changed(payment, command, status, pending_id=None, expires_at=None, updated_at=view.now)
+    return Step(ended, transfers, f"payment.{ends.value}")
+
+
+def refund(
+    view: View, payment: Payment, amount: int | None, reason: str | None
+) -> tuple[Step, Refund]:
+    """Give back what was captured, in full or in part. The fee stays with the operator."""
+    allowed(payment, Command.REFUND)
+    unit = currency(payment.currency)
+    amount = payment.refundable if amount is None else amount
+    if amount > payment.refundable:
+        raise RefundExceedsCaptured(payment.refundable, amount)
+    payer, payee = _parties(payment, unit)
+    available = view.account(payee).available
+    if amount > available:
+        raise RefundNotCovered(max(0, available), amount)
+    given = Refund(
+        view.new_id(),
+        payment.id,
+        payment.merchant_id,
+        amount,
+        payment.currency,
+        reason,
+        view.now,
+    )
+    total = payment.refunded + amount
+    status = Status.REFUNDED if total == payment.captured else Status.PARTIALLY_REFUNDED
+    back = Transfer(payee, payer, amount, TransferCode.REFUND, payment.id)
+    refunded = changed(payment, Command.REFUND, status, refunded=total, updated_at=view.now)
+    return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
+
+
+def written(view: View, shop_endpoints: tuple[Endpoint, ...], step: Step) -> tuple[Write, ...]:
+    """The rows of a step: the payment, what comes with it, and both sides' events."""
+    payment = step.payment
+    writes: list[Write] = [Write(PAYMENTS, payment), *step.writes]
+    if step.event is not None:
+        writes += announce(
+            view,
+            payment.merchant_id,
+            step.event,
+            payment.id,
+            merchant_view(payment),
+            shop_endpoints,
+        )
+        if payment.person_id is not None:
+            writes += announce(
+                view, payment.person_id, step.event, payment.id, person_view(payment)
+            )
+    return tuple(writes)
+
+
+def _parties(payment: Payment, unit: Currency) -> tuple[AccountKey, AccountKey]:
+    assert payment.person_id is not None, "money moved, so a person paid"
+    return person(payment.person_id, unit), merchant(payment.merchant_id, unit)
+
+
+def _fee(payment: Payment, payee: AccountKey, charge: int, unit: Currency) -> tuple[Transfer, ...]:
+    if charge == 0:
+        return ()
+    return (Transfer(payee, fees(unit), charge, TransferCode.FEE, payment.id),)
+
+
+def _pending(
+    payment: Payment,
+    payer: AccountKey,
+    payee: AccountKey,
+    amount: int,
+    until: datetime | None,
+    *,
+    spends: bool,
+) -> Transfer:
+    return Transfer(
+        payer,
+        payee,
+        amount,
+        TransferCode.PAYMENT,
+        payment.id,
+        TransferKind.PENDING,
+        expires_at=until,
+        spends=spends,
+    )

@@ -1,0 +1,302 @@
+"""The payment commands, as entries for the journal.
+
+Each holds what was read before the locks (the shop with its terms, the payer's terms, who the
+parties are) and decides on the rows as they are under the locks. What has changed in between makes
+it stale, and the service builds it anew.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from tandem.codes import PayCodeInvalid, PayCodeUsed
+from tandem.codes.paycode import Mark
+from tandem.db import Idempotency
+from tandem.kernel import NotFound, currency, show_id
+from tandem.ledger import (
+    AccountKey,
+    Decision,
+    StaleRead,
+    Touches,
+    View,
+    Write,
+    fees,
+    merchant,
+    person,
+)
+from tandem.merchants import CurrencyTerms
+from tandem.payments.decisions import (
+    Rules,
+    Shop,
+    Step,
+    approve,
+    capture,
+    check_shop,
+    decline,
+    objection,
+    open_payment,
+    refund,
+    release,
+    scan,
+    written,
+)
+from tandem.payments.errors import CodePaused, NotYourPayment
+from tandem.payments.model import PAYMENTS, Command, NewPayment, Payment, Status, allowed
+from tandem.payments.shapes import merchant_view, person_view, refund_view
+from tandem.people import DEVICES, PersonTerms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateOrder:
+    """A merchant makes an order whose code a person will scan."""
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    rules: Rules
+    new: NewPayment
+    code_token: str
+    expires_seconds: int
+
+    def touches(self) -> Touches:
+        """The merchant's account, so that the terms are those of this moment."""
+        payee = merchant(self.shop.place.merchant_id, currency(self.new.currency))
+        return Touches((payee,), terms=((payee, self.shop.place.terms),))
+
+    def decide(self, view: View) -> Decision:
+        """Create it if the shop takes such a payment."""
+        new = self.new
+        check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
+        payment = open_payment(
+            view,
+            self.shop,
+            new,
+            code_token=self.code_token,
+            expires_at=view.now + timedelta(seconds=self.expires_seconds),
+        )
+        step = Step(payment, event="payment.created")
+        return Decision(merchant_view(payment), (), written(view, self.shop.endpoints, step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayStatic:
+    """A person pays the amount they typed at a shop's static code."""
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    rules: Rules
+    new: NewPayment
+    payer: PersonTerms
+
+    def touches(self) -> Touches:
+        """The three accounts of a payment."""
+        return _paying(self.shop, self.payer, self.new.currency)
+
+    def decide(self, view: View) -> Decision:
+        """Pay at once, or raise why not: nothing exists yet that could be declined."""
+        new = self.new
+        terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
+        wrong = objection(view, self.rules, self.payer, new.amount, currency(new.currency))
+        if wrong is not None:
+            raise wrong
+        payment = open_payment(view, self.shop, new, payer=self.payer)
+        step = approve(view, self.rules, payment, self.payer, terms, self.id)
+        writes = written(view, self.shop.endpoints, step)
+        return Decision(person_view(step.payment), step.transfers, writes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayWithCode:
+    """A merchant has read a person's pay code. `mark` is the code's place in its device's order."""
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    rules: Rules
+    new: NewPayment
+    payer: PersonTerms
+    device_id: UUID
+    mark: Mark
+
+    def touches(self) -> Touches:
+        """The device, whose codes work once, and the three accounts of a payment."""
+        paying = _paying(self.shop, self.payer, self.new.currency)
+        return Touches(paying.accounts, ((DEVICES, self.device_id),), terms=paying.terms)
+
+    def decide(self, view: View) -> Decision:
+        """Use the code up; then pay, wait for the person, or decline."""
+        new = self.new
+        terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
+        used = self._use_code(view)
+        payment = open_payment(
+            view,
+            self.shop,
+            new,
+            status=Status.WAITING,
+            expires_at=view.now + timedelta(seconds=self.rules.confirm_seconds),
+            payer=self.payer,
+        )
+        wrong = objection(view, self.rules, self.payer, new.amount, currency(new.currency))
+        if wrong is not None:
+            reason = getattr(wrong, "limit", None)
+            step = decline(view, payment, wrong.code if reason is None else f"limit_{reason}")
+        elif new.amount > self.rules.confirm_above:
+            step = Step(payment, event="payment.waiting")
+        else:
+            step = approve(view, self.rules, payment, self.payer, terms, self.id)
+        writes = (used, *written(view, self.shop.endpoints, step))
+        return Decision(merchant_view(step.payment), step.transfers, writes)
+
+    def _use_code(self, view: View) -> Write:
+        device = view.row(DEVICES, self.device_id)
+        if device is None or device.revoked_at is not None:
+            raise PayCodeInvalid
+        if device.paused_until is not None and device.paused_until > view.now:
+            raise CodePaused(device.paused_until)
+        if self.mark <= Mark(device.code_step, device.code_counter):
+            raise PayCodeUsed
+        used = msgspec.structs.replace(
+            device,
+            code_step=self.mark.step,
+            code_counter=self.mark.counter,
+            wrong_codes=0,
+            paused_until=None,
+        )
+        return Write(DEVICES, used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByPerson:
+    """A person scans, approves or declines an order or a payment that waits for them."""
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    rules: Rules
+    payment: Payment
+    payer: PersonTerms
+    command: Command
+
+    def touches(self) -> Touches:
+        """The payment, and the three accounts if it is approved."""
+        paying = _paying(self.shop, self.payer, self.payment.currency)
+        rows = ((PAYMENTS, self.payment.id),)
+        if self.command is Command.APPROVE:
+            return Touches(paying.accounts, rows, terms=paying.terms)
+        return Touches(rows=rows)
+
+    def decide(self, view: View) -> Decision:
+        """Do it, if the payment is for this person."""
+        payment = _current(view, self.payment)
+        allowed(payment, self.command)
+        if payment.person_id not in (None, self.payer.id):
+            raise NotYourPayment
+        if self.command is Command.SCAN:
+            step = scan(view, payment, self.payer)
+        elif self.command is Command.DECLINE:
+            step = decline(view, payment, "declined_by_person")
+        else:
+            step = self._approve(view, payment)
+        writes = written(view, self.shop.endpoints, step)
+        return Decision(person_view(step.payment), step.transfers, writes)
+
+    def _approve(self, view: View, payment: Payment) -> Step:
+        terms = check_shop(self.shop, self.rules, payment.way, payment.currency, payment.amount)
+        wrong = objection(view, self.rules, self.payer, payment.amount, currency(payment.currency))
+        if wrong is not None:
+            raise wrong
+        return approve(view, self.rules, payment, self.payer, terms, self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByMerchant:
+    """A merchant captures or cancels a payment, or its time is over.
+
+    `amount` is what to capture (None: all that is left); `final` releases the rest.
+    """
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    payment: Payment
+    command: Command
+    amount: int | None = None
+    final: bool = False
+
+    def touches(self) -> Touches:
+        """The payment, its parties' accounts and its reservation."""
+        return _touched(self.shop, self.payment)
+
+    def decide(self, view: View) -> Decision:
+        """Do it, if the state allows it."""
+        payment = _current(view, self.payment)
+        if self.command is Command.CAPTURE:
+            terms = _terms(self.shop, payment)
+            step = capture(view, payment, terms, self.amount, self.id, final=self.final)
+        else:
+            step = release(view, payment, self.command)
+        writes = written(view, self.shop.endpoints, step)
+        return Decision(merchant_view(step.payment), step.transfers, writes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveBack:
+    """A merchant refunds what was captured. `amount` None: all that is left."""
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    payment: Payment
+    amount: int | None
+    reason: str | None
+
+    def touches(self) -> Touches:
+        """The payment and its parties' accounts."""
+        return _touched(self.shop, self.payment)
+
+    def decide(self, view: View) -> Decision:
+        """Refund it, if the state and the merchant's balance allow it."""
+        payment = _current(view, self.payment)
+        step, given = refund(view, payment, self.amount, self.reason)
+        writes = written(view, self.shop.endpoints, step)
+        return Decision(refund_view(given), step.transfers, writes)
+
+
+def _paying(shop: Shop, payer: PersonTerms, code: str) -> Touches:
+    unit = currency(code)
+    payer_account, payee = person(payer.id, unit), merchant(shop.place.merchant_id, unit)
+    terms = ((payer_account, payer.terms), (payee, shop.place.terms))
+    return Touches((payer_account, payee, fees(unit)), terms=terms)
+
+
+def _touched(shop: Shop, payment: Payment) -> Touches:
+    unit = currency(payment.currency)
+    payee = merchant(payment.merchant_id, unit)
+    accounts: tuple[AccountKey, ...] = ()
+    if payment.person_id is not None:
+        accounts = (person(payment.person_id, unit), payee, fees(unit))
+    return Touches(
+        accounts,
+        ((PAYMENTS, payment.id),),
+        () if payment.pending_id is None else (payment.pending_id,),
+        ((payee, shop.place.terms),) if accounts else (),
+    )
+
+
+def _current(view: View, read: Payment) -> Payment:
+    """The payment under the lock. Stale if its parties or reservation are not those read before."""
+    payment = view.row(PAYMENTS, read.id)
+    if payment is None:
+        raise NotFound("payment", show_id("pay", read.id))
+    known = (read.person_id, read.pending_id)
+    if (payment.person_id, payment.pending_id) != known:
+        raise StaleRead(payment.merchant_id)
+    return payment
+
+
+def _terms(shop: Shop, payment: Payment) -> CurrencyTerms:
+    """The fee terms of a payment that was authorised, even if its currency is no longer taken."""
+    return shop.place.currencies.get(payment.currency) or CurrencyTerms(0, 0, 0)

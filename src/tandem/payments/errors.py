@@ -1,0 +1,170 @@
+"""Why a payment is refused.
+
+Refused
+├── PaymentConflict        not in this state
+├── CurrencyNotTaken       the merchant has no account in this currency
+├── MerchantNotActive      the merchant is suspended
+├── PayerNotActive         the person is suspended
+├── NotYourPayment         another person has scanned this code
+├── LimitExceeded          the person's limit per payment or per day
+├── CaptureExceedsHeld     more is captured than is authorised
+├── RefundExceedsCaptured  more is refunded than was captured
+├── RefundNotCovered       the merchant's balance does not cover the refund
+├── CodePaused             too many wrong codes: a pause
+└── CodeOfAnotherOperator  the code is not ours
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from tandem.kernel import Refused
+
+
+@dataclass(eq=False)
+class PaymentConflict(Refused):
+    """The payment's state does not allow this."""
+
+    code: ClassVar[str] = "payment_state"
+    status: str
+    command: str
+    allowed: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Say the state and what it allows."""
+        can = f"it can {' or '.join(self.allowed)}" if self.allowed else "nothing more can be done"
+        return f"The payment is {self.status}, so it cannot {self.command}; {can}."
+
+
+@dataclass(eq=False)
+class CurrencyNotTaken(Refused):
+    """The merchant does not take this currency."""
+
+    code: ClassVar[str] = "currency_not_taken"
+    currency: str
+    taken: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Name the currencies that it takes."""
+        return f"This merchant does not take {self.currency}; it takes {', '.join(self.taken)}."
+
+
+@dataclass(eq=False)
+class MerchantNotActive(Refused):
+    """The merchant is suspended."""
+
+    code: ClassVar[str] = "merchant_not_active"
+
+    def sentence(self) -> str:
+        """Say so."""
+        return "This merchant cannot take payments at the moment. Nothing was paid."
+
+
+@dataclass(eq=False)
+class PayerNotActive(Refused):
+    """The person is suspended."""
+
+    code: ClassVar[str] = "payer_not_active"
+
+    def sentence(self) -> str:
+        """Say so."""
+        return "This wallet cannot pay at the moment. Nothing was paid."
+
+
+@dataclass(eq=False)
+class NotYourPayment(Refused):
+    """Another person has scanned this code."""
+
+    code: ClassVar[str] = "payment_taken"
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return "Somebody else is paying this. Ask the shop for a code of your own."
+
+
+@dataclass(eq=False)
+class LimitExceeded(Refused):
+    """The amount is above the person's limit. Amounts in minor units."""
+
+    code: ClassVar[str] = "limit_exceeded"
+    limit: str
+    maximum: int
+    left: int
+    currency: str
+
+    def sentence(self) -> str:
+        """Say which limit and what it leaves."""
+        which = "for one payment" if self.limit == "per_payment" else "for one day"
+        return (
+            f"The limit {which} is {self.maximum} minor units of {self.currency}, "
+            f"and {self.left} are left. Nothing was paid."
+        )
+
+
+@dataclass(eq=False)
+class CaptureExceedsHeld(Refused):
+    """More would be captured than is authorised. Amounts in minor units."""
+
+    code: ClassVar[str] = "capture_exceeds_authorised"
+    left: int
+    amount: int
+
+    def sentence(self) -> str:
+        """Give both amounts."""
+        return f"{self.left} minor units are left to capture, not {self.amount}."
+
+
+@dataclass(eq=False)
+class RefundExceedsCaptured(Refused):
+    """More would be refunded than was captured. Amounts in minor units."""
+
+    code: ClassVar[str] = "refund_exceeds_captured"
+    left: int
+    amount: int
+
+    def sentence(self) -> str:
+        """Give both amounts."""
+        return f"{self.left} minor units are left to refund, not {self.amount}."
+
+
+@dataclass(eq=False)
+class RefundNotCovered(Refused):
+    """The merchant's balance and overdraft do not cover the refund. Amounts in minor units."""
+
+    code: ClassVar[str] = "refund_not_covered"
+    available: int
+    amount: int
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return (
+            f"The merchant's balance covers {self.available} minor units, not {self.amount}. "
+            "Take payments or pay in first, or ask the operator for an overdraft."
+        )
+
+
+@dataclass(eq=False)
+class CodePaused(Refused):
+    """Too many wrong pay codes were tried."""
+
+    code: ClassVar[str] = "pay_code_paused"
+    until: datetime
+
+    def sentence(self) -> str:
+        """Say until when and what works meanwhile."""
+        return (
+            f"Too many wrong codes were shown; pay codes are paused until "
+            f"{self.until.isoformat(timespec='seconds')}. Scanning the shop's code still works."
+        )
+
+
+@dataclass(eq=False)
+class CodeOfAnotherOperator(Refused):
+    """The code is not one of this operator's."""
+
+    code: ClassVar[str] = "code_of_another_operator"
+    host: str | None
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return "This code belongs to another wallet or operator. Ask the shop for a Tandem code."

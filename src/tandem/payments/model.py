@@ -1,0 +1,189 @@
+"""The payment: its row, and its one life cycle as a decision table. Pure.
+
+    created ──► waiting ──► authorised ──► captured ──► partially_refunded ──► refunded
+       │           │            │
+       └───────────┴────────────┴──► cancelled · declined · expired
+
+An order is *created* and shows a code; it *waits* for the person who scanned it. An approval
+*authorises* it, which reserves the amount, or captures it at once, which is the default. What is
+authorised is captured in parts or in full; what was captured is refunded in parts or in full.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tandem.db import Table
+from tandem.merchants import Way
+from tandem.payments.errors import PaymentConflict
+
+
+class Status(StrEnum):
+    """Where a payment is in its life."""
+
+    CREATED = "created"
+    WAITING = "waiting"
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class Command(StrEnum):
+    """What can be asked of a payment. Its values are the words people read."""
+
+    SCAN = "be scanned"
+    APPROVE = "be approved"
+    DECLINE = "be declined"
+    CAPTURE = "be captured"
+    CANCEL = "be cancelled"
+    REFUND = "be refunded"
+    EXPIRE = "expire"
+
+
+class Source(StrEnum):
+    """What the payment began with."""
+
+    ORDER = "order"
+    STATIC_CODE = "static_code"
+    PAY_CODE = "pay_code"
+
+
+class Capture(StrEnum):
+    """When an authorised amount is captured."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+S, C = Status, Command
+
+LIFE: Final[dict[tuple[Status, Command], frozenset[Status]]] = {
+    (S.CREATED, C.SCAN): frozenset({S.WAITING}),
+    (S.CREATED, C.APPROVE): frozenset({S.AUTHORISED, S.CAPTURED}),
+    (S.CREATED, C.CANCEL): frozenset({S.CANCELLED}),
+    (S.CREATED, C.EXPIRE): frozenset({S.EXPIRED}),
+    (S.WAITING, C.SCAN): frozenset({S.WAITING}),
+    (S.WAITING, C.APPROVE): frozenset({S.AUTHORISED, S.CAPTURED}),
+    (S.WAITING, C.DECLINE): frozenset({S.DECLINED}),
+    (S.WAITING, C.CANCEL): frozenset({S.CANCELLED}),
+    (S.WAITING, C.EXPIRE): frozenset({S.EXPIRED}),
+    # What was captured in part stays captured when the rest is captured, released or expires.
+    (S.AUTHORISED, C.CAPTURE): frozenset({S.AUTHORISED, S.CAPTURED}),
+    (S.AUTHORISED, C.CANCEL): frozenset({S.CANCELLED, S.CAPTURED}),
+    (S.AUTHORISED, C.EXPIRE): frozenset({S.EXPIRED, S.CAPTURED}),
+    (S.CAPTURED, C.REFUND): frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED}),
+    (S.PARTIALLY_REFUNDED, C.REFUND): frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED}),
+}
+"""Which command each state allows, and where it may lead. What is not here is refused."""
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """A row of `payments`. Amounts in minor units of `currency`.
+
+    `authorised` is what the person agreed to, `captured` what went to the merchant, `refunded`
+    what came back of that, `fee` what the merchant paid for it. `pending_id` is the ledger's
+    reservation for what is authorised and not captured yet.
+    """
+
+    id: UUID
+    merchant_id: UUID
+    shop_id: UUID
+    till_id: UUID | None
+    person_id: UUID | None
+    way: str
+    source: str
+    status: str
+    capture: str
+    currency: str
+    amount: int
+    authorised: int
+    captured: int
+    refunded: int
+    fee: int
+    pending_id: UUID | None
+    decline_reason: str | None
+    order_reference: str | None
+    description: str | None
+    payer_name: str | None
+    merchant_name: str
+    shop_name: str
+    code_token: str | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def held(self) -> int:
+        """What is reserved and may still be captured."""
+        return self.authorised - self.captured if self.pending_id is not None else 0
+
+    @property
+    def refundable(self) -> int:
+        """What may still be refunded."""
+        return self.captured - self.refunded
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """A row of `refunds`. Amount in minor units."""
+
+    id: UUID
+    payment_id: UUID
+    merchant_id: UUID
+    amount: int
+    currency: str
+    reason: str | None
+    created_at: datetime
+
+
+PAYMENTS: Final = Table(
+    "payments",
+    Payment,
+    mutable=(
+        "person_id",
+        "payer_name",
+        "status",
+        "authorised",
+        "captured",
+        "refunded",
+        "fee",
+        "pending_id",
+        "decline_reason",
+        "expires_at",
+        "updated_at",
+    ),
+    rank=10,
+)
+REFUNDS: Final = Table("refunds", Refund)
+
+
+def allowed(payment: Payment, command: Command) -> None:
+    """Raise `PaymentConflict` if the payment's state does not allow the command."""
+    status = Status(payment.status)
+    if (status, command) not in LIFE:
+        can = tuple(c.value for (s, c) in LIFE if s is status and c is not Command.EXPIRE)
+        raise PaymentConflict(status.value, command.value, can)
+
+
+def changed(payment: Payment, command: Command, status: Status, **changes: object) -> Payment:
+    """The payment after a command led it to `status`, which the table must allow."""
+    assert status in LIFE[Status(payment.status), command], "the table of life says so"
+    return msgspec.structs.replace(payment, status=status.value, **changes)
+
+
+class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payment is asked for with. Amount in minor units."""
+
+    amount: int
+    currency: str
+    way: Way
+    source: Source
+    capture: Capture = Capture.AUTOMATIC
+    order_reference: str | None = None
+    description: str | None = None

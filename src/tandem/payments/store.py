@@ -1,0 +1,102 @@
+"""Payments in SQL: reads without locks. The journal alone writes them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from tandem.db import Connection
+from tandem.payments.model import PAYMENTS, REFUNDS, Payment, Refund
+
+_PAYMENT: Final = f"SELECT {', '.join(PAYMENTS.columns)} FROM payments"
+_REFUND: Final = f"SELECT {', '.join(REFUNDS.columns)} FROM refunds"
+
+
+class PaymentFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which payments to list; None does not filter."""
+
+    shop_id: UUID | None = None
+    till_id: UUID | None = None
+    status: str | None = None
+    order_reference: str | None = None
+
+
+async def payment_by_id(connection: Connection, payment_id: UUID) -> Payment | None:
+    """The payment, or None."""
+    record = await connection.fetchrow(f"{_PAYMENT} WHERE id = $1", payment_id)
+    return None if record is None else Payment(*record)
+
+
+async def payment_by_token(connection: Connection, token: str) -> Payment | None:
+    """The payment whose code carries this token, or None."""
+    record = await connection.fetchrow(f"{_PAYMENT} WHERE code_token = $1", token)
+    return None if record is None else Payment(*record)
+
+
+async def payments_of_merchant(
+    connection: Connection,
+    merchant_id: UUID,
+    wanted: PaymentFilter,
+    before: UUID | None,
+    limit: int,
+) -> list[Payment]:
+    """A merchant's payments, newest first, older than `before`."""
+    conditions = ["merchant_id = $1"]
+    values: list[Any] = [merchant_id]
+    given = {**msgspec.structs.asdict(wanted)}
+    for column, value in given.items():
+        if value is not None:
+            values.append(value)
+            conditions.append(f"{column} = ${len(values)}")
+    return await _page(connection, conditions, values, before, limit)
+
+
+async def payments_of_person(
+    connection: Connection, person_id: UUID, before: UUID | None, limit: int
+) -> list[Payment]:
+    """A person's payments, newest first, older than `before`."""
+    return await _page(connection, ["person_id = $1"], [person_id], before, limit)
+
+
+async def refunds_of_payment(
+    connection: Connection, payment_id: UUID, before: UUID | None, limit: int
+) -> list[Refund]:
+    """A payment's refunds, newest first, older than `before`."""
+    rows = await connection.fetch(
+        f"{_REFUND} WHERE payment_id = $1 AND ($2::uuid IS NULL OR id < $2) "
+        "ORDER BY id DESC LIMIT $3",
+        payment_id,
+        before,
+        limit,
+    )
+    return [Refund(*row) for row in rows]
+
+
+async def due_payments(connection: Connection, now: object, limit: int) -> list[UUID]:
+    """Payments that nobody agreed to in time; what is reserved is the ledger's work list."""
+    rows = await connection.fetch(
+        "SELECT id FROM payments WHERE expires_at <= $1 AND status IN ('created', 'waiting') "
+        "ORDER BY expires_at LIMIT $2",
+        now,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def _page(
+    connection: Connection,
+    conditions: Sequence[str],
+    values: list[Any],
+    before: UUID | None,
+    limit: int,
+) -> list[Payment]:
+    if before is not None:
+        values.append(before)
+        conditions = [*conditions, f"id < ${len(values)}"]
+    values.append(limit)
+    rows = await connection.fetch(
+        f"{_PAYMENT} WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ${len(values)}",
+        *values,
+    )
+    return [Payment(*row) for row in rows]
