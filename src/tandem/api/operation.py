@@ -1,0 +1,315 @@
+"""Operations: what the API can do, declared once; routes, checks and the OpenAPI follow from it.
+
+An operation is an async function with a declaration above it. What it takes is what it names:
+
+    class CreatePayment(Body):
+        shop_id: Annotated[str, Meta(examples=["shp_0199f0a4c0de70008000000000000003"])]
+        amount: Annotated[int, Meta(description="Minor units", examples=[3800])]
+
+    class Services(Protocol):                    # what this file's handlers use, and no more
+        @property
+        def payments(self) -> Payments: ...
+
+    @operation(
+        "POST", "/v1/payments", tag="Payments", summary="Create a payment",
+        who=("merchant",), scope="payments:write", status=201, idempotency="required",
+        answer=PaymentView, errors=(WayRefused, CurrencyNotTaken),
+    )
+    async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
+        '''What the reader of the API's documentation reads. Markdown.'''
+        return await call.services.payments.create(call.principal.owner_id, ..., call.idempotency)
+
+    @operation("GET", "/v1/payments", tag="Payments", summary="List payments",
+               who=("merchant",), scope="payments:read")
+    async def list_payments(call: Call[Services], query: ListQuery) -> Page[PaymentView]:
+        rows = await call.services.payments.list(
+            call.principal.owner_id, query.after_id("pay"), query.limit + 1)
+        return page(rows, query.limit, merchant_view)
+
+    @operation("GET", "/v1/payments/{payment_id}", tag="Payments", summary="Get a payment",
+               who=("merchant",), scope="payments:read")
+    async def get_payment(call: Call[Services], payment_id: UUID) -> PaymentView: ...
+
+    OPERATIONS = (create_payment, list_payments, get_payment)
+
+`call` comes first and always. `body` is the JSON body, `query` the query string; every name in
+braces in the path is an argument of the same name: a `UUID` for a name in `PATH_IDS` (a malformed
+id is answered 404 before the handler runs), a `str` for any other. The answer's type is the
+return annotation, or `answer` where the handler returns the journal's ready JSON (`Outcome`).
+Refusals are raised; `api.problems` says what they become.
+"""
+
+import inspect
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import (
+    Annotated,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    get_origin,
+    get_type_hints,
+)
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tandem.access import Principal
+from tandem.db import Idempotency
+from tandem.kernel import Refused, read_id
+from tandem.ledger import Outcome
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Who = Literal["anyone", "person", "merchant", "operator"]
+Idempotent = Literal["required", "optional"]
+
+MAX_LIST: Final = 100
+"""The most objects that one page of a list has."""
+
+PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
+    "account_id": ("acc", "account"),
+    "delivery_id": ("whd", "delivery"),
+    "device_id": ("dev", "device"),
+    "endpoint_id": ("whe", "webhook endpoint"),
+    "event_id": ("evt", "event"),
+    "key_id": ("key", "API key"),
+    "merchant_id": ("mer", "merchant"),
+    "payment_id": ("pay", "payment"),
+    "payout_id": ("pyt", "payout"),
+    "person_id": ("ppl", "person"),
+    "refund_id": ("ref", "refund"),
+    "request_id": ("req", "money request"),
+    "send_id": ("snd", "send"),
+    "shop_id": ("shp", "shop"),
+    "till_id": ("til", "till"),
+    "top_up_id": ("top", "top-up"),
+    "transfer_id": ("trf", "transfer"),
+}
+"""Names of arguments in paths that are ids: the prefix, and what a person calls the thing."""
+
+_PARAMETER = re.compile(r"\{([a-z_]+)\}", re.ASCII)
+
+
+class Body(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The base of every request body, and of every struct within one: no unknown fields."""
+
+
+class Query(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The base of every query string: flat, every parameter at most once, none unknown."""
+
+
+class ListQuery(Query, frozen=True):
+    """How a list is read: a page at a time, each from where the last one ended."""
+
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_LIST, description="The most objects to return", examples=[20])
+    ] = 20
+    after: Annotated[
+        str | None, Meta(description="The `next` of the page before: what comes after it")
+    ] = None
+
+    def after_id(self, prefix: str) -> UUID | None:
+        """The cursor as an id. Raises `Invalid` if it isn't one of these."""
+        return None if self.after is None else read_id(prefix, self.after, "after")
+
+
+class HasId(Protocol):
+    """What can be listed: a view with its shown id."""
+
+    @property
+    def id(self) -> str:
+        """The id as the API shows it."""
+        ...
+
+
+V = TypeVar("V")
+R = TypeVar("R")
+Shown = TypeVar("Shown", bound=HasId)
+
+
+class Page(msgspec.Struct, Generic[V], frozen=True):
+    """A page of a list."""
+
+    data: Annotated[Sequence[V], Meta(description="The objects, newest first")]
+    has_more: Annotated[bool, Meta(description="Whether more follow", examples=[False])]
+    next: Annotated[str | None, Meta(description="The cursor to pass as `after` for the next page")]
+
+
+def page(rows: Sequence[R], limit: int, show: Callable[[R], Shown]) -> Page[Shown]:
+    """A page of at most `limit` objects. Read one more row than that: it says whether more follow.
+
+    `show` makes the view of a row; the last view's id is the cursor.
+    """
+    shown = [show(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return Page(shown, more, shown[-1].id if more else None)
+
+
+class Raw(NamedTuple):
+    """An answer that is not JSON: a picture, say."""
+
+    content: bytes
+    media_type: str
+
+
+class Live(NamedTuple):
+    """An answer that goes on: server-sent events, each already in the wire's form."""
+
+    frames: AsyncIterator[bytes]
+
+
+S_co = TypeVar("S_co", covariant=True)
+S_contra = TypeVar("S_contra", contravariant=True)
+
+
+class Call(msgspec.Struct, Generic[S_co], frozen=True):
+    """One request, checked: who asks, what for, under which key.
+
+    `services` is the container that the application was made with. `idempotency` is set if the
+    request has an Idempotency-Key. `request_id` is echoed in the answer. `client` is the address
+    that the request came from. `last_event_id` is the header of that name, as it came.
+    """
+
+    services: S_co
+    caller: Principal | None
+    idempotency: Idempotency | None
+    request_id: str
+    client: str
+    last_event_id: str | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks. Only an operation for `anyone` may be called by nobody: see `caller`."""
+        assert self.caller is not None, "an operation for anyone looks at `caller`"
+        return self.caller
+
+
+Handler = Callable[Concatenate[Call[S_contra], ...], Awaitable[object]]
+
+
+class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq=False):
+    """An operation as it was declared, and what its handler's signature says.
+
+    `path_types` holds the path's arguments in order, `body_type` and `query_type` the structs,
+    `answer_type` what the handler returns (None: 204 without a body; `Raw`, `Live`: no JSON).
+    """
+
+    handler: Handler[S_contra]
+    method: Method
+    path: str
+    tag: str
+    summary: str
+    who: tuple[Who, ...]
+    scope: str | None
+    status: int
+    idempotency: Idempotent | None
+    errors: tuple[type[Refused], ...]
+    media_type: str
+    path_types: Mapping[str, type]
+    body_type: type[msgspec.Struct] | None
+    query_type: type[Query] | None
+    answer_type: Any
+
+    @property
+    def name(self) -> str:
+        """The operation's id in the OpenAPI document: the handler's name."""
+        return self.handler.__name__
+
+    @property
+    def description(self) -> str:
+        """The handler's docstring."""
+        return inspect.getdoc(self.handler) or ""
+
+    def scope_of(self, kind: str) -> str | None:
+        """The scope that a key of this kind needs: merchants' keys are cut fine, others not."""
+        return {"operator": "operator", "person": "wallet"}.get(kind, self.scope)
+
+
+def operation(
+    method: Method,
+    path: str,
+    *,
+    tag: str,
+    summary: str,
+    who: tuple[Who, ...],
+    scope: str | None = None,
+    status: int = 200,
+    idempotency: Idempotent | None = None,
+    answer: Any = inspect.Parameter.empty,
+    errors: tuple[type[Refused], ...] = (),
+    media_type: str = "application/json",
+) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
+    """Declare an operation; see the module's docstring for an example.
+
+    `who` may call it: with "anyone" among them a key is not needed, but looked at if there is one.
+    `scope` is what a merchant's key needs; a person's needs `wallet`, the operator's `operator`.
+    `status` is that of success (204 if nothing is returned). `errors` are the refusals that this
+    operation adds to those that any request can meet.
+    """
+
+    def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
+        hints = get_type_hints(handler, include_extras=True)
+        returns = hints.pop("return")
+        answer_type = returns if answer is inspect.Parameter.empty else answer
+        answer_type = None if answer_type is type(None) else answer_type
+        arguments = list(inspect.signature(handler).parameters)[1:]
+        path_names = _PARAMETER.findall(path)
+        body_type, query_type = hints.get("body"), hints.get("query")
+        _check(method, path, who, scope, idempotency, body_type, query_type)
+        extra = set(arguments) - {"body", "query", *path_names}
+        assert not extra, f"{path}: nothing fills {sorted(extra)}"
+        assert set(path_names) <= set(arguments), f"{path}: the handler must take {path_names}"
+        for name in path_names:
+            wanted = UUID if name in PATH_IDS else str
+            assert hints[name] is wanted, f"{path}: {name} is a {wanted.__name__}"
+        assert answer_type is not Outcome, f"{path}: say by answer= what the journal answers"
+        return Operation(
+            handler=handler,
+            method=method,
+            path=path,
+            tag=tag,
+            summary=summary,
+            who=who,
+            scope=scope,
+            status=204 if answer_type is None else status,
+            idempotency=idempotency,
+            errors=errors,
+            media_type=media_type,
+            path_types={name: hints[name] for name in path_names},
+            body_type=body_type,
+            query_type=query_type,
+            answer_type=answer_type,
+        )
+
+    return declare
+
+
+def _check(
+    method: Method,
+    path: str,
+    who: tuple[Who, ...],
+    scope: str | None,
+    idempotency: Idempotent | None,
+    body_type: Any,
+    query_type: Any,
+) -> None:
+    """A declaration that cannot be served is a fault that shows when the module is imported."""
+    assert path.startswith("/v1/"), f"{path}: the API lives under /v1"
+    assert not path.endswith("/"), f"{path}: no trailing slash"
+    assert who, f"{path}: say who may call it"
+    assert ("merchant" in who) == (scope is not None), f"{path}: merchants' keys have scopes"
+    if idempotency is not None:
+        assert method != "GET", f"{path}: reading needs no key"
+        assert "anyone" not in who, f"{path}: a key belongs to somebody"
+    if body_type is not None:
+        assert method != "GET", f"{path}: GET has no body"
+        assert get_origin(body_type) is None, f"{path}: the body is a struct"
+        assert issubclass(body_type, Body), f"{path}: the body is a Body"
+    if query_type is not None:
+        assert issubclass(query_type, Query), f"{path}: the query is a Query"
