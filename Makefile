@@ -1,0 +1,114 @@
+# Everything that is done with this repository. Each target makes what it needs first: the virtual
+# environment in .venv from the locked packages, again only when the locks change. POSIX sh.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+# What you may set: PYTHON (the interpreter to make .venv with), ARGS (passed on to the command).
+PYTHON ?=
+ARGS ?=
+export PYTHON
+
+VENV := .venv
+PY := $(VENV)/bin/python
+TANDEM := $(VENV)/bin/tandem
+READY := $(VENV)/.installed
+
+# What `make docs` writes into docs/reference: FILE=COMMAND, words joined by +.
+REFERENCES := \
+	openapi.json=api+openapi \
+	cli.md=help-reference \
+	errors.md=api+errors
+
+LOCK := .venv-lock/bin/uv pip compile --universal --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --quiet
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(READY) ## run the story with real payments, then serve until Ctrl-C (ARGS=--once: end there)
+	@$(TANDEM) demo $(ARGS)
+
+.PHONY: up
+up: $(READY) ## serve Tandem
+	@$(TANDEM) up $(ARGS)
+
+.PHONY: test
+test: $(READY) ## run all tests (ARGS="-k refund": some)
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## check style, formatting, types and floors
+	@echo 'ruff check' && $(PY) -m ruff check --quiet .
+	@echo 'ruff format --check' && $(PY) -m ruff format --quiet --check .
+	@echo 'mypy' && $(PY) -m mypy --no-error-summary
+	@echo 'import-linter' && $(VENV)/bin/lint-imports
+
+.PHONY: format
+format: $(READY) ## format the code and mend what can be mended
+	@$(PY) -m ruff check --quiet --fix-only .
+	@$(PY) -m ruff format .
+
+.PHONY: bench
+bench: $(READY) ## measure against the usual way, on one PostgreSQL with fsync on
+	@$(PY) -m bench $(ARGS)
+
+.PHONY: docs
+docs: $(READY) ## write docs/reference anew: OpenAPI, command line, errors
+	@mkdir -p docs/reference
+	@for reference in $(REFERENCES); do \
+		file="docs/reference/$${reference%%=*}"; \
+		words="$$(echo "$${reference#*=}" | tr + ' ')"; \
+		echo "$$file"; \
+		$(TANDEM) $$words >"$$file.new" && mv "$$file.new" "$$file" \
+			|| { rm -f "$$file.new"; exit 1; }; \
+	done
+
+.PHONY: lock
+lock: .venv-lock/.installed ## lock the dependencies of pyproject.toml, with hashes (ARGS=--upgrade: the newest)
+	@echo 'requirements/run.txt' && $(LOCK) -o requirements/run.txt $(ARGS) pyproject.toml
+	@echo 'requirements/dev.txt' && $(LOCK) --group dev -o requirements/dev.txt $(ARGS) pyproject.toml
+	@echo 'requirements/lock.txt' && $(LOCK) --group lock -o requirements/lock.txt $(ARGS)
+
+.PHONY: wheel
+wheel: $(READY) ## build the wheel into dist
+	@$(PY) -m hatchling build --target wheel
+
+.PHONY: clean
+clean: ## remove what make has made (never a data folder)
+	@rm -rf $(VENV) .venv-lock build dist .coverage
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -type d \( -name .git -o -name __pycache__ \) -prune -name __pycache__ -exec rm -rf {} +
+
+# An environment whose interpreter is gone (a new system Python) or that was never finished is made
+# anew; one that was made by hand is used as it is.
+whole = $(and $(wildcard $1/bin/python),$(wildcard $1/bin/pip))
+
+.PHONY: always
+%/.made:
+	@$(if $(call whole,$*),,tools/venv.sh $*)
+	@touch $@
+
+ifeq ($(call whole,$(VENV)),)
+$(VENV)/.made: always
+endif
+ifeq ($(call whole,.venv-lock),)
+.venv-lock/.made: always
+endif
+
+$(VENV)/.locked: requirements/dev.txt $(VENV)/.made
+	@$(PY) tools/install.py requirements/dev.txt
+	@touch $@
+
+$(READY): pyproject.toml $(VENV)/.locked
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input \
+		--no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv-lock/.installed: requirements/lock.txt .venv-lock/.made
+	@.venv-lock/bin/python tools/install.py requirements/lock.txt
+	@touch $@
