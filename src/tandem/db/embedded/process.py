@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tandem.db.embedded.account import Account
+from tandem.db.embedded.folder import PORT
 from tandem.db.errors import EmbeddedUnavailable
 
 _CHILD: Final = str(Path(__file__).with_name("child.py"))
@@ -130,29 +131,45 @@ def left_over(cluster: Path, account: Account) -> Process | None:
     """The postmaster that still runs on this cluster from an earlier run of ours, if any.
 
     The number in postmaster.pid is believed only if that process is a postgres of the account
-    whose working folder is the cluster: the file could be forged, or from before a reboot. A file
-    that names a living stranger is removed, since PostgreSQL would refuse to start over it; call
-    this only as the owner of the data folder's lock.
+    whose working folder is the cluster: the file could be forged, or from before a reboot.
     """
-    pid_file = cluster / "postmaster.pid"
+    pid = _named_in(cluster / "postmaster.pid")
+    if pid is None:
+        return None
     try:
-        descriptor = os.open(pid_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return None
+    if _is_postmaster(pid, cluster, account):
+        return Process(pidfd, pid)
+    os.close(pidfd)
+    return None
+
+
+def clear_stale(cluster: Path, sockets: Path, account: Account) -> None:
+    """Remove the lock files that no postmaster of this cluster stands behind.
+
+    PostgreSQL refuses to start while the number in one is anybody's: a stranger's after a reboot,
+    or a dead postmaster's that nobody reaps (a container without an init). Call this only as the
+    owner of the data folder's lock; sessions that outlive their postmaster still keep a new one
+    away by its shared memory.
+    """
+    for lock in (cluster / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"):
+        pid = _named_in(lock)
+        if pid is not None and not _is_postmaster(pid, cluster, account):
+            lock.unlink(missing_ok=True)
+
+
+def _named_in(lock: Path) -> int | None:
+    """The process id on a lock file's first line; None for no file, or not a number."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     with os.fdopen(descriptor, "rb") as file:
         first_line = file.readline(32).strip()
-    if not (first_line.isdigit() and 0 < int(first_line) < 1 << 31):
-        return None  # PostgreSQL itself says what is wrong with the file
-    pid = int(first_line)
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        return None  # nobody has that number: PostgreSQL sees that too
-    if _is_postmaster(pid, cluster, account):
-        return Process(pidfd, pid)
-    os.close(pidfd)
-    pid_file.unlink(missing_ok=True)
-    return None
+    # The socket's lock has a minus sign if a single-user server made it; none of ours does.
+    return int(first_line) if first_line.isdigit() and 0 < int(first_line) < 1 << 31 else None
 
 
 def _is_postmaster(pid: int, cluster: Path, account: Account) -> bool:

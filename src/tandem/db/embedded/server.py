@@ -27,7 +27,7 @@ from tandem.db.embedded.folder import (
     resolved,
 )
 from tandem.db.embedded.log import ServerLog
-from tandem.db.embedded.process import Process, first_closed, left_over, spawn
+from tandem.db.embedded.process import Process, clear_stale, first_closed, left_over, spawn
 from tandem.db.embedded.software import Software, within_reach
 from tandem.db.errors import (
     DatabaseUnavailable,
@@ -55,6 +55,8 @@ _REPORT_EVERY_S: Final = 3.0
 _LOG_EVERY_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.1
 _ATTACH_LIMIT_S: Final = 15.0
+_STILL_DYING: Final = ("pre-existing shared memory block", "lock file")
+"""What PostgreSQL says while something of the one before it is not gone yet."""
 _NOT_READY: Final = (
     OSError,  # no socket yet, nobody listens on it, or it went away
     TimeoutError,
@@ -171,7 +173,12 @@ class EmbeddedPostgres:
             await cluster.initialise(self.data, software, account)
         else:
             await self._end_left_over(folder, account)
-        return lambda: self._spawn(software, account, configuration)
+
+        def launch() -> Process:
+            clear_stale(folder, sockets, account)
+            return self._spawn(software, account, configuration)
+
+        return launch
 
     def _spawn(self, software: Software, account: Account, configuration: Path) -> Process:
         command = [str(software.program("postgres")), "-D", str(self.data / "postgres")]
@@ -203,7 +210,7 @@ class EmbeddedPostgres:
             try:
                 await self._until_ready(self._process)
             except ServerFailed as error:
-                if pause is None or "shared memory block" not in error.reason:
+                if pause is None or not any(sign in error.reason for sign in _STILL_DYING):
                     raise
                 await asyncio.sleep(pause)
             else:

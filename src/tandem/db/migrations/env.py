@@ -5,6 +5,7 @@ from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import Script
 
 
 def _applied(
@@ -14,7 +15,7 @@ def _applied(
     run_args: Mapping[str, Any],  # noqa: ARG001 - as above
 ) -> None:
     script = step.up_revision
-    if script is not None:
+    if isinstance(script, Script):
         context.config.attributes["tell"](f"Applied migration {script.revision}: {script.doc}")
 
 

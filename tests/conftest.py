@@ -1,0 +1,158 @@
+"""What all tests share: one PostgreSQL for the session, a database of one's own, closed sockets.
+
+`database_url`     the session's server: embedded, or the one that TANDEM_TEST_DATABASE_URL names
+                   (its role must be allowed to create databases and roles)
+`fresh_database`   the URL of an empty, migrated database for one test
+`module_database`  the same for all tests of a module
+`empty_database`   the URL of a database without a schema, for one test
+`new_data`, `data` a data folder that is not there yet, or one with a stopped server in it
+
+Tests under tests/unit get no network. HYPOTHESIS_PROFILE chooses `dev` (the default) or `ci`.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import hypothesis
+import pytest
+from pytest_socket import disable_socket, enable_socket
+
+from tandem.db.embedded import EmbeddedPostgres
+from tandem.db.locate import check_server
+from tandem.db.migrate import upgrade
+
+UNIT_TESTS = Path(__file__).parent / "unit"
+
+# No deadline: how long an example takes says more about the machine's other work than about us.
+hypothesis.settings.register_profile("dev", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
+)
+
+
+@pytest.fixture(autouse=True)
+def _closed_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unit tests are pure. (An event loop wakes itself over a Unix socket pair: those stay.)"""
+    if not request.path.is_relative_to(UNIT_TESTS):
+        yield
+        return
+    disable_socket(allow_unix_socket=True)
+    yield
+    enable_socket()
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A short folder that every user may pass: root's PostgreSQL runs as somebody else."""
+    folder = Path(tempfile.mkdtemp(prefix="tandem-"))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def temporary_folder() -> Iterator[Path]:
+    """An empty folder for one test, removed after it."""
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def new_data(temporary_folder: Path) -> Path:
+    """A data folder that is not there yet."""
+    return temporary_folder / "data"
+
+
+@pytest.fixture(scope="session")
+async def _made_once() -> AsyncIterator[Path]:
+    """A data folder whose server ran once and is stopped: copying it is faster than making it."""
+    with open_folder() as folder:
+        async with EmbeddedPostgres(folder / "data"):
+            pass
+        yield folder / "data"
+
+
+@pytest.fixture
+def data(new_data: Path, _made_once: Path) -> Path:
+    """A data folder with a stopped cluster in it, for one test."""
+    new_data.mkdir()
+    command = ["/bin/cp", "-a", str(_made_once / "postgres"), str(new_data / "postgres")]
+    subprocess.run(command, check=True)  # noqa: S603 - a program that we name, no shell
+    return new_data
+
+
+@pytest.fixture(scope="session")
+async def database_url() -> AsyncIterator[str]:
+    """The URL of the session's server; its database itself stays empty."""
+    given = os.environ.get("TANDEM_TEST_DATABASE_URL", "")
+    if given:
+        await check_server(given)
+        yield given
+        return
+    with open_folder() as folder:
+        async with EmbeddedPostgres(folder / "data") as server:
+            yield server.dsn
+
+
+@pytest.fixture(scope="session")
+async def _template(database_url: str) -> AsyncIterator[str]:
+    """The migrated database that the others are copies of: migrating once, not once a test."""
+    async with created(database_url, f"tandem_template_{secrets.token_hex(4)}") as url:
+        await upgrade(url)
+        yield _name(url)
+
+
+@pytest.fixture
+async def empty_database(database_url: str) -> AsyncIterator[str]:
+    """A database without a schema, for one test."""
+    async with created(database_url, f"tandem_empty_{secrets.token_hex(4)}") as url:
+        yield url
+
+
+@pytest.fixture
+async def fresh_database(database_url: str, _template: str) -> AsyncIterator[str]:
+    """An empty, migrated database for one test."""
+    name = f"tandem_test_{secrets.token_hex(4)}"
+    async with created(database_url, name, template=_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def module_database(database_url: str, _template: str) -> AsyncIterator[str]:
+    """An empty, migrated database for the tests of one module, which see each other's rows."""
+    name = f"tandem_module_{secrets.token_hex(4)}"
+    async with created(database_url, name, template=_template) as url:
+        yield url
+
+
+@asynccontextmanager
+async def created(url: str, name: str, *, template: str = "template1") -> AsyncIterator[str]:
+    """Create a database on the server of `url`; drop it afterwards, whoever is still in it."""
+    await _execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    finally:
+        await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
