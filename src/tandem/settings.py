@@ -1,8 +1,9 @@
 """What an operator may set, read once from the environment. Every name begins with TANDEM_."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tandem.kernel import Currency, Invalid, currency
@@ -21,7 +22,7 @@ class Settings:
     """Where people's phones reach this Tandem: codes carry it."""
     wallet: str = "tandem"
     """The name of this wallet in acceptance policies."""
-    timezone: ZoneInfo = ZoneInfo("UTC")
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """The operator's calendar: a day's limit begins anew at its midnight."""
     currencies: tuple[Currency, ...] = tuple(map(currency, ("CNY", "EUR", "USD", "GBP", "JPY")))
     sign_up: Literal["open", "operator"] = "open"
@@ -49,38 +50,58 @@ class Settings:
         """Whether money here is play money."""
         return self.mode == "sandbox"
 
+    def day_of(self, moment: datetime) -> date:
+        """The operator's calendar day of a moment."""
+        return moment.astimezone(self.timezone).date()
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises `Invalid` naming the variable and what it must be."""
     given = {
         name[7:].lower(): value for name, value in environment.items() if name.startswith("TANDEM_")
     }
-    values: dict[str, object] = {}
-    for name in ("public_url", "wallet"):
-        if name in given:
-            values[name] = given[name].rstrip("/")
-    for name, choices in (("mode", ("sandbox", "production")), ("sign_up", ("open", "operator"))):
-        if name in given:
-            if given[name] not in choices:
-                raise Invalid(f"TANDEM_{name.upper()}", f"must be {' or '.join(choices)}")
-            values[name] = given[name]
+    values: dict[str, Any] = {}
     for name, annotation in Settings.__annotations__.items():
-        if annotation is int and name in given:
-            values[name] = _whole(name, given[name])
-    if "currencies" in given:
-        codes = [code.strip() for code in given["currencies"].split(",")]
-        values["currencies"] = tuple(currency(code, "TANDEM_CURRENCIES") for code in codes)
-    if "timezone" in given:
-        try:
-            values["timezone"] = ZoneInfo(given["timezone"])
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise Invalid(
-                "TANDEM_TIMEZONE", "must be an IANA name such as Asia/Shanghai"
-            ) from error
-    return Settings(**values)  # type: ignore[arg-type]  # each value was checked for its field
+        if name in given:
+            values[name] = _READERS.get(name, _whole if annotation is int else _text)(
+                f"TANDEM_{name.upper()}", given[name]
+            )
+    return Settings(**values)
+
+
+def _text(_name: str, text: str) -> str:
+    return text.rstrip("/")
 
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:19]) <= 10**15:
-        raise Invalid(f"TANDEM_{name.upper()}", "must be a whole number from 1 to 10^15")
+        raise Invalid(name, "must be a whole number from 1 to 10^15")
     return int(text)
+
+
+def _one_of(*choices: str) -> Callable[[str, str], str]:
+    def read(name: str, text: str) -> str:
+        if text not in choices:
+            raise Invalid(name, f"must be {' or '.join(choices)}")
+        return text
+
+    return read
+
+
+def _currencies(name: str, text: str) -> tuple[Currency, ...]:
+    return tuple(currency(code.strip(), name) for code in text.split(","))
+
+
+def _timezone(name: str, text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise Invalid(name, "must be an IANA name such as Asia/Shanghai") from error
+
+
+_READERS: Final[dict[str, Callable[[str, str], Any]]] = {
+    "mode": _one_of("sandbox", "production"),
+    "sign_up": _one_of("open", "operator"),
+    "currencies": _currencies,
+    "timezone": _timezone,
+}

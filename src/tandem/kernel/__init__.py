@@ -3,7 +3,16 @@
 from tandem.kernel.cache import Lru
 from tandem.kernel.clock import Clock, ManualClock, SystemClock
 from tandem.kernel.errors import Invalid, NotFound, Refused
-from tandem.kernel.ids import Entropy, Ids, entry_of, read_id, show_id, system_entropy, transfer_id
+from tandem.kernel.ids import (
+    Entropy,
+    Ids,
+    entry_of,
+    read_id,
+    show_id,
+    system_entropy,
+    transfer_id,
+    uuid_of,
+)
 from tandem.kernel.money import (
     MAX_AMOUNT,
     Currency,
@@ -38,4 +47,5 @@ __all__ = [
     "show_id",
     "system_entropy",
     "transfer_id",
+    "uuid_of",
 ]

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from tandem.kernel.clock import Clock
 from tandem.kernel.errors import Invalid
@@ -44,11 +44,19 @@ class Ids:
         tick = int(self._clock.now().timestamp() * 1000) << 12
         self._last = tick = max(tick, self._last + 1)
         random = int.from_bytes(self._entropy(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
-        return UUID(int=(tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random)
+        return uuid_of((tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random)
 
     def entry(self) -> UUID:
         """A new journal entry's id: its last byte is zero, left for its transfers."""
-        return UUID(int=self.new().int & ~_ORDINAL_MASK)
+        return uuid_of(self.new().int & ~_ORDINAL_MASK)
+
+
+def uuid_of(number: int) -> UUID:
+    """The UUID of a 128-bit number, without the checks of the constructor: it is on the hot path."""
+    made = object.__new__(UUID)
+    object.__setattr__(made, "int", number)
+    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 def transfer_id(entry_id: UUID, ordinal: int) -> UUID:
@@ -56,12 +64,12 @@ def transfer_id(entry_id: UUID, ordinal: int) -> UUID:
     if not 1 <= ordinal <= MAX_TRANSFERS_PER_ENTRY:
         message = f"an entry has 1 to {MAX_TRANSFERS_PER_ENTRY} transfers, not {ordinal}"
         raise ValueError(message)
-    return UUID(int=entry_id.int | ordinal)
+    return uuid_of(entry_id.int | ordinal)
 
 
 def entry_of(transfer: UUID) -> UUID:
     """The id of the journal entry that a transfer belongs to."""
-    return UUID(int=transfer.int & ~_ORDINAL_MASK)
+    return uuid_of(transfer.int & ~_ORDINAL_MASK)
 
 
 def show_id(prefix: str, value: UUID) -> str:

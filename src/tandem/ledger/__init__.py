@@ -3,7 +3,6 @@
 from tandem.ledger.chart import (
     OPERATOR_ID,
     AccountCode,
-    AccountFlags,
     AccountKey,
     TransferCode,
     bank,
@@ -43,6 +42,7 @@ from tandem.ledger.reports import (
     trial_balance,
     verify,
 )
+from tandem.ledger.submit import submit_fresh
 
 __all__ = [
     "ACCOUNTS",
@@ -51,7 +51,6 @@ __all__ = [
     "TRANSFERS",
     "Account",
     "AccountCode",
-    "AccountFlags",
     "AccountKey",
     "AmountExceedsPending",
     "Decision",
@@ -83,6 +82,7 @@ __all__ = [
     "merchant",
     "person",
     "statement",
+    "submit_fresh",
     "trial_balance",
     "verify",
 ]

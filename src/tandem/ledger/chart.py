@@ -1,10 +1,10 @@
 """The chart of accounts: which kinds there are, and what each may do (docs/ledger.md)."""
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from tandem.kernel import Currency
+from tandem.kernel import Currency, uuid_of
 
 OPERATOR_ID: Final = UUID(int=0x00000000_0000_7000_8000_000000000000)
 """The owner of the operator's own accounts."""
@@ -12,12 +12,10 @@ OPERATOR_ID: Final = UUID(int=0x00000000_0000_7000_8000_000000000000)
 _LOW_BITS: Final = 0xFFFF
 
 
-class AccountFlags(IntFlag):
-    """What an account forbids, in TigerBeetle's terms; `overdraft` loosens it by an amount."""
-
-    NONE = 0
-    DEBITS_MUST_NOT_EXCEED_CREDITS = 1
-    CREDITS_MUST_NOT_EXCEED_DEBITS = 2
+DEBITS_MUST_NOT_EXCEED_CREDITS: Final = 1
+CREDITS_MUST_NOT_EXCEED_DEBITS: Final = 2
+"""What an account's flags forbid, in TigerBeetle's terms; its `overdraft` loosens it by an amount.
+Plain integers: every transfer tests them, and an IntFlag takes microseconds to."""
 
 
 class AccountCode(IntEnum):
@@ -33,11 +31,11 @@ class AccountCode(IntEnum):
     """Income: what merchants have paid for payments."""
 
     @property
-    def flags(self) -> AccountFlags:
+    def flags(self) -> int:
         """What accounts of this kind forbid."""
         if self is AccountCode.BANK:
-            return AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS
-        return AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
+            return CREDITS_MUST_NOT_EXCEED_DEBITS
+        return DEBITS_MUST_NOT_EXCEED_CREDITS
 
 
 class TransferCode(IntEnum):
@@ -66,7 +64,7 @@ class AccountKey(NamedTuple):
     @classmethod
     def of(cls, owner_id: UUID, unit: Currency, code: AccountCode) -> "AccountKey":
         """The key of an owner's account in a currency."""
-        account_id = UUID(int=(owner_id.int & ~_LOW_BITS) | unit.number << 6 | code)
+        account_id = uuid_of((owner_id.int & ~_LOW_BITS) | unit.number << 6 | code)
         return cls(owner_id, unit.number, code, account_id)
 
 

@@ -7,7 +7,6 @@ decision are committed together or not at all.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -42,8 +41,7 @@ class Write(NamedTuple):
     row: msgspec.Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Touches:
+class Touches(msgspec.Struct, frozen=True):
     """What an entry must lock and read before it can be decided.
 
     `accounts` are opened if nobody used them yet. `rows` are existing rows of other tables by
@@ -57,8 +55,7 @@ class Touches:
     terms: Sequence[tuple[AccountKey, int]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What an entry comes to: an answer for its caller, and what is written.
 
     `answer` is rendered as JSON; a repeat with the same idempotency key gets the same bytes.
@@ -153,12 +150,15 @@ class View:
         found: R | None = self.rows[table].get(key)
         return found
 
-    def decide(self, entry: Entry) -> Outcome:
-        """Decide one entry and take its changes in; if it raises a `Refused`, nothing changed."""
+    def decide(self, entry: Entry, terms: Sequence[tuple[AccountKey, int]]) -> Outcome:
+        """Decide one entry and take its changes in; if it raises a `Refused`, nothing changed.
+
+        `terms` are those that the entry touches: the versions that it was made under.
+        """
         repeat = self._repeat(entry.idempotency)
         if repeat is not None:
             return repeat
-        for key, version in entry.touches().terms:
+        for key, version in terms:
             account = self.account(key)
             if account.terms > version:
                 raise StaleTerms(key.owner_id, version, account.terms)

@@ -28,7 +28,7 @@ import structlog
 
 from tandem.db import Connection, sqlstate
 from tandem.kernel import Clock, Ids, Refused
-from tandem.ledger.entry import Entry, Outcome, View
+from tandem.ledger.entry import Entry, Outcome, Touches, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
 from tandem.ledger.store import (
     RivalError,
@@ -52,6 +52,7 @@ CommitListener = Callable[[View], None]
 @dataclass(slots=True, eq=False)
 class _Waiting:
     entry: Entry
+    touches: Touches
     answer: asyncio.Future[Outcome]
 
 
@@ -119,11 +120,12 @@ class Journal:
         """
         if self._stopping or len(self._queue) >= self._queue_max:
             raise JournalBusy(RETRY_AFTER_SECONDS)
-        waiting = _Waiting(entry, asyncio.get_running_loop().create_future())
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(entry, entry.touches(), answer)
         self._queue.append(waiting)
         self._arrived.set()
-        # A caller that goes away does not take back what it asked for.
-        return await asyncio.shield(waiting.answer)
+        # A caller that goes away cancels its wait, not what it asked for.
+        return await answer
 
     async def _run(self) -> None:
         while True:
@@ -160,7 +162,7 @@ class Journal:
         """One transaction: read, decide, write, commit, answer."""
         connection = self._connection or await self._open()
         view = View(self._clock.now(), self._day_of, self._ids.new)
-        await read_view(connection, view, [waiting.entry for waiting in group])
+        await read_view(connection, view, [(w.touches, w.entry.idempotency) for w in group])
         outcomes = _decide(view, group)
         transaction_id = await write_view(connection, view)
         if transaction_id is None:
@@ -254,7 +256,7 @@ def _decide(view: View, group: Sequence[_Waiting]) -> list[Outcome | Exception]:
     outcomes: list[Outcome | Exception] = []
     for waiting in group:
         try:
-            outcomes.append(view.decide(waiting.entry))
+            outcomes.append(view.decide(waiting.entry, waiting.touches.terms))
         except Refused as refusal:
             outcomes.append(refusal)
     return outcomes

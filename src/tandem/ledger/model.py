@@ -6,17 +6,22 @@ journal entry are linked: all or none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from datetime import date, datetime
 from enum import IntEnum
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from tandem.db import Integer, SmallInt, Table
 from tandem.kernel import MAX_AMOUNT, transfer_id
-from tandem.ledger.chart import AccountFlags, AccountKey, TransferCode
+from tandem.ledger.chart import (
+    CREDITS_MUST_NOT_EXCEED_DEBITS,
+    DEBITS_MUST_NOT_EXCEED_CREDITS,
+    AccountKey,
+    TransferCode,
+)
 from tandem.ledger.errors import (
     AmountExceedsPending,
     InsufficientFunds,
@@ -75,7 +80,7 @@ class Account(msgspec.Struct):
     @property
     def available(self) -> int:
         """What may still be debited, pending amounts counted; a huge number if nothing forbids."""
-        if self.flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS:
+        if self.flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
             return self.balance - self.debits_pending + self.overdraft
         return MAX_TOTAL
 
@@ -152,6 +157,7 @@ ACCOUNTS: Final = Table(
 )
 TRANSFERS: Final = Table("transfers", TransferRow)
 RESERVATIONS: Final = Table("reservations", Reservation, rank=101)
+_TOTALS: Final = attrgetter(*ACCOUNTS.mutable)
 
 
 def new_account(key: AccountKey, now: datetime, day: date) -> Account:
@@ -161,7 +167,7 @@ def new_account(key: AccountKey, now: datetime, day: date) -> Account:
         owner_id=key.owner_id,
         ledger=key.ledger,
         code=key.code,
-        flags=int(key.code.flags),  # an IntFlag is iterable, and the driver would send an array
+        flags=key.code.flags,
         overdraft=0,
         terms=0,
         debits_pending=0,
@@ -192,14 +198,14 @@ def book(
     `day_of` tells the operator's calendar day of a moment, for the daily limits.
     Raises the ledger's refusals.
     """
-    before: list[tuple[Account, Account]] = []
+    before: list[tuple[Account, tuple[Any, ...]]] = []
     resolved: set[UUID] = set()
     rows: list[TransferRow] = []
     day = day_of(now)
     try:
         for ordinal, transfer in enumerate(transfers, 1):
             debit, credit = account(transfer.debit), account(transfer.credit)
-            before += ((debit, copy(debit)), (credit, copy(credit)))
+            before += ((debit, _TOTALS(debit)), (credit, _TOTALS(credit)))
             held = _held(transfer, pending, open_ids - resolved, now)
             if held is not None:
                 resolved.add(held.id)
@@ -268,27 +274,21 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
 
 def _check(account: Account, amount: int) -> None:
     """Refuse an account that went beyond what its flags and overdraft permit."""
-    debits = account.debits_posted + account.debits_pending
-    credited = account.credits_posted + account.credits_pending
-    if max(debits, credited) > MAX_TOTAL:
-        raise InsufficientFunds(account.id, 0, amount)
-    if (
-        account.flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
-        and debits > account.credits_posted + account.overdraft
-    ) or (
-        account.flags & AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS
-        and credited > account.debits_posted + account.overdraft
-    ):
-        raise InsufficientFunds(account.id, amount - _excess(account), amount)
+    excess = _excess(account)
+    if excess > 0:
+        raise InsufficientFunds(account.id, max(0, amount - excess), amount)
 
 
 def _excess(account: Account) -> int:
-    """By how much the account is beyond what it may be."""
-    if account.flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS:
-        spent = account.debits_posted + account.debits_pending
-        return spent - account.credits_posted - account.overdraft
-    spent = account.credits_posted + account.credits_pending
-    return spent - account.debits_posted - account.overdraft
+    """By how much the account is beyond what it may be; not above zero if it isn't."""
+    debits = account.debits_posted + account.debits_pending
+    credited = account.credits_posted + account.credits_pending
+    excess = max(debits, credited) - MAX_TOTAL
+    if account.flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
+        excess = max(excess, debits - account.credits_posted - account.overdraft)
+    if account.flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
+        excess = max(excess, credited - account.debits_posted - account.overdraft)
+    return excess
 
 
 def _row(
@@ -314,6 +314,6 @@ def _row(
     )
 
 
-def _restore(account: Account, was: Account) -> None:
-    for column in ACCOUNTS.mutable:
-        setattr(account, column, getattr(was, column))
+def _restore(account: Account, was: tuple[Any, ...]) -> None:
+    for column, value in zip(ACCOUNTS.mutable, was, strict=True):
+        setattr(account, column, value)

@@ -10,14 +10,15 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from tandem.db import Connection, Table
-from tandem.ledger.entry import ANSWERS, Answer, Entry, Key, View
+from tandem.db import Connection, Idempotency, Table
+from tandem.ledger.entry import ANSWERS, Answer, Key, Touches, View
 from tandem.ledger.model import ACCOUNTS, RESERVATIONS, TRANSFERS, TransferRow
 
 Shape = tuple[tuple[str, Table[Any]], ...]
 """What a group writes: pairs of insert, update or delete and the table."""
 
-NOTIFY_CHANNEL: Final = "tandem_events"
+Asked = tuple[Touches, Idempotency | None]
+"""What an entry touches, and its idempotency key."""
 
 
 class RivalError(Exception):
@@ -35,12 +36,11 @@ _PENDING_STATEMENT: Final = (
 )
 
 
-async def read_view(connection: Connection, view: View, entries: Sequence[Entry]) -> None:
-    """Lock and read everything that the entries touch, into the view."""
+async def read_view(connection: Connection, view: View, asked: Sequence[Asked]) -> None:
+    """Lock and read everything that a group's entries touch, into the view."""
     wanted: dict[Table[Any], dict[Key, None]] = defaultdict(dict)
     pending: dict[UUID, None] = {}
-    for entry in entries:
-        touches = entry.touches()
+    for touches, _ in asked:
         for account in touches.accounts:
             wanted[ACCOUNTS][account.id] = None
         for table, key in touches.rows:
@@ -56,7 +56,7 @@ async def read_view(connection: Connection, view: View, entries: Sequence[Entry]
             rows[table.key_of(row)] = row
     if pending:
         await _read_pending(connection, view, list(pending))
-    await _read_answers(connection, view, entries)
+    await _read_answers(connection, view, asked)
 
 
 async def _read_pending(connection: Connection, view: View, ids: list[UUID]) -> None:
@@ -68,9 +68,9 @@ async def _read_pending(connection: Connection, view: View, ids: list[UUID]) -> 
             view.open_pending.add(columns[0])
 
 
-async def _read_answers(connection: Connection, view: View, entries: Sequence[Entry]) -> None:
+async def _read_answers(connection: Connection, view: View, asked: Sequence[Asked]) -> None:
     """Read the answers that the entries' idempotency keys got before."""
-    keys = {(e.idempotency.owner_id, e.idempotency.key) for e in entries if e.idempotency}
+    keys = {(key.owner_id, key.key) for _, key in asked if key is not None}
     if keys:
         answers = view.rows[ANSWERS]
         for record in await connection.fetch(_ANSWERS_STATEMENT, *zip(*keys, strict=True)):

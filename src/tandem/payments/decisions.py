@@ -28,10 +28,8 @@ from tandem.merchants import CurrencyTerms, Place, Way, fee
 from tandem.payments.errors import (
     CaptureExceedsHeld,
     CurrencyNotTaken,
-    LimitExceeded,
     MerchantNotActive,
     NotYourPayment,
-    PayerNotActive,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
@@ -48,7 +46,7 @@ from tandem.payments.model import (
     changed,
 )
 from tandem.payments.shapes import merchant_view, person_view
-from tandem.people import PersonTerms
+from tandem.people import PayerNotActive, PersonTerms, Spending, objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,7 @@ class Rules:
     """The operator's settings that decide payments. Times in seconds, amounts in minor units."""
 
     wallet: str
-    limit_per_payment: int
-    limit_per_day: int
+    spending: Spending
     confirm_above: int
     confirm_seconds: int
     authorisation_seconds: int
@@ -98,24 +95,15 @@ def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> Cu
     return terms
 
 
-def objection(
-    view: View, rules: Rules, payer: PersonTerms, amount: int, unit: Currency
+def obstacle(
+    view: View, rules: Rules, payer: PersonTerms, amount: int, code: str
 ) -> Refused | None:
-    """Why this person cannot spend the amount now, if so."""
-    if payer.status != "active":
-        return PayerNotActive()
-    account = view.account(person(payer.id, unit))
-    limits = payer.limits.get(unit.code)
-    per_payment = rules.limit_per_payment if limits is None else limits.per_payment
-    per_day = rules.limit_per_day if limits is None else limits.per_day
-    if amount > per_payment:
-        return LimitExceeded("per_payment", per_payment, per_payment, unit.code)
-    left = per_day - account.spent_on(view.day)
-    if amount > left:
-        return LimitExceeded("per_day", per_day, max(0, left), unit.code)
-    if amount > account.available:
+    """Why this person cannot pay the amount now, if so: status, limits, balance."""
+    account = view.account(person(payer.id, currency(code)))
+    wrong = objection(rules.spending, payer, amount, code, account.spent_on(view.day))
+    if wrong is None and amount > account.available:
         return InsufficientFunds(account.id, max(0, account.available), amount)
-    return None
+    return wrong
 
 
 def open_payment(

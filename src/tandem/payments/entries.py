@@ -35,7 +35,7 @@ from tandem.payments.decisions import (
     capture,
     check_shop,
     decline,
-    objection,
+    obstacle,
     open_payment,
     refund,
     release,
@@ -99,7 +99,7 @@ class PayStatic:
         """Pay at once, or raise why not: nothing exists yet that could be declined."""
         new = self.new
         terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
-        wrong = objection(view, self.rules, self.payer, new.amount, currency(new.currency))
+        wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
         if wrong is not None:
             raise wrong
         payment = open_payment(view, self.shop, new, payer=self.payer)
@@ -139,7 +139,7 @@ class PayWithCode:
             expires_at=view.now + timedelta(seconds=self.rules.confirm_seconds),
             payer=self.payer,
         )
-        wrong = objection(view, self.rules, self.payer, new.amount, currency(new.currency))
+        wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
         if wrong is not None:
             reason = getattr(wrong, "limit", None)
             step = decline(view, payment, wrong.code if reason is None else f"limit_{reason}")
@@ -205,7 +205,7 @@ class ByPerson:
 
     def _approve(self, view: View, payment: Payment) -> Step:
         terms = check_shop(self.shop, self.rules, payment.way, payment.currency, payment.amount)
-        wrong = objection(view, self.rules, self.payer, payment.amount, currency(payment.currency))
+        wrong = obstacle(view, self.rules, self.payer, payment.amount, payment.currency)
         if wrong is not None:
             raise wrong
         return approve(view, self.rules, payment, self.payer, terms, self.id)

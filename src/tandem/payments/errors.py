@@ -4,9 +4,7 @@ Refused
 ├── PaymentConflict        not in this state
 ├── CurrencyNotTaken       the merchant has no account in this currency
 ├── MerchantNotActive      the merchant is suspended
-├── PayerNotActive         the person is suspended
 ├── NotYourPayment         another person has scanned this code
-├── LimitExceeded          the person's limit per payment or per day
 ├── CaptureExceedsHeld     more is captured than is authorised
 ├── RefundExceedsCaptured  more is refunded than was captured
 ├── RefundNotCovered       the merchant's balance does not cover the refund
@@ -61,17 +59,6 @@ class MerchantNotActive(Refused):
 
 
 @dataclass(eq=False)
-class PayerNotActive(Refused):
-    """The person is suspended."""
-
-    code: ClassVar[str] = "payer_not_active"
-
-    def sentence(self) -> str:
-        """Say so."""
-        return "This wallet cannot pay at the moment. Nothing was paid."
-
-
-@dataclass(eq=False)
 class NotYourPayment(Refused):
     """Another person has scanned this code."""
 
@@ -80,25 +67,6 @@ class NotYourPayment(Refused):
     def sentence(self) -> str:
         """Say what to do."""
         return "Somebody else is paying this. Ask the shop for a code of your own."
-
-
-@dataclass(eq=False)
-class LimitExceeded(Refused):
-    """The amount is above the person's limit. Amounts in minor units."""
-
-    code: ClassVar[str] = "limit_exceeded"
-    limit: str
-    maximum: int
-    left: int
-    currency: str
-
-    def sentence(self) -> str:
-        """Say which limit and what it leaves."""
-        which = "for one payment" if self.limit == "per_payment" else "for one day"
-        return (
-            f"The limit {which} is {self.maximum} minor units of {self.currency}, "
-            f"and {self.left} are left. Nothing was paid."
-        )
 
 
 @dataclass(eq=False)

@@ -13,11 +13,11 @@ import msgspec
 
 from tandem.codes import PayCodeExpired, PayCodeInvalid, paycode
 from tandem.codes.paycode import Mark
-from tandem.db import Idempotency, Pool, earlier_answer, work
+from tandem.db import Idempotency, Pool, work
 from tandem.events import load_endpoints
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, Refused, show_id
 from tandem.keyring import KeyRing
-from tandem.ledger import Entry, Journal, Outcome, StaleRead, TransferCode, due_reservations
+from tandem.ledger import Entry, Journal, Outcome, TransferCode, due_reservations, submit_fresh
 from tandem.merchants import load_place
 from tandem.payments.codes import Landing, link_token, new_token
 from tandem.payments.decisions import Rules, Shop
@@ -44,6 +44,7 @@ from tandem.payments.throttle import WrongCodes
 from tandem.people import (
     Device,
     PersonTerms,
+    Spending,
     count_wrong_code,
     device_by_code_index,
     load_terms,
@@ -53,7 +54,6 @@ from tandem.settings import Settings
 
 CACHED_SHOPS: Final = 10_000
 CACHED_PEOPLE: Final = 100_000
-ATTEMPTS: Final = 6
 DUE_AT_ONCE: Final = 200
 
 
@@ -87,8 +87,7 @@ class Payments:
         self._settings = settings
         self._rules = Rules(
             settings.wallet,
-            settings.limit_per_payment,
-            settings.limit_per_day,
+            Spending(settings.limit_per_payment, settings.limit_per_day),
             settings.confirm_above,
             settings.confirm_seconds,
             settings.authorisation_seconds,
@@ -365,30 +364,7 @@ class Payments:
     async def _submit(
         self, build: Callable[[], Awaitable[Entry]], idempotency: Idempotency | None
     ) -> Outcome:
-        """Build an entry and commit it; build it anew when what it was built on has changed."""
-        for attempt in range(ATTEMPTS):
-            try:
-                entry = await build()
-            except Refused:
-                # A repeat must get its first answer even where the same would be refused now.
-                earlier = await self._recall(idempotency)
-                if earlier is None:
-                    raise
-                return earlier
-            try:
-                return await self._journal.submit(entry)
-            except StaleRead as stale:
-                self._forget(stale.owner_id)
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("the loop returns or raises")
-
-    async def _recall(self, idempotency: Idempotency | None) -> Outcome | None:
-        if idempotency is None:
-            return None
-        async with work(self._pool) as connection:
-            body = await earlier_answer(connection, idempotency)
-        return None if body is None else Outcome(body, replayed=True)
+        return await submit_fresh(self._journal, self._pool, build, idempotency, self._forget)
 
     def _forget(self, owner_id: UUID) -> None:
         self._people.drop(owner_id)

@@ -1,0 +1,66 @@
+"""The wallet's rows: sends, requests for money, top-ups. Pure. Amounts in minor units."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tandem.db import Table
+
+
+class Send(msgspec.Struct, frozen=True):
+    """A row of `sends`: money from one person to another."""
+
+    id: UUID
+    sender_id: UUID
+    receiver_id: UUID
+    amount: int
+    currency: str
+    message: str | None
+    request_id: UUID | None
+    sender_name: str
+    receiver_name: str
+    created_at: datetime
+
+
+class MoneyRequest(msgspec.Struct, frozen=True):
+    """A row of `money_requests`: one person asks another for money.
+
+    `status` is open, accepted, declined, cancelled or expired.
+    """
+
+    id: UUID
+    requester_id: UUID
+    payer_id: UUID
+    requester_name: str
+    payer_name: str
+    amount: int
+    currency: str
+    message: str | None
+    status: str
+    send_id: UUID | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TopUp(msgspec.Struct, frozen=True):
+    """A row of `top_ups`: money that came from outside, with the bank's reference."""
+
+    id: UUID
+    person_id: UUID
+    amount: int
+    currency: str
+    reference: str
+    created_at: datetime
+
+
+SENDS: Final = Table("sends", Send)
+REQUESTS: Final = Table(
+    "money_requests",
+    MoneyRequest,
+    mutable=("status", "send_id", "expires_at", "updated_at"),
+    rank=11,
+)
+TOP_UPS: Final = Table("top_ups", TopUp)

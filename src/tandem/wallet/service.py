@@ -1,0 +1,293 @@
+"""The use cases of the wallet: balances, history, sending and asking for money, top-ups."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from tandem.db import Idempotency, Pool
+from tandem.kernel import Clock, Ids, NotFound, Refused, currency, show_id
+from tandem.ledger import Account, Entry, Journal, Outcome, person, statement, submit_fresh
+from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
+from tandem.settings import Settings
+from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
+from tandem.wallet.errors import AlreadyBooked
+from tandem.wallet.model import MoneyRequest, TopUp
+from tandem.wallet.shapes import (
+    BalanceView,
+    HistoryLine,
+    RequestView,
+    SendView,
+    WalletView,
+    request_view,
+    send_view,
+)
+from tandem.wallet.store import (
+    accounts_by_id,
+    due_requests,
+    line_type,
+    reference_booked,
+    request_by_id,
+    requests_of,
+    send_by_id,
+    stories,
+    top_ups_of,
+)
+
+DUE_AT_ONCE: Final = 200
+
+
+class Wallet:
+    """What a person has and does with it, and the top-ups that the operator books."""
+
+    def __init__(
+        self, pool: Pool, journal: Journal, clock: Clock, ids: Ids, settings: Settings
+    ) -> None:
+        self._pool = pool
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._spending = Spending(settings.limit_per_payment, settings.limit_per_day)
+
+    async def view(self, person_id: UUID) -> WalletView:
+        """The person's balances: every currency that moved, and the operator's first."""
+        units = self._settings.currencies
+        async with self._pool.acquire() as connection:
+            terms = await load_terms(connection, person_id)
+            found = await accounts_by_id(connection, [person(person_id, u).id for u in units])
+        by_ledger = {account.ledger: account for account in found}
+        shown = [u for u in units if u.number in by_ledger] or list(units[:1])
+        return WalletView([self._balance(u.code, by_ledger.get(u.number), terms) for u in shown])
+
+    async def history(
+        self, person_id: UUID, code: str, before: int | None, limit: int
+    ) -> list[HistoryLine]:
+        """The movements of a balance, newest first, with the balance after each."""
+        unit = currency(code)
+        async with self._pool.acquire() as connection:
+            account_id = person(person_id, unit).id
+            lines = await statement(connection, account_id, before, limit)
+            behind = await stories(connection, lines, person_id)
+        shown: list[HistoryLine] = []
+        for line in lines:
+            kind, reserved = line_type(line)
+            story = behind.get(line.transfer.reference)
+            shown.append(
+                HistoryLine(
+                    number=line.number,
+                    type=kind,
+                    change=line.change,
+                    reserved=reserved,
+                    balance=line.balance,
+                    currency=unit.code,
+                    with_name=None if story is None else story.with_name,
+                    message=None if story is None else story.message,
+                    object_id=None if story is None else story.object_id,
+                    created_at=line.transfer.created_at,
+                )
+            )
+        return shown
+
+    async def send(
+        self,
+        sender_id: UUID,
+        receiver_id: UUID,
+        amount: int,
+        code: str,
+        message: str | None,
+        idempotency: Idempotency | None,
+    ) -> Outcome:
+        """Send money to another person; the outcome is a SendView."""
+
+        async def entry() -> Entry:
+            return MakeSend(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                spending=self._spending,
+                sender=await self._terms(sender_id),
+                receiver=await self._terms(receiver_id),
+                amount=amount,
+                currency=currency(code).code,
+                message=message,
+            )
+
+        return await self._submit(entry, idempotency)
+
+    async def ask(
+        self,
+        requester_id: UUID,
+        payer_id: UUID,
+        amount: int,
+        code: str,
+        message: str | None,
+        idempotency: Idempotency | None,
+        *,
+        expires_seconds: int | None = None,
+    ) -> Outcome:
+        """Ask another person for money; the outcome is a RequestView."""
+
+        async def entry() -> Entry:
+            return Ask(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                requester=await self._terms(requester_id),
+                payer=await self._terms(payer_id),
+                amount=amount,
+                currency=currency(code).code,
+                message=message,
+                expires_seconds=expires_seconds or self._settings.request_seconds,
+            )
+
+        return await self._submit(entry, idempotency)
+
+    async def accept(
+        self, person_id: UUID, request_id: UUID, idempotency: Idempotency | None
+    ) -> Outcome:
+        """Accept a request: the money moves; the outcome is a RequestView."""
+
+        async def entry() -> Entry:
+            request = await self._request(person_id, request_id)
+            if request.payer_id != person_id:
+                raise NotFound("request to answer", show_id("req", request_id))
+            return Accept(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                spending=self._spending,
+                request_id=request.id,
+                sender=await self._terms(request.payer_id),
+                receiver=await self._terms(request.requester_id),
+                amount=request.amount,
+                currency=request.currency,
+                message=request.message,
+            )
+
+        return await self._submit(entry, idempotency)
+
+    async def close(
+        self, person_id: UUID, request_id: UUID, status: str, idempotency: Idempotency | None
+    ) -> Outcome:
+        """Decline a request one received, or withdraw (cancelled) one that one made."""
+
+        async def entry() -> Entry:
+            request = await self._request(person_id, request_id)
+            whose = request.payer_id if status == "declined" else request.requester_id
+            if whose != person_id:
+                raise NotFound("request to answer", show_id("req", request_id))
+            return Close(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                request_id=request.id,
+                status=status,
+                by=person_id,
+            )
+
+        return await self._submit(entry, idempotency)
+
+    async def request(self, person_id: UUID, request_id: UUID) -> RequestView:
+        """A request that the person made or received. Raises `NotFound`."""
+        return request_view(await self._request(person_id, request_id), person_id)
+
+    async def requests(
+        self, person_id: UUID, before: UUID | None, limit: int
+    ) -> list[MoneyRequest]:
+        """The requests that the person made or received, newest first."""
+        async with self._pool.acquire() as connection:
+            return await requests_of(connection, person_id, before, limit)
+
+    async def sent(self, person_id: UUID, send_id: UUID) -> SendView:
+        """A send from or to the person. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            send = await send_by_id(connection, send_id)
+        if send is None or person_id not in (send.sender_id, send.receiver_id):
+            raise NotFound("send", show_id("snd", send_id))
+        return send_view(send, person_id)
+
+    async def top_up(
+        self,
+        person_id: UUID,
+        amount: int,
+        code: str,
+        reference: str,
+        idempotency: Idempotency | None,
+    ) -> Outcome:
+        """Book money that came in at the bank; the outcome is a TopUpView."""
+
+        async def entry() -> Entry:
+            receiver = await self._terms(person_id)
+            async with self._pool.acquire() as connection:
+                if await reference_booked(connection, reference):
+                    raise AlreadyBooked(reference)
+            return MakeTopUp(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                receiver=receiver,
+                amount=amount,
+                currency=currency(code).code,
+                reference=reference,
+            )
+
+        try:
+            return await self._submit(entry, idempotency)
+        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
+            raise AlreadyBooked(reference) from error
+
+    async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
+        """A person's top-ups, newest first."""
+        async with self._pool.acquire() as connection:
+            return await top_ups_of(connection, person_id, before, limit)
+
+    async def person_by_handle(self, handle: str) -> UUID:
+        """The person behind a handle such as @lin. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await find_id_by_handle(connection, handle)
+
+    async def expire_due(self) -> int:
+        """Expire the requests whose time is over; returns how many."""
+        async with self._pool.acquire() as connection:
+            due = await due_requests(connection, self._clock.now(), DUE_AT_ONCE)
+        expired = 0
+        for request in due:
+            close = Close(
+                id=self._ids.entry(),
+                idempotency=None,
+                request_id=request.id,
+                status="expired",
+                by=request.requester_id,
+            )
+            try:
+                await self._journal.submit(close)
+            except Refused:
+                continue  # it was answered at this moment
+            expired += 1
+        return expired
+
+    async def _submit(
+        self, build: Callable[[], Awaitable[Entry]], idempotency: Idempotency | None
+    ) -> Outcome:
+        return await submit_fresh(self._journal, self._pool, build, idempotency)
+
+    async def _terms(self, person_id: UUID) -> PersonTerms:
+        async with self._pool.acquire() as connection:
+            return await load_terms(connection, person_id)
+
+    async def _request(self, person_id: UUID, request_id: UUID) -> MoneyRequest:
+        async with self._pool.acquire() as connection:
+            request = await request_by_id(connection, request_id)
+        if request is None or person_id not in (request.requester_id, request.payer_id):
+            raise NotFound("request", show_id("req", request_id))
+        return request
+
+    def _balance(self, code: str, account: Account | None, terms: PersonTerms) -> BalanceView:
+        own = terms.limits.get(code)
+        today = self._settings.day_of(self._clock.now())
+        return BalanceView(
+            currency=code,
+            balance=0 if account is None else account.balance,
+            available=0 if account is None else account.available,
+            reserved=0 if account is None else account.debits_pending,
+            spent_today=0 if account is None else account.spent_on(today),
+            limit_per_payment=self._spending.per_payment if own is None else own.per_payment,
+            limit_per_day=self._spending.per_day if own is None else own.per_day,
+        )

@@ -1,0 +1,135 @@
+"""The wallet in SQL: reads without locks. The journal alone writes it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from tandem.db import Connection
+from tandem.kernel import show_id
+from tandem.ledger import ACCOUNTS, Account, Statement, TransferCode, TransferKind
+from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
+
+_REQUEST: Final = f"SELECT {', '.join(REQUESTS.columns)} FROM money_requests"
+_SEND: Final = f"SELECT {', '.join(SENDS.columns)} FROM sends"
+_TOP_UP: Final = f"SELECT {', '.join(TOP_UPS.columns)} FROM top_ups"
+
+
+class Story(NamedTuple):
+    """What stands behind a transfer: the object's shown id, the other side's name, a message."""
+
+    object_id: str
+    with_name: str | None
+    message: str | None
+
+
+async def accounts_by_id(connection: Connection, ids: Sequence[UUID]) -> list[Account]:
+    """The accounts that exist, without a lock."""
+    rows = await connection.fetch(
+        f"SELECT {', '.join(ACCOUNTS.columns)} FROM accounts WHERE id = ANY($1) ORDER BY ledger",
+        list(ids),
+    )
+    return [Account(*row) for row in rows]
+
+
+async def send_by_id(connection: Connection, send_id: UUID) -> Send | None:
+    """The send, or None."""
+    row = await connection.fetchrow(f"{_SEND} WHERE id = $1", send_id)
+    return None if row is None else Send(*row)
+
+
+async def request_by_id(connection: Connection, request_id: UUID) -> MoneyRequest | None:
+    """The request, or None."""
+    row = await connection.fetchrow(f"{_REQUEST} WHERE id = $1", request_id)
+    return None if row is None else MoneyRequest(*row)
+
+
+async def requests_of(
+    connection: Connection, person_id: UUID, before: UUID | None, limit: int
+) -> list[MoneyRequest]:
+    """The requests that a person made or received, newest first."""
+    sides = [
+        f"({_REQUEST} WHERE {side} = $1 AND ($2::uuid IS NULL OR id < $2) "
+        "ORDER BY id DESC LIMIT $3)"
+        for side in ("requester_id", "payer_id")
+    ]
+    rows = await connection.fetch(
+        f"SELECT * FROM ({' UNION ALL '.join(sides)}) AS both_sides ORDER BY id DESC LIMIT $3",
+        person_id,
+        before,
+        limit,
+    )
+    return [MoneyRequest(*row) for row in rows]
+
+
+async def top_ups_of(
+    connection: Connection, person_id: UUID, before: UUID | None, limit: int
+) -> list[TopUp]:
+    """A person's top-ups, newest first."""
+    rows = await connection.fetch(
+        f"{_TOP_UP} WHERE person_id = $1 AND ($2::uuid IS NULL OR id < $2) "
+        "ORDER BY id DESC LIMIT $3",
+        person_id,
+        before,
+        limit,
+    )
+    return [TopUp(*row) for row in rows]
+
+
+async def reference_booked(connection: Connection, reference: str) -> bool:
+    """Whether a top-up with this bank reference exists."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM top_ups WHERE reference = $1)", reference
+    )
+    return found
+
+
+async def due_requests(connection: Connection, now: datetime, limit: int) -> list[MoneyRequest]:
+    """Open requests whose time is over."""
+    rows = await connection.fetch(
+        f"{_REQUEST} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2", now, limit
+    )
+    return [MoneyRequest(*row) for row in rows]
+
+
+async def stories(
+    connection: Connection, lines: Iterable[Statement], person_id: UUID
+) -> dict[UUID, Story]:
+    """What stands behind each transfer of a person's statement, by the transfer's reference."""
+    wanted: dict[int, set[UUID]] = {}
+    for line in lines:
+        wanted.setdefault(line.transfer.code, set()).add(line.transfer.reference)
+    found: dict[UUID, Story] = {}
+    paid = wanted.get(TransferCode.PAYMENT, set()) | wanted.get(TransferCode.REFUND, set())
+    for row in await _by_ids(connection, "id, shop_name, description", "payments", paid):
+        found[row[0]] = Story(show_id("pay", row[0]), row[1], row[2])
+    sends = wanted.get(TransferCode.SEND, set())
+    columns = "id, sender_id, sender_name, receiver_name, message"
+    for row in await _by_ids(connection, columns, "sends", sends):
+        other = row[3] if row[1] == person_id else row[2]
+        found[row[0]] = Story(show_id("snd", row[0]), other, row[4])
+    top_ups = wanted.get(TransferCode.TOP_UP, set())
+    for row in await _by_ids(connection, "id, reference", "top_ups", top_ups):
+        found[row[0]] = Story(show_id("top", row[0]), None, row[1])
+    return found
+
+
+async def _by_ids(
+    connection: Connection, columns: str, table: str, ids: set[UUID]
+) -> Sequence[Sequence[Any]]:
+    if not ids:
+        return ()
+    query = f"SELECT {columns} FROM {table} WHERE id = ANY($1)"
+    rows: Sequence[Sequence[Any]] = await connection.fetch(query, list(ids))
+    return rows
+
+
+def line_type(line: Statement) -> tuple[str, int]:
+    """The type of a history line, and what it reserves (plus) or gives free (minus)."""
+    transfer = line.transfer
+    kind = TransferKind(transfer.kind)
+    if kind is TransferKind.PENDING:
+        return "reserved", transfer.amount
+    if kind in (TransferKind.VOID, TransferKind.EXPIRE):
+        return "released", -transfer.amount
+    return TransferCode(transfer.code).name.lower(), 0
