@@ -191,6 +191,7 @@ class View:
     def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
         accounts = self.rows[ACCOUNTS]
         for transfer in booked:
+            assert transfer.id not in self.inserted[TRANSFERS], "an entry is decided once"
             self._write(TRANSFERS, transfer)
             for side in (transfer.debit_account_id, transfer.credit_account_id):
                 self._write(ACCOUNTS, accounts.get(side) or self._unopened[side])

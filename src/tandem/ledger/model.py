@@ -85,8 +85,12 @@ class Account(msgspec.Struct):
         return MAX_TOTAL
 
     def spent_on(self, day: date) -> int:
-        """What counted against the daily limit on `day`."""
-        return self.spent if self.spent_day == day else 0
+        """What counted against the daily limit on `day`.
+
+        A day before the last one counted gets that one's: two journals' clocks differ by a moment,
+        and going back and forth over midnight must not open a new limit each time.
+        """
+        return self.spent if self.spent_day >= day else 0
 
 
 class TransferRow(msgspec.Struct, frozen=True):
@@ -261,6 +265,7 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
     debit.transfers += 1
     credit.transfers += 1
     assert 1 <= amount <= MAX_AMOUNT, "amounts are checked before they become transfers"
+    assert debit.ledger == credit.ledger, "a transfer stays in its currency"
     if transfer.kind is TransferKind.PENDING:
         debit.debits_pending += amount
         credit.credits_pending += amount
@@ -269,7 +274,7 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
         credit.credits_posted += amount
     if transfer.spends and transfer.pending_id is None:
         debit.spent = debit.spent_on(day) + amount
-        debit.spent_day = day
+        debit.spent_day = max(day, debit.spent_day)
 
 
 def _check(account: Account, amount: int) -> None:
