@@ -7,6 +7,7 @@ statements stay within what distributed PostgreSQL accepts (docs/decisions/0005)
 import datetime as dt
 import types
 from collections.abc import Collection, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import (
     Annotated,
@@ -45,9 +46,10 @@ class Table(Generic[R]):
     """A table whose rows are `row` structs: its fields are the columns, in order.
 
     `key` names the primary key's columns; `mutable` the columns that an update writes (none: the
-    table is append-only); `rank` orders the tables that are locked together, low first, so that no
-    two processes lock them the other way round. Of a `shared` table two processes may insert the
-    same key at once: its rows are inserted in order of their key, unless present.
+    table is append-only); `rank` orders the tables that are locked or filled together, low first,
+    so that no two processes lock them the other way round and no row comes before one that it
+    refers to. Of a `shared` table two processes may insert the same key at once: its rows are
+    inserted in order of their key, unless present.
     """
 
     def __init__(
@@ -70,8 +72,8 @@ class Table(Generic[R]):
         hints = get_type_hints(row, include_extras=True)
         self.types = {column: _sql_type(hints[column]) for column in self.columns}
         self._key = attrgetter(*key)
-        self._changed = (*key, *mutable)
-        self._changes = attrgetter(*self._changed)
+        self.changed = (*key, *mutable)
+        self._changes = attrgetter(*self.changed)
         self.lock_statement = (
             f"SELECT {', '.join(self.columns)} FROM {name} "
             f"WHERE {self._matches()} ORDER BY {', '.join(key)} FOR NO KEY UPDATE"
@@ -85,38 +87,41 @@ class Table(Generic[R]):
         """The primary key of a row: its column's value, or a tuple of its columns' values."""
         return self._key(row)
 
-    def insert_statement(self, first: int) -> str:
-        """Insert rows given as one array a column, numbered from `$first`."""
+    def insert_statement(self, first: int, few: int = 0) -> str:
+        """Insert rows given as one array a column, numbered from `$first`.
+
+        Of a `few` rows each value is a parameter instead: one row saves a third of the time so.
+        """
         conflict = f" ON CONFLICT ({', '.join(self.key)}) DO NOTHING" if self.shared else ""
         return (
             f"INSERT INTO {self.name} ({', '.join(self.columns)}) "
-            f"SELECT * FROM unnest({self._arrays(self.columns, first)}){conflict} RETURNING 1"
+            f"SELECT * FROM {self._rows(self.columns, first, few)}{conflict} RETURNING 1"
         )
 
-    def update_statement(self, first: int) -> str:
-        """Write the mutable columns of rows given as arrays of key and mutable columns."""
-        names = ", ".join(self._changed)
+    def update_statement(self, first: int, few: int = 0) -> str:
+        """Write the mutable columns of rows given by their key and mutable columns."""
         settings = ", ".join(f"{column} = new.{column}" for column in self.mutable)
         same = " AND ".join(f"old.{column} = new.{column}" for column in self.key)
         return (
             f"UPDATE {self.name} AS old SET {settings} "
-            f"FROM unnest({self._arrays(self._changed, first)}) AS new({names}) "
-            f"WHERE {same} RETURNING 1"
+            f"FROM {self._rows(self.changed, first, few)} WHERE {same} RETURNING 1"
         )
 
     def delete_statement(self, first: int) -> str:
         """Delete the rows of the keys given as arrays."""
         return f"DELETE FROM {self.name} WHERE {self._matches(first)} RETURNING 1"
 
-    def insert_arguments(self, rows: Collection[R]) -> list[Sequence[Any]]:
-        """The arrays that `insert_statement` takes."""
-        if self.shared:
+    def insert_arguments(self, rows: Collection[R], *, few: bool = False) -> list[Any]:
+        """What `insert_statement` takes: an array for each column, or of a few rows each value."""
+        if self.shared and len(rows) > 1:
             rows = sorted(rows, key=self._order)
-        return list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+        tuples = map(msgspec.structs.astuple, rows)
+        return list(chain.from_iterable(tuples)) if few else list(zip(*tuples, strict=True))
 
-    def update_arguments(self, rows: Collection[R]) -> list[Sequence[Any]]:
-        """The arrays that `update_statement` takes."""
-        return list(zip(*map(self._changes, rows), strict=True))
+    def update_arguments(self, rows: Collection[R], *, few: bool = False) -> list[Any]:
+        """What `update_statement` takes: an array for each column, or of a few rows each value."""
+        tuples = map(self._changes, rows)
+        return list(chain.from_iterable(tuples)) if few else list(zip(*tuples, strict=True))
 
     def key_arguments(self, keys: Collection[Any]) -> list[Sequence[Any]]:
         """The arrays that `lock_statement` and `delete_statement` take."""
@@ -128,6 +133,18 @@ class Table(Generic[R]):
         # comparing UUIDs as integers takes a tenth of the time
         values = (getattr(row, column) for column in self.key)
         return tuple(value.int if isinstance(value, UUID) else value for value in values)
+
+    def _rows(self, columns: Collection[str], first: int, few: int) -> str:
+        """A row source named `new` with these columns, from arrays or from a few rows' values."""
+        names = ", ".join(columns)
+        if not few:
+            return f"unnest({self._arrays(columns, first)}) AS new({names})"
+        width = len(columns)
+        rows = (
+            ", ".join(f"${n}::{self.types[c]}" for n, c in enumerate(columns, first + row * width))
+            for row in range(few)
+        )
+        return f"(VALUES {', '.join(f'({row})' for row in rows)}) AS new({names})"
 
     def _arrays(self, columns: Collection[str], first: int) -> str:
         return ", ".join(f"${n}::{self.types[c]}[]" for n, c in enumerate(columns, first))

@@ -52,7 +52,7 @@ class Ids:
 
 
 def uuid_of(number: int) -> UUID:
-    """The UUID of a 128-bit number, without the checks of the constructor: it is on the hot path."""
+    """The UUID of a 128-bit number, without the constructor's checks: it is on the hot path."""
     made = object.__new__(UUID)
     object.__setattr__(made, "int", number)
     object.__setattr__(made, "is_safe", SafeUUID.unknown)

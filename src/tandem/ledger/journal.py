@@ -141,7 +141,7 @@ class Journal:
         """Bring every entry of a group to its outcome, whatever it takes."""
         for attempt in range(RETRIES):
             try:
-                await self._commit(group)
+                await self._commit(group, repeats=len(group) > 1 or attempt > 0)
             except Exception as error:  # noqa: BLE001 - each kind is dealt with
                 if _is_lost(error):
                     log.warning("journal lost its database", error=repr(error))
@@ -158,11 +158,12 @@ class Journal:
         for waiting in group:
             _fail(waiting, JournalBusy(RETRY_AFTER_SECONDS))
 
-    async def _commit(self, group: list[_Waiting]) -> None:
+    async def _commit(self, group: list[_Waiting], *, repeats: bool) -> None:
         """One transaction: read, decide, write, commit, answer."""
         connection = self._connection or await self._open()
         view = View(self._clock.now(), self._day_of, self._ids.new)
-        await read_view(connection, view, [(w.touches, w.entry.idempotency) for w in group])
+        asked = [(waiting.touches, waiting.entry.idempotency) for waiting in group]
+        await read_view(connection, view, asked, repeats=repeats)
         outcomes = _decide(view, group)
         transaction_id = await write_view(connection, view)
         if transaction_id is None:

@@ -159,8 +159,8 @@ ACCOUNTS: Final = Table(
     rank=100,
     shared=True,
 )
-TRANSFERS: Final = Table("transfers", TransferRow)
-RESERVATIONS: Final = Table("reservations", Reservation, rank=101)
+TRANSFERS: Final = Table("transfers", TransferRow, rank=101)
+RESERVATIONS: Final = Table("reservations", Reservation, rank=102)
 _TOTALS: Final = attrgetter(*ACCOUNTS.mutable)
 
 

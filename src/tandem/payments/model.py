@@ -160,7 +160,7 @@ PAYMENTS: Final = Table(
     ),
     rank=10,
 )
-REFUNDS: Final = Table("refunds", Refund)
+REFUNDS: Final = Table("refunds", Refund, rank=12)
 
 
 def allowed(payment: Payment, command: Command) -> None:

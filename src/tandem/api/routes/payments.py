@@ -1,0 +1,320 @@
+"""Payments, as merchants take them."""
+
+from typing import Annotated, Literal, Protocol
+from uuid import UUID
+
+from msgspec import Meta
+
+from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
+from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency, read_id
+from tandem.ledger import Outcome
+from tandem.merchants import Way, WayRefused
+from tandem.payments import (
+    At,
+    Capture,
+    CaptureExceedsHeld,
+    CodePaused,
+    CurrencyNotTaken,
+    MerchantNotActive,
+    NewPayment,
+    PaymentConflict,
+    PaymentFilter,
+    Payments,
+    PaymentView,
+    RefundExceedsCaptured,
+    RefundNotCovered,
+    RefundView,
+    Source,
+    Status,
+    merchant_view,
+    refund_view,
+)
+
+DAY = 86_400
+
+Amount = Annotated[
+    int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the currency", examples=[3800])
+]
+CurrencyCode = Annotated[
+    str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
+]
+ShopId = Annotated[
+    str, Meta(description="The shop", examples=["shp_0199f0a4c0de70008000000000000003"])
+]
+TillId = Annotated[
+    str, Meta(description="The till", examples=["til_0199f0a4c0de70008000000000000004"])
+]
+Text = Annotated[str, Meta(min_length=1, max_length=140)]
+
+
+class Services(Protocol):
+    """What these operations use."""
+
+    @property
+    def payments(self) -> Payments:
+        """The use cases of payments."""
+        ...
+
+
+class CreatePayment(Body, frozen=True, kw_only=True):
+    """A payment to take: an order whose code the person scans, or by the code a person shows.
+
+    Give a `shop_id` or a `till_id`. With `pay_code` the person's code has been read and the
+    payment is made at once; without, the answer has the token of a code to show.
+    """
+
+    amount: Amount
+    currency: CurrencyCode
+    shop_id: ShopId | None = None
+    till_id: TillId | None = None
+    pay_code: Annotated[
+        str | None,
+        Meta(description="The 18 digits that the person shows", examples=["281234567800000000"]),
+    ] = None
+    way: Annotated[
+        Literal["scan", "click"], Meta(description="How the person pays", examples=["scan"])
+    ] = "scan"
+    capture: Annotated[
+        Literal["automatic", "manual"],
+        Meta(description="manual: only authorise, and capture later", examples=["automatic"]),
+    ] = "automatic"
+    order_reference: Annotated[
+        Text | None, Meta(description="Your own reference", examples=["order-1027"])
+    ] = None
+    description: Annotated[
+        Text | None, Meta(description="What the person reads", examples=["Two coffees"])
+    ] = None
+    expires_seconds: Annotated[
+        int | None,
+        Meta(ge=10, le=30 * DAY, description="How long the code can be paid", examples=[900]),
+    ] = None
+
+
+class CapturePayment(Body, frozen=True, kw_only=True):
+    """How much of an authorised payment to take."""
+
+    amount: Annotated[Amount | None, Meta(description="All that is left if not given")] = None
+    final: Annotated[
+        bool, Meta(description="Release what is left instead of keeping it reserved")
+    ] = False
+
+
+class CreateRefund(Body, frozen=True, kw_only=True):
+    """How much of a captured payment to give back."""
+
+    amount: Annotated[Amount | None, Meta(description="All that is left if not given")] = None
+    reason: Annotated[Text | None, Meta(examples=["One coffee was cold"])] = None
+
+
+class PaymentQuery(ListQuery, frozen=True):
+    """Which payments to list."""
+
+    shop_id: ShopId | None = None
+    till_id: TillId | None = None
+    status: Annotated[
+        Literal[
+            "created",
+            "waiting",
+            "authorised",
+            "captured",
+            "partially_refunded",
+            "refunded",
+            "cancelled",
+            "declined",
+            "expired",
+        ]
+        | None,
+        Meta(description="Only payments in this state"),
+    ] = None
+    order_reference: Annotated[
+        Text | None, Meta(description="Only payments with your reference")
+    ] = None
+
+
+@operation(
+    "POST",
+    "/v1/payments",
+    tag="Payments",
+    summary="Take a payment",
+    who=("merchant",),
+    scope="payments:write",
+    status=201,
+    idempotency="required",
+    answer=PaymentView,
+    errors=(
+        NotFound,
+        WayRefused,
+        CurrencyNotTaken,
+        MerchantNotActive,
+        PayCodeMalformed,
+        PayCodeInvalid,
+        PayCodeExpired,
+        PayCodeUsed,
+        CodePaused,
+    ),
+)
+async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
+    """Create an order whose code a person scans, or pay by the code that a person shows.
+
+    By a pay code the payment is `captured` (or `authorised`), `waiting` while the person confirms
+    a large amount, or `declined` with a reason. A way that the shop does not accept is refused
+    with the ways that remain.
+    """
+    at = _place(call.principal.owner_id, body)
+    new = NewPayment(
+        amount=body.amount,
+        currency=currency(body.currency).code,
+        way=_way(body),
+        source=Source.ORDER if body.pay_code is None else Source.PAY_CODE,
+        capture=Capture(body.capture),
+        order_reference=body.order_reference,
+        description=body.description,
+    )
+    if body.pay_code is not None:
+        return await call.services.payments.pay_with_code(at, new, body.pay_code, call.idempotency)
+    return await call.services.payments.create_order(
+        at, new, call.idempotency, expires_seconds=body.expires_seconds
+    )
+
+
+@operation(
+    "GET",
+    "/v1/payments",
+    tag="Payments",
+    summary="List payments",
+    who=("merchant",),
+    scope="payments:read",
+)
+async def list_payments(call: Call[Services], query: PaymentQuery) -> Page[PaymentView]:
+    """The merchant's payments, newest first, filtered as asked."""
+    wanted = PaymentFilter(
+        shop_id=None if query.shop_id is None else read_id("shp", query.shop_id, "shop_id"),
+        till_id=None if query.till_id is None else read_id("til", query.till_id, "till_id"),
+        status=None if query.status is None else Status(query.status).value,
+        order_reference=query.order_reference,
+    )
+    rows = await call.services.payments.list_of_merchant(
+        call.principal.owner_id, wanted, query.after_id("pay"), query.limit + 1
+    )
+    return page(rows, query.limit, merchant_view)
+
+
+@operation(
+    "GET",
+    "/v1/payments/{payment_id}",
+    tag="Payments",
+    summary="Get a payment",
+    who=("merchant",),
+    scope="payments:read",
+    errors=(NotFound,),
+)
+async def get_payment(call: Call[Services], payment_id: UUID) -> PaymentView:
+    """A payment of the merchant's as it is now."""
+    return merchant_view(
+        await call.services.payments.of_merchant(call.principal.owner_id, payment_id)
+    )
+
+
+@operation(
+    "POST",
+    "/v1/payments/{payment_id}/capture",
+    tag="Payments",
+    summary="Capture an authorised payment",
+    who=("merchant",),
+    scope="payments:write",
+    idempotency="required",
+    answer=PaymentView,
+    errors=(NotFound, PaymentConflict, CaptureExceedsHeld),
+)
+async def capture_payment(call: Call[Services], payment_id: UUID, body: CapturePayment) -> Outcome:
+    """Take what is authorised, in full or in part.
+
+    After a part the rest stays reserved, unless the capture is `final`.
+    """
+    return await call.services.payments.capture(
+        call.principal.owner_id, payment_id, body.amount, call.idempotency, final=body.final
+    )
+
+
+@operation(
+    "POST",
+    "/v1/payments/{payment_id}/cancel",
+    tag="Payments",
+    summary="Cancel a payment",
+    who=("merchant",),
+    scope="payments:write",
+    idempotency="required",
+    answer=PaymentView,
+    errors=(NotFound, PaymentConflict),
+)
+async def cancel_payment(call: Call[Services], payment_id: UUID) -> Outcome:
+    """Cancel what was not captured. What was captured is refunded instead."""
+    return await call.services.payments.cancel(
+        call.principal.owner_id, payment_id, call.idempotency
+    )
+
+
+@operation(
+    "POST",
+    "/v1/payments/{payment_id}/refunds",
+    tag="Payments",
+    summary="Refund a payment",
+    who=("merchant",),
+    scope="refunds:write",
+    status=201,
+    idempotency="required",
+    answer=RefundView,
+    errors=(NotFound, PaymentConflict, RefundExceedsCaptured, RefundNotCovered),
+)
+async def create_refund(call: Call[Services], payment_id: UUID, body: CreateRefund) -> Outcome:
+    """Give back what was captured, in full or in parts. The fee is not given back."""
+    return await call.services.payments.refund(
+        call.principal.owner_id, payment_id, body.amount, body.reason, call.idempotency
+    )
+
+
+@operation(
+    "GET",
+    "/v1/payments/{payment_id}/refunds",
+    tag="Payments",
+    summary="List a payment's refunds",
+    who=("merchant",),
+    scope="payments:read",
+    errors=(NotFound,),
+)
+async def list_refunds(
+    call: Call[Services], payment_id: UUID, query: ListQuery
+) -> Page[RefundView]:
+    """The refunds of a payment, newest first."""
+    rows = await call.services.payments.refunds(
+        call.principal.owner_id, payment_id, query.after_id("ref"), query.limit + 1
+    )
+    return page(rows, query.limit, refund_view)
+
+
+def _place(merchant_id: UUID, body: CreatePayment) -> At:
+    if (body.shop_id is None) == (body.till_id is None):
+        raise Invalid("shop_id", "give either a shop_id or a till_id")
+    return At(
+        merchant_id,
+        None if body.shop_id is None else read_id("shp", body.shop_id, "shop_id"),
+        None if body.till_id is None else read_id("til", body.till_id, "till_id"),
+    )
+
+
+def _way(body: CreatePayment) -> Way:
+    if body.pay_code is not None and body.way != "scan":
+        raise Invalid("way", "a pay code is scanned")
+    return body.way
+
+
+OPERATIONS = (
+    create_payment,
+    list_payments,
+    get_payment,
+    capture_payment,
+    cancel_payment,
+    create_refund,
+    list_refunds,
+)
