@@ -32,7 +32,9 @@ MONEY_ROOMS: Final = ("kernel", "ledger", "payments", "wallet", "merchants", "se
 PAUSES: Final = {
     "src/tandem/ledger/journal.py": "waits fractions of a second for its database to come back",
 }
-STOPWATCHES: Final[dict[str, str]] = {}
+STOPWATCHES: Final = {
+    "src/tandem/web/application.py": "rate limits go by how long the machine has been up",
+}
 """Files of the package that may measure how long something takes, and why."""
 
 AMBIENT: Final = {
