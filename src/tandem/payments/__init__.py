@@ -23,7 +23,7 @@ from tandem.payments.shapes import (
     person_view,
     refund_view,
 )
-from tandem.payments.store import PaymentFilter
+from tandem.payments.store import PaymentFilter, open_orders
 
 __all__ = [
     "At",
@@ -53,6 +53,7 @@ __all__ = [
     "link",
     "merchant_view",
     "new_token",
+    "open_orders",
     "person_view",
     "refund_view",
 ]

@@ -1,6 +1,7 @@
 """Payments in SQL: reads without locks. The journal alone writes them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -73,7 +74,7 @@ async def refunds_of_payment(
     return [Refund(*row) for row in rows]
 
 
-async def due_payments(connection: Connection, now: object, limit: int) -> list[UUID]:
+async def due_payments(connection: Connection, now: datetime, limit: int) -> list[UUID]:
     """Payments that nobody agreed to in time; what is reserved is the ledger's work list."""
     rows = await connection.fetch(
         "SELECT id FROM payments WHERE expires_at <= $1 AND status IN ('created', 'waiting') "
@@ -82,6 +83,17 @@ async def due_payments(connection: Connection, now: object, limit: int) -> list[
         limit,
     )
     return [row["id"] for row in rows]
+
+
+async def open_orders(connection: Connection, now: datetime, limit: int) -> list[Payment]:
+    """Payments that somebody could still agree to, the next to expire first."""
+    rows = await connection.fetch(
+        f"{_PAYMENT} WHERE expires_at > $1 AND status IN ('created', 'waiting') "
+        "ORDER BY expires_at LIMIT $2",
+        now,
+        limit,
+    )
+    return [Payment(*row) for row in rows]
 
 
 async def _page(

@@ -19,7 +19,8 @@ LEDGER = (
         id smallint PRIMARY KEY CHECK (id = 1),
         mode text NOT NULL CHECK (mode IN ('sandbox', 'production')),
         clock_offset_seconds bigint NOT NULL DEFAULT 0 CHECK (clock_offset_seconds >= 0),
-        CHECK (mode = 'sandbox' OR clock_offset_seconds = 0)
+        buyer_rules json,
+        CHECK (mode = 'sandbox' OR (clock_offset_seconds = 0 AND buyer_rules IS NULL))
     )
     """,
     # Free space in each page keeps the updates of running totals HOT (no index is touched).
@@ -367,7 +368,7 @@ EVENTS = (
     ) WITH (fillfactor = 80)
     """,
     (
-        "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_at) "
+        "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at) "
         "WHERE status = 'pending'"
     ),
     (
@@ -400,7 +401,7 @@ GRANTS = (
         "credits_posted, transfers, spent_day, spent) ON accounts TO tandem_app"
     ),
     "GRANT DELETE ON reservations, idempotency TO tandem_app",
-    "GRANT UPDATE (clock_offset_seconds) ON installation TO tandem_app",
+    "GRANT UPDATE (clock_offset_seconds, buyer_rules) ON installation TO tandem_app",
     "GRANT UPDATE (revoked_at) ON api_keys TO tandem_app",
     "GRANT UPDATE (name, status, terms) ON people TO tandem_app",
     "GRANT UPDATE (per_payment, per_day) ON person_limits TO tandem_app",

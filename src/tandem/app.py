@@ -1,0 +1,192 @@
+"""The one place where the parts are put together.
+
+    async with open_services(dsn, settings, keyring) as services:
+        app = create_app(services, operations(settings))
+
+Everything that a process of Tandem does beside answering requests runs here as a task: timers,
+webhooks, live updates, keeping up with revoked keys and, in a sandbox, with the virtual clock.
+"""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import asyncpg
+import structlog
+
+from tandem.access import Access
+from tandem.api.operation import Operation
+from tandem.api.operations import OPERATIONS
+from tandem.db import Pool, open_journal_connection, open_pool, work
+from tandem.events import Dispatcher, EventHub, Webhooks
+from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
+from tandem.keyring import KeyRing
+from tandem.ledger import Journal
+from tandem.merchants import Merchants
+from tandem.payments import Payments
+from tandem.people import People
+from tandem.sandbox import Buyer, VirtualClock
+from tandem.sandbox.routes import SANDBOX_OPERATIONS
+from tandem.settings import Mode, Settings
+from tandem.settlement import Payouts
+from tandem.timers import Due, run_timers
+from tandem.wallet import Wallet
+
+log = structlog.get_logger(__name__)
+
+_RESTART_SECONDS: Final = 1.0
+_GC_THRESHOLDS: Final = (50_000, 50, 100)
+
+
+@dataclass(eq=False)
+class ModeMismatch(Refused):
+    """The database belongs to a sandbox and is to be run in production, or the reverse."""
+
+    code: ClassVar[str] = "mode_mismatch"
+    database: Mode
+    asked: Mode
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return (
+            f"This database was made for {self.database} and cannot be run as {self.asked}: "
+            f"play money and money do not mix. Set TANDEM_MODE={self.database}, "
+            "or use another data folder or database."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All use cases, and what they stand on."""
+
+    settings: Settings
+    pool: Pool
+    journal: Journal
+    clock: SystemClock
+    ids: Ids
+    entropy: Entropy
+    keyring: KeyRing
+    access: Access
+    people: People
+    merchants: Merchants
+    webhooks: Webhooks
+    hub: EventHub
+    payments: Payments
+    wallet: Wallet
+    payouts: Payouts
+    virtual_clock: VirtualClock
+    buyer: Buyer
+
+
+@asynccontextmanager
+async def open_services(
+    dsn: str, settings: Settings, keyring: KeyRing, *, background: bool = True
+) -> AsyncIterator[Services]:
+    """Everything, connected to a migrated database; `background` also runs the tasks.
+
+    Raises `ModeMismatch` if the database belongs to the other mode.
+    """
+    clock, entropy = SystemClock(), system_entropy
+    ids = Ids(clock, entropy)
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(dsn)
+        stack.push_async_callback(pool.close)
+        await check_mode(pool, settings.mode)
+        virtual_clock = VirtualClock(pool, clock)
+        if settings.sandbox:
+            await virtual_clock.read()
+        journal = await stack.enter_async_context(
+            Journal(lambda: open_journal_connection(dsn), clock, ids, day_of=settings.day_of)
+        )
+        access = Access(pool, clock, ids, entropy)
+        hub = EventHub(pool, clock)
+        payments = Payments(pool, journal, clock, ids, entropy, keyring, settings)
+        people = People(pool, clock, ids, entropy, access, keyring, settings)
+        wallet = Wallet(pool, journal, clock, ids, settings)
+        services = Services(
+            settings=settings,
+            pool=pool,
+            journal=journal,
+            clock=clock,
+            ids=ids,
+            entropy=entropy,
+            keyring=keyring,
+            access=access,
+            people=people,
+            merchants=Merchants(pool, clock, ids, entropy, access, settings),
+            webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
+            hub=hub,
+            payments=payments,
+            wallet=wallet,
+            payouts=Payouts(pool, journal, ids),
+            virtual_clock=virtual_clock,
+            buyer=Buyer(pool, people, wallet, payments, clock, ids, settings),
+        )
+        journal.on_commit(hub.take)
+        if background:
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(_cancel, _start(tasks, services, dsn))
+        yield services
+
+
+def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[asyncio.Task[None]]:
+    """Start what runs beside the requests."""
+    dispatcher = Dispatcher(services.pool, services.clock, services.keyring, services.settings)
+    services.journal.on_commit(dispatcher.wake)
+    due: tuple[Due, ...] = (services.payments.expire_due, services.wallet.expire_due)
+    work_of: dict[str, Callable[[], Awaitable[None]]] = {
+        "webhooks": dispatcher.run,
+        "live updates": services.hub.run,
+        "revoked keys": services.access.follow,
+        "timers": lambda: run_timers(dsn, due, services.clock),
+    }
+    if services.settings.sandbox:
+        work_of["virtual clock"] = services.virtual_clock.follow
+        due += (services.buyer.act,)
+    return [tasks.create_task(_keep_running(name, run), name=name) for name, run in work_of.items()]
+
+
+async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a task again when it fails: the database may be away for a moment."""
+    while True:
+        try:
+            await run()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("task lost its database", task=name, error=repr(error))
+        except Exception:
+            log.exception("task failed", task=name)
+        await asyncio.sleep(_RESTART_SECONDS)
+
+
+def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+async def check_mode(pool: Pool, mode: Mode) -> None:
+    """Note the installation's mode on its first start, hold to it afterwards."""
+    async with work(pool) as connection:
+        await connection.execute(
+            "INSERT INTO installation (id, mode) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", mode
+        )
+        noted: Mode = await connection.fetchval("SELECT mode FROM installation WHERE id = 1")
+    if noted != mode:
+        raise ModeMismatch(noted, mode)
+
+
+def operations(settings: Settings) -> tuple[Operation[Any], ...]:
+    """What the API of this installation can do; a sandbox more than production."""
+    return (*OPERATIONS, *SANDBOX_OPERATIONS) if settings.sandbox else OPERATIONS
+
+
+def tune_process() -> None:
+    """Let the garbage collector look less often: a group of payments makes many short-lived objects.
+
+    Without this a journal spends a tenth of its time there (bench/).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)

@@ -1,0 +1,138 @@
+"""A buyer who pays, declines or is slow by rule, so that an integration runs without a phone."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tandem.db import Pool, work
+from tandem.kernel import MAX_AMOUNT, Clock, Ids, NotFound, Refused
+from tandem.payments import Command, Payment, Payments, Status, open_orders
+from tandem.people import People
+from tandem.settings import Settings
+from tandem.wallet import Wallet
+
+HANDLE: Final = "sandbox.buyer"
+_PURSE: Final = 10**12
+_LOOKED_AT: Final = 500
+
+
+class BuyerRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the buyer does with a payment of this amount or this name; both if both are given.
+
+    `name` is looked for in the payment's description, your reference and the payer's name.
+    """
+
+    amount: Annotated[
+        int | None, Meta(ge=1, le=MAX_AMOUNT, description="Minor units", examples=[1300])
+    ] = None
+    name: Annotated[str | None, Meta(min_length=1, max_length=100, examples=["slow"])] = None
+    action: Annotated[Literal["pay", "decline", "ignore"], Meta(description="What the buyer does")]
+    after_seconds: Annotated[
+        int, Meta(ge=0, le=30 * 86_400, description="How slow the buyer is", examples=[90])
+    ] = 0
+
+    def matches(self, payment: Payment) -> bool:
+        """Whether the rule is about this payment."""
+        if self.amount is not None and self.amount != payment.amount:
+            return False
+        if self.name is None:
+            return True
+        texts = (payment.description, payment.order_reference, payment.payer_name)
+        return any(self.name.casefold() in text.casefold() for text in texts if text)
+
+
+class BuyerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The buyer's rules: the first that matches holds; without one the buyer does nothing."""
+
+    rules: Annotated[tuple[BuyerRule, ...], Meta(max_length=100)] = ()
+
+
+class Buyer:
+    """Looks at open payments and does what the rules say."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        people: People,
+        wallet: Wallet,
+        payments: Payments,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+    ) -> None:
+        self._pool = pool
+        self._people = people
+        self._wallet = wallet
+        self._payments = payments
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+
+    async def rules(self) -> BuyerRules:
+        """The rules that hold now."""
+        async with self._pool.acquire() as connection:
+            text = await connection.fetchval("SELECT buyer_rules FROM installation")
+        return BuyerRules() if text is None else msgspec.json.decode(text, type=BuyerRules)
+
+    async def set_rules(self, rules: BuyerRules) -> BuyerRules:
+        """Set other rules, and see that the buyer exists and has money."""
+        await self._person()
+        async with work(self._pool) as connection:
+            await connection.execute(
+                "UPDATE installation SET buyer_rules = $1", msgspec.json.encode(rules).decode()
+            )
+        return rules
+
+    async def act(self) -> int:
+        """Do what is due; returns how many payments were acted on."""
+        rules = (await self.rules()).rules
+        if not rules:
+            return 0
+        now, acted = self._clock.now(), 0
+        async with self._pool.acquire() as connection:
+            found = await open_orders(connection, now, _LOOKED_AT)
+        for payment in found:
+            rule = next((rule for rule in rules if rule.matches(payment)), None)
+            if rule is not None and _due(rule, payment, now):
+                acted += await self._do(rule, payment)
+        return acted
+
+    async def _do(self, rule: BuyerRule, payment: Payment) -> int:
+        person_id = payment.person_id or await self._person()
+        commands = [Command.APPROVE]
+        if rule.action == "decline":
+            commands = [Command.SCAN, Command.DECLINE]
+            if payment.status == Status.WAITING.value:
+                commands = [Command.DECLINE]
+        try:
+            for command in commands:
+                await self._payments.by_person(person_id, payment.id, command, None)
+        except Refused:
+            return 0  # no money, a limit, or somebody was quicker: it stays as it is
+        return 1
+
+    async def _person(self) -> UUID:
+        """The buyer, made and given money when first needed."""
+        try:
+            return await self._wallet.person_by_handle(HANDLE)
+        except NotFound:
+            pass
+        try:
+            await self._people.sign_up(HANDLE, "Sandbox Buyer", "sandbox", None)
+        except Refused:
+            return await self._wallet.person_by_handle(HANDLE)  # another process was quicker
+        person_id = await self._wallet.person_by_handle(HANDLE)
+        for unit in self._settings.currencies:
+            await self._people.set_limits(person_id, unit.code, MAX_AMOUNT, MAX_AMOUNT)
+            reference = f"sandbox buyer {unit.code} {self._ids.new().hex}"
+            await self._wallet.top_up(person_id, _PURSE, unit.code, reference, None)
+        return person_id
+
+
+def _due(rule: BuyerRule, payment: Payment, now: datetime) -> bool:
+    if rule.action == "ignore":
+        return False
+    return payment.created_at + timedelta(seconds=rule.after_seconds) <= now

@@ -1,0 +1,99 @@
+"""The sandbox over the API: its clock and its buyer. Mounted in sandbox mode only."""
+
+from datetime import timedelta
+from typing import Annotated, Final, Protocol
+
+from msgspec import Meta
+
+from tandem.api.operation import Body, Call, operation
+from tandem.sandbox.buyer import Buyer, BuyerRule, BuyerRules
+from tandem.sandbox.clock import ClockView, VirtualClock
+
+
+class Services(Protocol):
+    """What these operations use."""
+
+    @property
+    def virtual_clock(self) -> VirtualClock:
+        """The sandbox's clock."""
+        ...
+
+    @property
+    def buyer(self) -> Buyer:
+        """The sandbox's buyer."""
+        ...
+
+
+class AdvanceClock(Body, frozen=True, kw_only=True):
+    """How far to move the clock."""
+
+    seconds: Annotated[
+        int, Meta(ge=1, le=366 * 86_400, description="Forward by this much", examples=[3600])
+    ]
+
+
+class SetBuyer(Body, frozen=True, kw_only=True):
+    """The buyer's rules; the first that matches holds."""
+
+    rules: Annotated[
+        tuple[BuyerRule, ...],
+        Meta(
+            max_length=100,
+            examples=[[{"amount": 1300, "action": "decline"}, {"action": "pay"}]],
+        ),
+    ]
+
+
+@operation(
+    "GET",
+    "/v1/sandbox/clock",
+    tag="Sandbox",
+    summary="Read the clock",
+    who=("operator", "merchant"),
+    scope="payments:read",
+)
+async def get_clock(call: Call[Services]) -> ClockView:
+    """What time it is in the sandbox."""
+    return call.services.virtual_clock.view()
+
+
+@operation(
+    "POST",
+    "/v1/sandbox/clock/advance",
+    tag="Sandbox",
+    summary="Advance the clock",
+    who=("operator", "merchant"),
+    scope="payments:write",
+)
+async def advance_clock(call: Call[Services], body: AdvanceClock) -> ClockView:
+    """Move the clock forward. Timers follow: what is due by then expires or is tried again."""
+    return await call.services.virtual_clock.advance(timedelta(seconds=body.seconds))
+
+
+@operation(
+    "GET",
+    "/v1/sandbox/buyer",
+    tag="Sandbox",
+    summary="Read the buyer's rules",
+    who=("operator", "merchant"),
+    scope="payments:read",
+)
+async def get_buyer(call: Call[Services]) -> BuyerRules:
+    """What the buyer does with which payment."""
+    return await call.services.buyer.rules()
+
+
+@operation(
+    "PUT",
+    "/v1/sandbox/buyer",
+    tag="Sandbox",
+    summary="Set the buyer's rules",
+    who=("operator", "merchant"),
+    scope="payments:write",
+)
+async def set_buyer(call: Call[Services], body: SetBuyer) -> BuyerRules:
+    """Let a buyer pay, decline or be slow, by a payment's amount or by a name in it."""
+    return await call.services.buyer.set_rules(BuyerRules(rules=body.rules))
+
+
+SANDBOX_OPERATIONS: Final = (get_clock, advance_clock, get_buyer, set_buyer)

@@ -1,0 +1,48 @@
+"""Timers: what happens because time passes. One process of an installation runs them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import asyncpg
+
+from tandem.kernel import Clock
+
+TICK_SECONDS: Final = 0.25
+_LOCK: Final = 0x7A11_0001
+"""The advisory lock of the process that runs the timers."""
+
+PURGE_SECONDS: Final = 3600
+KEEP_ANSWERS_DAYS: Final = 30
+
+Due = Callable[[], Awaitable[int]]
+"""Does what is due, at most a page of it, and says how much that was."""
+
+
+async def run_timers(dsn: str, due: Sequence[Due], clock: Clock) -> None:
+    """Do what is due, four times a second, while this process is the one that does.
+
+    The lock belongs to a connection of its own: when the process dies, another takes over.
+    """
+    connection = await asyncpg.connect(dsn, server_settings={"application_name": "tandem timers"})
+    try:
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            await asyncio.sleep(TICK_SECONDS * 4)
+        purged = 0.0
+        while True:
+            for act in due:
+                while await act() > 0:
+                    pass
+            now = asyncio.get_running_loop().time()
+            if now - purged > PURGE_SECONDS:
+                purged = now
+                await connection.execute(
+                    "DELETE FROM idempotency "
+                    "WHERE created_at < $1::timestamptz - $2 * interval '1 day'",
+                    clock.now(),
+                    KEEP_ANSWERS_DAYS,
+                )
+            await connection.execute("SELECT 1")  # still ours
+            await asyncio.sleep(TICK_SECONDS)
+    finally:
+        await connection.close(timeout=1)
