@@ -43,10 +43,13 @@ test: $(READY) ## run all tests (ARGS="-k refund": some)
 
 .PHONY: lint
 lint: $(READY) ## check style, formatting, types and floors
-	@echo 'ruff check' && $(PY) -m ruff check --quiet .
-	@echo 'ruff format --check' && $(PY) -m ruff format --quiet --check .
-	@echo 'mypy' && $(PY) -m mypy --no-error-summary
-	@echo 'import-linter' && $(VENV)/bin/lint-imports
+	@failed=0; \
+	check() { echo "$$*" | sed 's/.* -m //; s/.*bin\///'; "$$@" || failed=1; }; \
+	check $(PY) -m ruff check --quiet .; \
+	check $(PY) -m ruff format --quiet --check .; \
+	check $(PY) -m mypy --no-error-summary; \
+	check $(VENV)/bin/lint-imports; \
+	exit "$$failed"
 
 .PHONY: format
 format: $(READY) ## format the code and mend what can be mended

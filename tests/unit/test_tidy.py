@@ -14,6 +14,7 @@ from tidy import (
     every_test_is_collected,
     exceptions_have_reasons,
     files_are_short,
+    floors_are_drawn,
     functions_are_short,
     links_lead_somewhere,
     money_is_never_a_float,
@@ -29,6 +30,7 @@ from tidy import (
 
 LEDGER = "src/tandem/ledger/x.py"
 ROOM = "src/tandem/people/x.py"
+LAYERS = "[[tool.importlinter.contracts]]\nlayers"
 NOQA = "# noq" + "a"
 IGNORE = "# type: igno" + "re"
 
@@ -144,6 +146,14 @@ CASES: list[tuple[Rule, Files, Files]] = [
         every_test_is_collected,
         {"tests/unit/helpers.py": "async def test_x(): ..."},
         {"tests/unit/helpers.py": "def made(): ..."},
+    ),
+    (
+        floors_are_drawn,
+        {"pyproject.toml": f"{LAYERS} = ['a | b', 'c']", "ARCHITECTURE.md": "| 1 | `b` | x |\n"},
+        {
+            "pyproject.toml": f"{LAYERS} = ['a | b', 'c']",
+            "ARCHITECTURE.md": "| 2 | `b`, `a` | `x` |\n| 1 | `c` | |\n",
+        },
     ),
 ]
 

@@ -5,6 +5,7 @@ A rule is a function from the repository's files (path and text) to what it find
 
 import ast
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
 from functools import cache, lru_cache
@@ -420,6 +421,16 @@ def every_test_is_collected(files: Files) -> Iterator[str]:
             yield f"{path}: " + ("no test in it" if named else "tests that nobody collects")
 
 
+def floors_are_drawn(files: Files) -> Iterator[str]:
+    """ARCHITECTURE.md shows the floors that import-linter holds, from the top."""
+    contracts = tomllib.loads(files["pyproject.toml"])["tool"]["importlinter"]["contracts"]
+    held = [sorted(re.split(r" [|:] ", layer)) for layer in contracts[0]["layers"]]
+    rows = re.findall(r"^\| \d+ \| (.*?) \|", files["ARCHITECTURE.md"], re.MULTILINE)
+    drawn = [sorted(re.findall(r"`(\w+)`", row)) for row in rows]
+    if drawn != held:
+        yield f"ARCHITECTURE.md: the floors are {held}, not {drawn}"
+
+
 RULES: Final[tuple[Rule, ...]] = (
     files_are_short,
     functions_are_short,
@@ -436,4 +447,5 @@ RULES: Final[tuple[Rule, ...]] = (
     decisions_are_listed,
     links_lead_somewhere,
     every_test_is_collected,
+    floors_are_drawn,
 )
