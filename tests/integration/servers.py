@@ -22,6 +22,7 @@ from tandem.db.embedded.account import Account
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 IS_ROOT = os.geteuid() == 0
+DIED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root drops to another user")
 
 
@@ -45,7 +46,7 @@ async def eventually(url: str, statement: str) -> object:
     """The value, as soon as the server is back."""
     async with asyncio.timeout(20):
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*DIED):
                 return await value(url, statement)
             await asyncio.sleep(0.05)
 

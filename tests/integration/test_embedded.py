@@ -7,9 +7,9 @@ import os
 import signal
 from pathlib import Path
 
-import asyncpg
 import pytest
 from servers import (
+    DIED,
     IS_ROOT,
     eventually,
     execute,
@@ -158,7 +158,7 @@ async def test_after_a_kill_of_both_it_recovers(data: Path) -> None:
         os.kill(supervisor.server_pid, signal.SIGKILL)
         async with EmbeddedPostgres(data) as embedded:
             assert await value(embedded.dsn, "SELECT n FROM t") == 1
-        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        with pytest.raises(DIED):
             await busy
     assert "redo done" in (data / "log" / "postgres.log").read_text()
 
@@ -200,6 +200,33 @@ async def test_a_pid_file_that_names_a_stranger_harms_nobody(data: Path) -> None
     finally:
         stranger.kill()
         stranger.wait()
+
+
+async def test_a_server_that_is_killed_again_and_again_always_comes_back(data: Path) -> None:
+    """Killed the moment that it answers, often while the supervisor is still looking at it."""
+    async with EmbeddedPostgres(data) as embedded:
+        for _ in range(server.RESTARTS + 1):
+            pid = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, signal.SIGKILL)
+            await wait_gone(pid)
+            assert await eventually(embedded.dsn, "SELECT 1") == 1
+        assert embedded._failure is not None
+        assert not embedded._failure.done()
+
+
+async def test_a_supervisor_that_fails_by_our_mistake_says_so(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with EmbeddedPostgres(data) as embedded:
+
+        async def mistaken() -> None:
+            raise LookupError("ours")
+
+        monkeypatch.setattr(embedded, "_bring_up", mistaken)
+        assert embedded.pid is not None
+        os.kill(embedded.pid, signal.SIGKILL)
+        failure = await asyncio.wait_for(embedded.failure(), 20)
+        assert "ours" in failure.sentence()
 
 
 async def test_a_server_that_cannot_come_back_is_given_up_and_said_so(

@@ -57,7 +57,8 @@ class ServerLog:
             return
         with contextlib.suppress(OSError):
             shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
-        os.ftruncate(self.descriptor, 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
         self._mark = 0
 
     def mark(self) -> None:

@@ -46,14 +46,15 @@ START_LIMIT_S: Final = 600.0
 STOP_LIMIT_S: Final = 60.0
 """How long a fast shutdown may take (it writes what is in memory) before it is forced."""
 RESTARTS: Final = 6
-"""How often in a row the server is started again before the supervisor gives up."""
+"""After how many starts in a row that failed the supervisor gives up."""
 HEALTHY_S: Final = 60.0
-"""A server that ran this long ends the row."""
+"""A server that ran this long is started again without a pause when it dies."""
 
 _FORCED_S: Final = 15.0
 _REPORT_EVERY_S: Final = 3.0
 _LOG_EVERY_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 1.0
 _ATTACH_LIMIT_S: Final = 15.0
 _STILL_DYING: Final = ("pre-existing shared memory block", "lock file")
 """What PostgreSQL says while something of the one before it is not gone yet."""
@@ -63,6 +64,13 @@ _NOT_READY: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InternalClientError,
+)
+_DIED: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver raises if the server dies between two messages
 )
 
 log = structlog.get_logger(__name__)
@@ -131,6 +139,7 @@ class EmbeddedPostgres:
             raise
         self._failure = asyncio.get_running_loop().create_future()
         self._watch = asyncio.create_task(self._supervise(self._failure))
+        self._watch.add_done_callback(self._watched)
         return self.dsn
 
     async def stop(self) -> None:
@@ -147,6 +156,13 @@ class EmbeddedPostgres:
             self._launch = None
             self._log.close()
             self._lock.release()
+
+    def _watched(self, watch: "asyncio.Task[None]") -> None:
+        # A supervisor that fails by a mistake of ours must not do so in silence.
+        error = None if watch.cancelled() else watch.exception()
+        if error is not None and self._failure is not None:
+            log.critical("postgres_unwatched", exc_info=error)
+            self._failure.set_result(ServerFailed(repr(error), self._log.path))
 
     async def failure(self) -> DatabaseUnavailable:
         """Wait until the supervisor gives up, and return why. It may be cancelled at any time."""
@@ -227,34 +243,38 @@ class EmbeddedPostgres:
                 await _ensure_database(connection)
             finally:
                 await connection.close(timeout=_REPORT_EVERY_S)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # It was ready, and died under our hands.
+        except _DIED as error:  # it was ready, and died under our hands
             raise ServerFailed(str(error), self._log.path) from error
 
     async def _supervise(self, failure: asyncio.Future[DatabaseUnavailable]) -> None:
+        """Start the server again whenever it ends, until it cannot be started `RESTARTS` times.
+
+        One that comes up and dies again is brought back for as long as it takes, ever slower.
+        """
         loop = asyncio.get_running_loop()
-        pause_s = _FIRST_PAUSE_S
-        restarts = 0
+        pauses = failed = 0
         while True:
             began = loop.time()
             while self._process is not None and not await self._process.wait(_LOG_EVERY_S):
-                await asyncio.to_thread(self._log.bound)
-            if loop.time() - began > HEALTHY_S:
-                restarts, pause_s = 0, _FIRST_PAUSE_S
+                self._log.bound()  # not in a thread: that could outlive the open file
+            pauses = 0 if loop.time() - began > HEALTHY_S else pauses
             status = self._process.status if self._process else None
-            log.error("postgres_ended", status=status, restarts=restarts)
+            log.error("postgres_ended", status=status, failed_starts=failed)
+            await asyncio.sleep(min(_FIRST_PAUSE_S * 2**pauses, _LONGEST_PAUSE_S) if pauses else 0)
+            pauses += 1
             try:
-                if restarts >= RESTARTS:
-                    raise ServerFailed(self._log.last_word(), self._log.path)
                 await self._bring_up()
-            except DatabaseUnavailable as error:
-                if restarts >= RESTARTS or isinstance(error, ServerSlow):
-                    log.critical("postgres_given_up", reason=error.sentence())
-                    failure.set_result(error)
-                    return
-            restarts += 1
-            await asyncio.sleep(pause_s)
-            pause_s *= 2
+            except (DatabaseUnavailable, OSError) as error:  # OSError: no room for a process
+                failed += 1
+                log.warning("postgres_restart_failed", reason=str(error), failed_starts=failed)
+                if failed < RESTARTS and not isinstance(error, ServerSlow):
+                    continue
+                log.critical("postgres_given_up", reason=str(error))
+                if not isinstance(error, DatabaseUnavailable):
+                    error = ServerFailed(str(error), self._log.path)
+                failure.set_result(error)
+                return
+            failed = 0
 
 
 async def attach(data: Path) -> str | None:
@@ -272,7 +292,10 @@ async def attach(data: Path) -> str | None:
     while held(data):
         with contextlib.suppress(*_NOT_READY, asyncpg.InvalidCatalogNameError):
             check_socket(data, server_account(data))
-            connection = await asyncpg.connect(url, timeout=_REPORT_EVERY_S)
+            try:
+                connection = await asyncpg.connect(url, timeout=_REPORT_EVERY_S)
+            except asyncpg.InvalidAuthorizationSpecificationError as error:
+                raise DatabaseUnreachable(str(data), str(error)) from None
             await connection.close()
             return url
         if loop.time() > deadline:
