@@ -14,11 +14,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from tandem.db.embedded import child
 from tandem.db.embedded.account import Account
 from tandem.db.embedded.folder import PORT
 from tandem.db.errors import EmbeddedUnavailable
 
-_CHILD: Final = str(Path(__file__).with_name("child.py"))
+_CHILD: Final = str(Path(child.__file__))
 
 
 class Process:
