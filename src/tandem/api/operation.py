@@ -226,6 +226,12 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
         """The handler's docstring."""
         return inspect.getdoc(self.handler) or ""
 
+    @property
+    def needs_body(self) -> bool:
+        """Whether the body has a field that must be there; if not, it may be left out."""
+        body = self.body_type
+        return body is not None and any(f.required for f in msgspec.structs.fields(body))
+
     def scope_of(self, kind: str) -> str | None:
         """The scope that a key of this kind needs: merchants' keys are cut fine, others not."""
         return {"operator": "operator", "person": "wallet"}.get(kind, self.scope)
@@ -241,7 +247,7 @@ def operation(
     scope: str | None = None,
     status: int = 200,
     idempotency: Idempotent | None = None,
-    answer: Any = inspect.Parameter.empty,
+    answer: object = inspect.Parameter.empty,
     errors: tuple[type[Refused], ...] = (),
     media_type: str = "application/json",
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
@@ -261,7 +267,7 @@ def operation(
         arguments = list(inspect.signature(handler).parameters)[1:]
         path_names = _PARAMETER.findall(path)
         body_type, query_type = hints.get("body"), hints.get("query")
-        _check(method, path, who, scope, idempotency, body_type, query_type)
+        _check(method, path, who, scope, idempotency, hints)
         extra = set(arguments) - {"body", "query", *path_names}
         assert not extra, f"{path}: nothing fills {sorted(extra)}"
         assert set(path_names) <= set(arguments), f"{path}: the handler must take {path_names}"
@@ -296,8 +302,7 @@ def _check(
     who: tuple[Who, ...],
     scope: str | None,
     idempotency: Idempotent | None,
-    body_type: Any,
-    query_type: Any,
+    hints: Mapping[str, Any],
 ) -> None:
     """A declaration that cannot be served is a fault that shows when the module is imported."""
     assert path.startswith("/v1/"), f"{path}: the API lives under /v1"
@@ -307,9 +312,12 @@ def _check(
     if idempotency is not None:
         assert method != "GET", f"{path}: reading needs no key"
         assert "anyone" not in who, f"{path}: a key belongs to somebody"
+    body_type, query_type = hints.get("body"), hints.get("query")
+    msgspec.inspect.multi_type_info([kind for kind in (body_type, query_type) if kind])
     if body_type is not None:
         assert method != "GET", f"{path}: GET has no body"
         assert get_origin(body_type) is None, f"{path}: the body is a struct"
-        assert issubclass(body_type, Body), f"{path}: the body is a Body"
+        known = body_type.__struct_config__.forbid_unknown_fields
+        assert known, f"{path}: the body refuses unknown fields, as a Body does"
     if query_type is not None:
         assert issubclass(query_type, Query), f"{path}: the query is a Query"

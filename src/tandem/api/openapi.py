@@ -1,0 +1,270 @@
+"""The OpenAPI 3.1 document of the operations: made from their declarations, the same each time.
+
+Schemas are msgspec's own, so what the document says is what the decoder checks. Every request and
+every answer has an example, put together from the examples of the fields.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tandem.api import errors as wire
+from tandem.api import problems
+from tandem.api.examples import example
+from tandem.api.operation import PATH_IDS, Live, Operation, Raw
+from tandem.db import IdempotencyConflict
+from tandem.kernel import Invalid, NotFound, Refused
+from tandem.ledger import JournalBusy, OutcomeUnknown, StaleRead
+
+REF: Final = "#/components/schemas/{name}"
+EXAMPLE_DIGITS: Final = "0199f0a4c0de7000800000000000002a"
+
+_PAGE: Final = re.compile(r"\bPage_([A-Za-z]+)_(?=\")")
+_KEY_SCHEMES: Final = {
+    "merchant": ("merchantKey", "A merchant's key, `tk_mer_…`, with the scopes it was made with."),
+    "person": ("deviceKey", "The key of a person's device, `tk_dev_…`, made at sign-up."),
+    "operator": ("operatorKey", "The operator's key, `tk_op_…`."),
+}
+_REQUEST_ID: Final = {
+    "description": "The request's id: yours (X-Request-Id) if you sent a sane one.",
+    "schema": {"type": "string"},
+}
+_RETRY_AFTER: Final = {
+    "description": "Seconds to wait before the next try.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+_REPLAYED: Final = {
+    "description": "`true` if this is the answer to an earlier request with the same key.",
+    "schema": {"type": "string", "const": "true"},
+}
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "Your name for this request. Repeated with the same body it gets the first answer again "
+        "and nothing is done twice; with another body it is refused."
+    ),
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$",
+    },
+    "example": "order-1027",
+}
+_RETRIED: Final = frozenset({429, 503})
+
+
+def document(
+    operations: Sequence[Operation[Any]],
+    *,
+    version: str,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The OpenAPI document. `tags` describes the groups, in the order in which they are shown."""
+    types = _types(operations)
+    _, schemas = msgspec.json.schema_components([*types, problems.Problem], ref_template=REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    described = dict(tags or {})
+    for operation in operations:
+        described.setdefault(operation.tag, "")
+    made = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tandem",
+            "version": version,
+            "summary": "Mobile payments that you can run yourself",
+            "description": description,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": name, "description": text} if text else {"name": name}
+            for name, text in described.items()
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                name: {"type": "http", "scheme": "bearer", "description": text}
+                for name, text in _KEY_SCHEMES.values()
+            },
+        },
+    }
+    renamed: dict[str, Any] = msgspec.json.decode(_renamed(msgspec.json.encode(made).decode()))
+    return renamed
+
+
+def render(made: Mapping[str, Any]) -> bytes:
+    """The document as it is kept in docs/reference/openapi.json."""
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+
+
+def _renamed(text: str) -> str:
+    """The names that msgspec gives to generic structs (`Page_PaymentView_`) as people read them."""
+    return _PAGE.sub(r"\1Page", text)
+
+
+def _types(operations: Sequence[Operation[Any]]) -> list[Any]:
+    """Every struct that a body or an answer is made of, each once, in order of appearance."""
+    types: dict[Any, None] = {}
+    for operation in operations:
+        if operation.body_type is not None:
+            types[operation.body_type] = None
+        if operation.answer_type not in (None, Raw, Live):
+            types[operation.answer_type] = None
+    return list(types)
+
+
+def _operation(operation: Operation[Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "security": _security(operation),
+    }
+    parameters = [*_path_parameters(operation), *_query_parameters(operation)]
+    if operation.idempotency is not None:
+        parameters.append(_IDEMPOTENCY_KEY | {"required": operation.idempotency == "required"})
+    if parameters:
+        made["parameters"] = parameters
+    if operation.body_type is not None:
+        made["requestBody"] = {
+            "required": operation.needs_body,
+            "content": {
+                "application/json": {
+                    "schema": _schema(operation.body_type),
+                    "example": example(operation.body_type),
+                }
+            },
+        }
+    made["responses"] = {str(operation.status): _success(operation), **_failures(operation)}
+    return made
+
+
+def _security(operation: Operation[Any]) -> list[dict[str, list[str]]]:
+    kinds: list[dict[str, list[str]]] = []
+    for kind in operation.who:
+        if kind == "anyone":
+            kinds.append({})
+            continue
+        scope = operation.scope_of(kind)
+        kinds.append({_KEY_SCHEMES[kind][0]: [] if scope is None else [scope]})
+    return kinds
+
+
+def _path_parameters(operation: Operation[Any]) -> Iterable[dict[str, Any]]:
+    for name in operation.path_types:
+        schema: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 64}
+        made: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": schema}
+        if name in PATH_IDS:
+            prefix, kind = PATH_IDS[name]
+            made["schema"] = {"type": "string", "pattern": f"^{prefix}_[0-9a-f]{{32}}$"}
+            made["description"] = f"The id of the {kind}."
+            made["example"] = f"{prefix}_{EXAMPLE_DIGITS}"
+        yield made
+
+
+def _query_parameters(operation: Operation[Any]) -> Iterable[dict[str, Any]]:
+    if operation.query_type is None:
+        return
+    for field in msgspec.structs.fields(operation.query_type):
+        schema = _schema(field.type)
+        if "anyOf" in schema:  # a parameter that is not given is null, and null is not sent
+            kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
+            if len(kinds) == 1:
+                schema = {key: schema[key] for key in schema if key != "anyOf"} | kinds[0]
+        if "enum" in schema:
+            schema["enum"] = [value for value in schema["enum"] if value is not None]
+        made: dict[str, Any] = {
+            "name": field.encode_name,
+            "in": "query",
+            "required": field.required,
+            "schema": schema,
+        }
+        if "description" in schema:
+            made["description"] = schema.pop("description")
+        if not field.required and field.default not in (None, msgspec.NODEFAULT):
+            schema["default"] = field.default
+        yield made
+
+
+def _success(operation: Operation[Any]) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
+    if operation.idempotency is not None:
+        headers["Idempotent-Replayed"] = _REPLAYED
+    made: dict[str, Any] = {"description": operation.summary, "headers": headers}
+    answer = operation.answer_type
+    if answer is None:
+        return made
+    if answer is Live:
+        stream = {"type": "string", "description": "Server-sent events, without an end"}
+        made["content"] = {"text/event-stream": {"schema": stream}}
+    elif answer is Raw:
+        kind = operation.media_type
+        made["content"] = {kind: {"schema": {"type": "string", "contentMediaType": kind}}}
+    else:
+        made["content"] = {
+            "application/json": {"schema": _schema(answer), "example": example(answer)}
+        }
+    return made
+
+
+def refusals(operation: Operation[Any]) -> list[type[Refused]]:
+    """Every refusal that the operation can answer with: its own and those of any request."""
+    found: list[type[Refused]] = [wire.HeaderMalformed, wire.TooManyRequests, Invalid]
+    if operation.who != ("anyone",):
+        found += [wire.Unauthenticated]
+    if "anyone" not in operation.who:
+        found += [wire.WrongKind, wire.ScopeMissing]
+    if operation.path_types:
+        found += [NotFound]
+    if operation.body_type is not None:
+        found += [wire.Malformed, wire.MediaTypeUnsupported]
+    if operation.method != "GET":
+        found += [wire.BodyTooLarge]
+    if operation.idempotency == "required":
+        found += [wire.KeyMissing]
+    if operation.idempotency is not None:
+        found += [IdempotencyConflict, StaleRead, JournalBusy, OutcomeUnknown]
+    return [*found, wire.InternalFault, wire.DatabaseAway, *operation.errors]
+
+
+def _failures(operation: Operation[Any]) -> dict[str, Any]:
+    by_status: dict[int, dict[str, problems.Row]] = {}
+    for refusal in refusals(operation):
+        row = problems.row_of(refusal)
+        assert row is not None, f"{operation.name}: {refusal.__name__} has no row in problems.ROWS"
+        by_status.setdefault(row.status, {})[refusal.code] = row
+    return {
+        str(status): _failure(status, dict(sorted(by_status[status].items())))
+        for status in sorted(by_status)
+    }
+
+
+def _failure(status: int, rows: Mapping[str, problems.Row]) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
+    if status in _RETRIED:
+        headers["Retry-After"] = _RETRY_AFTER
+    codes = {"properties": {"code": {"enum": list(rows)}, "status": {"const": status}}}
+    return {
+        "description": " / ".join(problems.title_of(code) for code in rows),
+        "headers": headers,
+        "content": {
+            problems.MEDIA_TYPE: {
+                "schema": {"allOf": [_schema(problems.Problem), codes]},
+                "examples": {code: {"value": problems.example(row)} for code, row in rows.items()},
+            }
+        },
+    }
+
+
+def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that msgspec knows
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REF)
+    return schema

@@ -1,0 +1,287 @@
+"""What refusals become over HTTP: problem details (RFC 9457), by one table.
+
+A refusal's class, or the nearest of its parents, has a row in `ROWS`: the status, and an example
+from which the reference is made. What has no row is a fault of ours: 500, logged, with nothing
+inside shown. The `code` is the refusal's own and never changes; the page at `type` explains it.
+
+`python -m tandem.api.problems` prints docs/errors.md.
+"""
+
+import inspect
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tandem.access import NoSuchScope
+from tandem.api import errors as wire
+from tandem.api.operation import PATH_IDS
+from tandem.codes import (
+    CodeDamaged,
+    CodeTooLong,
+    NotEmvco,
+    PayCodeExpired,
+    PayCodeInvalid,
+    PayCodeMalformed,
+    PayCodeUsed,
+    UnreadableImage,
+)
+from tandem.db import IdempotencyConflict
+from tandem.events import EndpointOff, TargetRefused, TooManyEndpoints
+from tandem.kernel import Invalid, NotFound, Refused, show_id
+from tandem.ledger import (
+    AmountExceedsPending,
+    InsufficientFunds,
+    JournalBusy,
+    OutcomeUnknown,
+    PendingExpired,
+    PendingNotFound,
+    PendingResolved,
+    StaleRead,
+)
+from tandem.payments import (
+    CaptureExceedsHeld,
+    CodeOfAnotherOperator,
+    CodePaused,
+    CurrencyNotTaken,
+    MerchantNotActive,
+    NotYourPayment,
+    PaymentConflict,
+    RefundExceedsCaptured,
+    RefundNotCovered,
+)
+from tandem.people import LimitExceeded, PayerNotActive
+from tandem.wallet import AlreadyBooked, PersonNotActive, RequestClosed, SendsToSelf
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_AN_ID: Final = UUID("0199f0a4-c0de-7000-8000-00000000002a")
+_A_TIME: Final = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+_PREFIXES: Final[Mapping[str, str]] = {
+    **{name: prefix for name, (prefix, _) in PATH_IDS.items()},
+    "pending_id": "trf",
+    "entry_id": "trf",
+}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a request was refused (RFC 9457)."""
+
+    type: Annotated[str, Meta(description="The page that explains it, relative to this server")]
+    title: Annotated[str, Meta(description="The kind of problem, for people")]
+    status: Annotated[int, Meta(description="The HTTP status")]
+    detail: Annotated[str, Meta(description="What happened and what to do")]
+    code: Annotated[str, Meta(description="The kind of problem, for programs; it never changes")]
+    request_id: Annotated[str, Meta(description="Name it when you ask about this")]
+    data: Annotated[dict[str, Any], Meta(description="The facts behind it; the code says which")]
+
+
+class Row(NamedTuple):
+    """How a refusal is answered. `example` is one of its class.
+
+    `hidden` names the fields that only the owner of the money may see: a merchant who charges a
+    person does not learn the person's balance. `to_merchants` is said instead of the sentence
+    where that would tell it.
+    """
+
+    status: int
+    example: Refused
+    hidden: frozenset[str] = frozenset()
+    to_merchants: str | None = None
+
+
+ROWS: Final = (
+    Row(400, wire.Malformed("invalid character at byte 17")),
+    Row(
+        400, wire.HeaderMalformed("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
+    ),
+    Row(400, wire.KeyMissing()),
+    Row(401, wire.Unauthenticated()),
+    Row(402, InsufficientFunds(_AN_ID, 1200, 3800), frozenset({"account_id", "available"})),
+    Row(
+        402,
+        LimitExceeded("per_day", 2_000_000, 1200, "CNY"),
+        frozenset({"limit", "maximum", "left", "currency"}),
+        "The payer cannot pay this amount from this wallet. Nothing was paid.",
+    ),
+    Row(402, RefundNotCovered(1200, 3800)),
+    Row(403, wire.WrongKind("person", ("merchant",))),
+    Row(403, wire.ScopeMissing("refunds:write")),
+    Row(403, MerchantNotActive()),
+    Row(403, PayerNotActive()),
+    Row(403, PersonNotActive()),
+    Row(404, wire.NoSuchPath("/v1/paymets")),
+    Row(404, NotFound("payment", show_id("pay", _AN_ID))),
+    Row(404, PendingNotFound(_AN_ID)),
+    Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
+    Row(409, PaymentConflict("captured", "cancel", ("refund",))),
+    Row(409, NotYourPayment()),
+    Row(409, CaptureExceedsHeld(1200, 3800)),
+    Row(409, RefundExceedsCaptured(1200, 3800)),
+    Row(409, PendingResolved(_AN_ID)),
+    Row(409, PendingExpired(_AN_ID, _A_TIME)),
+    Row(409, AmountExceedsPending(_AN_ID, 1200, 3800)),
+    Row(409, StaleRead(_AN_ID)),
+    Row(409, EndpointOff(_AN_ID)),
+    Row(409, TooManyEndpoints(16)),
+    Row(409, RequestClosed("declined")),
+    Row(409, AlreadyBooked("bank-2026-05-04-17")),
+    Row(409, PayCodeUsed()),
+    Row(409, PayCodeExpired(95)),
+    Row(413, wire.BodyTooLarge(65_536)),
+    Row(415, wire.MediaTypeUnsupported("text/plain")),
+    Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),
+    Row(422, IdempotencyConflict("order-1041")),
+    Row(422, NoSuchScope("payments:all", ("payments:read", "payments:write"))),
+    Row(422, TargetRefused("hooks.example", "has a private address")),
+    Row(422, SendsToSelf()),
+    Row(422, CurrencyNotTaken("EUR", ("CNY", "USD"))),
+    Row(422, CodeOfAnotherOperator("https://pay.example")),
+    Row(422, PayCodeInvalid()),
+    Row(422, PayCodeMalformed()),
+    Row(422, NotEmvco("it does not begin with 000201")),
+    Row(422, CodeDamaged(("its CRC is 1D3D and should be 4A27",))),
+    Row(422, CodeTooLong("the link in the code, in characters,", 90, 77)),
+    Row(422, UnreadableImage("it is not a whole picture of a kind read here")),
+    Row(429, wire.TooManyRequests("key", 2)),
+    Row(429, CodePaused(_A_TIME)),
+    Row(500, wire.InternalFault()),
+    Row(503, JournalBusy(1)),
+    Row(503, wire.DatabaseAway(2)),
+    Row(504, OutcomeUnknown(_AN_ID)),
+)
+"""Every refusal that the API answers with, by status."""
+
+_BY_CLASS: Final = {type(row.example): row for row in ROWS}
+BY_CODE: Final = {row.example.code: row for row in ROWS}
+
+
+def row_of(refusal: type[Refused]) -> Row | None:
+    """How refusals of this class are answered; None if they are faults of ours."""
+    for kind in refusal.__mro__:
+        row = _BY_CLASS.get(kind)
+        if row is not None:
+            return row
+    return None
+
+
+def title_of(code: str) -> str:
+    """The title of a problem: its code in plain letters."""
+    return code.replace("_", " ").capitalize()
+
+
+class Answer(NamedTuple):
+    """A problem, ready to send: status, headers of its own, and the body."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+def answer(refused: Refused, request_id: str, now: datetime, *, kind: str | None = None) -> Answer:
+    """The answer to a request that was refused. `kind` is the caller's, if it is known.
+
+    A refusal without a row is answered as `InternalFault`; to log it is the caller's work.
+    """
+    row = row_of(type(refused))
+    if row is None:
+        return answer(wire.InternalFault(), request_id, now)
+    merchant = kind == "merchant"
+    sentence = row.to_merchants if merchant and row.to_merchants else refused.sentence()
+    problem = Problem(
+        type=f"/problems/{refused.code}",
+        title=title_of(refused.code),
+        status=row.status,
+        detail=sentence,
+        code=refused.code,
+        request_id=request_id,
+        data=shown_data(refused, row.hidden if merchant else frozenset()),
+    )
+    return Answer(row.status, tuple(_headers(refused, now)), msgspec.json.encode(problem))
+
+
+def example(row: Row) -> Problem:
+    """The problem of a row's example, for the reference."""
+    made: Problem = msgspec.json.decode(
+        answer(row.example, "7d3f1c0a9b2e4d58-1f", _A_TIME).body, type=Problem
+    )
+    return made
+
+
+def shown_data(refused: Refused, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """A refusal's facts as JSON shows them: ids with their prefixes.
+
+    An id of which it is not known what it names is left out.
+    """
+    shown: dict[str, Any] = {}
+    for name, value in refused.data().items():
+        if name in hidden:
+            continue
+        if not isinstance(value, UUID):
+            shown[name] = value
+        elif name in _PREFIXES:
+            shown[name] = show_id(_PREFIXES[name], value)
+    return shown
+
+
+def _headers(refused: Refused, now: datetime) -> Iterable[tuple[bytes, bytes]]:
+    """The headers that HTTP wants with some statuses (RFC 9110 §10.2.3, §11.6.1, §15.5.6)."""
+    if isinstance(refused, wire.Unauthenticated):
+        yield b"www-authenticate", b'Bearer realm="tandem"'
+    elif isinstance(refused, wire.ScopeMissing):
+        scope = refused.scope.encode()  # RFC 6750 §3
+        yield (
+            b"www-authenticate",
+            b'Bearer realm="tandem", error="insufficient_scope", scope="' + scope + b'"',
+        )
+    elif isinstance(refused, wire.MethodNotAllowed):
+        yield b"allow", ", ".join(refused.allowed).encode()
+    elif isinstance(refused, CodePaused):
+        wait = max(timedelta(), refused.until - now)
+        yield b"retry-after", str(max(1, math.ceil(wait.total_seconds()))).encode()
+    else:
+        seconds = getattr(refused, "retry_after_seconds", None)
+        if seconds is not None:
+            yield b"retry-after", str(seconds).encode()
+
+
+def meaning(refused: Refused) -> str:
+    """What a refusal means, for the reference: its class's docstring."""
+    text = inspect.getdoc(type(refused)) or ""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+_INTRODUCTION: Final = """\
+# Problems
+
+What the API answers when it refuses, by status and code. The answer is
+`application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, `code`, `request_id`
+and `data`. Programs look at `code`, which never changes; `detail` is for people and may be worded
+better in the next release. After every refusal nothing was written, unless it says otherwise.
+
+This page is printed by `python -m tandem.api.problems`; a test compares it.
+"""
+
+
+def reference() -> str:
+    """docs/errors.md: every code with its status, meaning, example and data."""
+    parts = [_INTRODUCTION]
+    for row in ROWS:
+        facts = ", ".join(f"`{name}`" for name in shown_data(row.example)) or "none"
+        parts.append(
+            f"## {row.example.code}\n\n"
+            f"Status {row.status}. {meaning(row.example)}\n\n"
+            f"> {row.example.sentence()}\n\n"
+            f"Data: {facts}.\n"
+        )
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

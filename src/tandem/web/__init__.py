@@ -1,0 +1,1 @@
+"""The ASGI application: operations served over HTTP, pages, limits, live updates."""

@@ -1,0 +1,115 @@
+"""How fast one key or one network address may ask: token buckets, in memory and bounded.
+
+A bucket is one number, the time at which it will be full again (the generic cell rate algorithm of
+ITU-T I.371, which is the token bucket counted the other way round). Time is passed in, in seconds
+of a clock that never goes back. Each process counts for itself.
+"""
+
+import hashlib
+import ipaddress
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Final
+from uuid import UUID
+
+from tandem.api.errors import TooManyRequests
+from tandem.kernel import Lru
+from tandem.settings import Settings
+
+BURST: Final = 4
+"""A key that was quiet may ask this many seconds' worth at once."""
+MAX_BUCKETS: Final = 50_000
+"""Buckets in memory; beyond it the one that was asked for longest ago is forgotten."""
+KNOWN_KEYS: Final = 10_000
+HOUR: Final = 3600.0
+_IPV6_SITE: Final = 64
+
+
+class Buckets:
+    """A bucket for each key: `rate` a second flow in, at most `burst` at once."""
+
+    def __init__(self, rate: float, burst: int, size: int = MAX_BUCKETS) -> None:
+        self._interval = 1 / rate
+        self._room = (burst - 1) * self._interval
+        self._size = size
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def take(self, key: Hashable, now: float) -> float:
+        """Take one; returns 0, or the seconds to wait if there is none (nothing is taken then)."""
+        wait = self.wait(key, now)
+        if wait > 0:
+            return wait
+        full_at = self._full_at
+        full_at[key] = max(full_at.get(key, now), now) + self._interval
+        full_at.move_to_end(key)
+        if len(full_at) > self._size:
+            full_at.popitem(last=False)
+        return 0.0
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """The seconds until one could be taken; 0 if it can be now."""
+        return max(0.0, self._full_at.get(key, now) - now - self._room)
+
+
+class Limits:
+    """All the limits of one process. `tick` tells the seconds of a clock that never goes back."""
+
+    def __init__(self, settings: Settings, tick: Callable[[], float]) -> None:
+        rate, hourly = settings.rate_per_second, settings.sign_ups_per_hour
+        self._tick = tick
+        self._keys = Buckets(rate, rate * BURST)
+        self._reads = Buckets(rate, rate * BURST)
+        self._sign_ups = Buckets(hourly / HOUR, hourly)
+        self._wrong_keys = Buckets(hourly / HOUR, hourly)
+        self._known: Lru[bytes, bool] = Lru(KNOWN_KEYS)
+
+    def request(self, key_id: UUID) -> None:
+        """Count a request of a key. Raises `TooManyRequests`."""
+        _refuse("key", self._keys.take(key_id, self._tick()))
+
+    def stranger(self, client: str, *, writes: bool) -> None:
+        """Count a request without a key: few sign-ups, more reading. Raises `TooManyRequests`."""
+        buckets = self._sign_ups if writes else self._reads
+        _refuse("network address", buckets.take(site(client), self._tick()))
+
+    def before_key(self, client: str, secret: str) -> None:
+        """Look whether this address may try a key: it sent too many wrong ones, it may not.
+
+        A key that was right before is let through, so that one bad client behind a shared address
+        does not shut its neighbours out. Raises `TooManyRequests`.
+        """
+        wait = self._wrong_keys.wait(site(client), self._tick())
+        if wait > 0 and self._known.get(_digest(secret)) is None:
+            _refuse("network address", wait)
+
+    def right_key(self, secret: str) -> None:
+        """Remember (by its SHA-256) that this key was right."""
+        self._known.put(_digest(secret), True)  # noqa: FBT003 - a set's member
+
+    def wrong_key(self, client: str, secret: str) -> None:
+        """Count a key that was not right."""
+        self._known.drop(_digest(secret))
+        self._wrong_keys.take(site(client), self._tick())
+
+
+def site(client: str) -> Hashable:
+    """Whom an address stands for: an IPv6 customer has a whole /64 (RFC 6177)."""
+    if ":" not in client:
+        return client
+    try:
+        return int(ipaddress.IPv6Address(client.partition("%")[0])) >> _IPV6_SITE
+    except ValueError:
+        return client
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _refuse(limit: str, wait: float) -> None:
+    if wait > 0:
+        raise TooManyRequests(limit, math.ceil(wait))

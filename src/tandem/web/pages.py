@@ -1,0 +1,240 @@
+"""The pages beside the API: what this is, the reference, problems, and what a shop's code opens.
+
+Rendered by Jinja2 with escaping on, without JavaScript, under a policy that allows our own style
+sheet and pictures and nothing else.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Any, Final, NamedTuple, Protocol
+
+import jinja2
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message
+
+from tandem.api import problems
+from tandem.api.errors import InternalFault, MethodNotAllowed, NoSuchPath
+from tandem.api.openapi import render
+from tandem.kernel import Clock, Currency, NotFound, Refused, currency, format_amount
+from tandem.payments import Landing
+from tandem.web.dispatch import RequestIds, Scope, Send
+from tandem.web.faults import describe
+from tandem.web.reading import Receive, read_headers
+from tandem.web.reference import pretty, reference_of
+
+log = structlog.get_logger(__name__)
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
+_A_DAY: Final = "public, max-age=86400"
+_STATES: Final[Mapping[str, str]] = {
+    "created": "Waiting to be paid",
+    "waiting": "Waiting for the payer to confirm",
+    "authorised": "Paid",
+    "captured": "Paid",
+    "partially_refunded": "Paid, and partly refunded",
+    "refunded": "Refunded",
+    "cancelled": "Cancelled by the shop",
+    "declined": "Declined",
+    "expired": "Expired",
+}
+
+
+class CodeLandings(Protocol):
+    """Looks up what a shop's code stands for."""
+
+    async def code_landing(self, token: str) -> Landing:
+        """What the page shows. Raises `NotFound`."""
+        ...
+
+
+class Money(NamedTuple):
+    """An amount as a page sets it: the whole large, decimals and currency small."""
+
+    whole: str
+    decimals: str
+    currency: str
+
+
+class Pages:
+    """All pages, rendered once where they do not change."""
+
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        landings: CodeLandings,
+        request_ids: RequestIds,
+        clock: Clock,
+    ) -> None:
+        here = files("tandem.web")
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("tandem.web"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._landings = landings
+        self._request_ids = request_ids
+        self._clock = clock
+        self._style = (here / "assets" / "tandem.css").read_bytes()
+        self._mark = (here / "assets" / "mark.svg").read_bytes()
+        self._json = render(document)
+        self._home = self._page("home.html", version=document["info"]["version"])
+        self._docs = self._page("docs.html", **reference_of(document))
+        self._problems = self._page("problems.html", rows=[_explained(r) for r in problems.ROWS])
+
+    def routes(self) -> list[Route]:
+        """The routes of all pages."""
+        fixed = {
+            "/": (self._home, "text/html; charset=utf-8"),
+            "/docs": (self._docs, "text/html; charset=utf-8"),
+            "/problems": (self._problems, "text/html; charset=utf-8"),
+            "/openapi.json": (self._json, "application/json"),
+            "/assets/tandem.css": (self._style, "text/css; charset=utf-8"),
+            "/assets/mark.svg": (self._mark, "image/svg+xml"),
+        }
+        return [
+            *(Route(path, _fixed(*page), methods=["GET"]) for path, page in fixed.items()),
+            Route("/problems/{code}", self._problem, methods=["GET"]),
+            Route("/c/{token}", self._landing, methods=["GET"]),
+        ]
+
+    def shield(self, site: ASGIApp) -> ASGIApp:
+        """Around all pages: security headers, the request's id, refusals as problems."""
+
+        async def shielded(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await site(scope, receive, send)
+                return
+            headers, _ = read_headers(scope["headers"])
+            request_id = self._request_ids.read(headers.get(b"x-request-id"))
+            started = False
+
+            async def sent(message: Message) -> None:
+                nonlocal started
+                if message["type"] == "http.response.start":
+                    started = True
+                    _add_headers(message, request_id)
+                await send(message)
+
+            try:
+                # With an "app", Starlette's router raises where it would answer in plain text.
+                await site({**scope, "app": self}, receive, sent)
+            except Exception as error:
+                if started:
+                    raise
+                response = self._refused(error, scope, request_id)
+                await response(scope, receive, sent)
+
+        return shielded
+
+    async def _problem(self, request: Request) -> Response:
+        row = problems.BY_CODE.get(request.path_params["code"])
+        if row is None:
+            raise NoSuchPath("/problems/…")
+        return HTMLResponse(self._page("problem.html", row=_explained(row)))
+
+    async def _landing(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        headers = {"x-robots-tag": "noindex, nofollow", "cache-control": "no-store"}
+        landing = await self._look_up(token)
+        if landing is None:
+            return HTMLResponse(self._page("no_code.html"), 404, headers)
+        money = None
+        if landing.amount is not None and landing.currency is not None:
+            money = _money(landing.amount, currency(landing.currency))
+        state = None if landing.status is None else _STATES.get(landing.status, landing.status)
+        page = self._page(
+            "landing.html",
+            shop=_plain(landing.shop_name),
+            merchant=_plain(landing.merchant_name),
+            money=money,
+            state=state,
+            payable=landing.status in (None, "created"),
+        )
+        return HTMLResponse(page, 200, headers)
+
+    async def _look_up(self, token: str) -> Landing | None:
+        if _TOKEN.fullmatch(token) is None:
+            return None
+        try:
+            return await self._landings.code_landing(token)
+        except NotFound:
+            return None
+
+    def _refused(self, error: Exception, scope: Scope, request_id: str) -> Response:
+        refused: Refused
+        if isinstance(error, HTTPException):
+            refused = _not_here(error, scope)
+        elif isinstance(error, Refused) and problems.row_of(type(error)) is not None:
+            refused = error
+        else:
+            log.error("page failed", request_id=request_id, path=scope["path"], **describe(error))
+            refused = InternalFault()
+        status, headers, body = problems.answer(refused, request_id, self._clock.now())
+        response = Response(body, status, media_type=problems.MEDIA_TYPE)
+        response.raw_headers.extend(headers)
+        return response
+
+    def _page(self, template: str, **values: object) -> bytes:
+        return self._templates.get_template(template).render(**values).encode()
+
+
+def _not_here(error: HTTPException, scope: Scope) -> Refused:
+    """Starlette's 404 and 405 as our refusals."""
+    if error.status_code == 405:  # noqa: PLR2004 - Method Not Allowed
+        allowed = (error.headers or {}).get("Allow", "GET").split(", ")
+        method = "".join(c for c in scope["method"][:20] if c.isalpha())
+        return MethodNotAllowed(method, tuple(sorted(allowed)))
+    return NoSuchPath("".join(c if c.isprintable() else "?" for c in scope["path"][:200]))
+
+
+def _explained(row: problems.Row) -> dict[str, Any]:
+    refused = row.example
+    return {
+        "status": row.status,
+        "code": refused.code,
+        "title": problems.title_of(refused.code),
+        "meaning": problems.meaning(refused),
+        "sentence": refused.sentence(),
+        "data": list(problems.shown_data(refused)),
+        "example": pretty(problems.example(row)),
+    }
+
+
+def _money(minor: int, unit: Currency) -> Money:
+    whole, point, decimals = format_amount(minor, unit).partition(".")
+    grouped = f"{int(whole):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return Money(grouped, point + decimals, unit.code)
+
+
+def _plain(text: str) -> str:
+    """A name as its owner's text: no control characters, nothing that turns text around."""
+    return "".join(c if c.isprintable() else " " for c in text)[:100]
+
+
+def _fixed(content: bytes, media_type: str) -> Callable[[Request], Any]:
+    async def page(_: Request) -> Response:
+        headers = {} if media_type.startswith("text/html") else {"cache-control": _A_DAY}
+        return Response(content, headers=headers, media_type=media_type)
+
+    return page
+
+
+def _add_headers(message: Message, request_id: str) -> None:
+    headers = MutableHeaders(scope=message)
+    headers["x-request-id"] = request_id
+    headers["x-content-type-options"] = "nosniff"
+    headers["referrer-policy"] = "no-referrer"
+    headers["content-security-policy"] = POLICY
+    headers.setdefault("cache-control", "no-cache")

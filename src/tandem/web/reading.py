@@ -1,0 +1,211 @@
+"""Read a request: headers, body and query string. All of it is hostile until it is a value.
+
+What is refused, in this order: a header twice or malformed (400), a body that is not JSON by its
+headers (415), too long (413, and nothing is kept beyond the limit), not JSON (400), with a field
+that is wrong or unknown (422 with a JSON Pointer, RFC 6901).
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from tandem.api.errors import (
+    BodyTooLarge,
+    HeaderMalformed,
+    InvalidBody,
+    InvalidQuery,
+    KeyMissing,
+    Malformed,
+    MediaTypeUnsupported,
+)
+from tandem.api.operation import Query
+
+MAX_BODY: Final = 64 * 1024
+"""The longest body, in bytes."""
+MAX_QUERY: Final = 4096
+MAX_PARAMETERS: Final = 20
+MAX_SHOWN: Final = 200
+
+Headers = Mapping[bytes, bytes]
+Receive = Callable[[], Awaitable[Any]]
+
+_WANTED: Final = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"idempotency-key",
+        b"last-event-id",
+        b"x-request-id",
+    }
+)
+_JSON: Final = b"application/json"
+_CHARSET: Final = re.compile(rb'\s*charset\s*=\s*"?utf-?8"?\s*', re.IGNORECASE)
+_KEY: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_WHERE: Final = re.compile(r"(.*) - at `(?:key in )?\$(.*)`", re.DOTALL)
+_STEP: Final = re.compile(r"\.([^.\[\]]*)|\[([0-9]+|\.\.\.)\]")
+_NAMED: Final = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
+_PLACE: Final = re.compile(r"JSON is malformed: (.*) \(byte ([0-9]+)\)")
+_NUL: Final = b"\\u0000"
+
+
+class DisconnectedError(Exception):
+    """The client went away before it had said what it wants: there is nobody to answer."""
+
+
+def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[Headers, bytes | None]:
+    """The headers that anything here looks at, and the name of one that is there twice."""
+    found: dict[bytes, bytes] = {}
+    twice = None
+    for name, value in pairs:
+        if name in _WANTED:
+            if name in found:
+                twice = name
+            found[name] = value
+    return found, twice
+
+
+def check_once(twice: bytes | None) -> None:
+    """Raise `HeaderMalformed` if there is such a header: two readers might choose differently."""
+    if twice is not None:
+        raise HeaderMalformed(twice.decode().title(), "must be there once")
+
+
+def read_key(headers: Headers, *, required: bool) -> str | None:
+    """The idempotency key. Raises `KeyMissing`, or `HeaderMalformed` if it cannot be one."""
+    value = headers.get(b"idempotency-key")
+    if value is None:
+        if required:
+            raise KeyMissing
+        return None
+    if _KEY.fullmatch(value) is None:
+        raise HeaderMalformed("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
+    return value.decode()
+
+
+def check_media_type(headers: Headers) -> None:
+    """Raise `MediaTypeUnsupported` unless the body is JSON in UTF-8 and not compressed."""
+    given = headers.get(b"content-type", b"")
+    if given != _JSON:
+        kind, *parameters = given.split(b";")
+        if kind.strip().lower() != _JSON or not all(map(_CHARSET.fullmatch, parameters)):
+            raise MediaTypeUnsupported(_shown(given.decode("latin-1")))
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
+        raise MediaTypeUnsupported(_shown(encoding.decode("latin-1")))
+
+
+async def read_body(headers: Headers, receive: Receive) -> bytes:
+    """The body. Raises `BodyTooLarge` at the first byte too many, whatever the length claimed.
+
+    Raises `DisconnectedError` if the client goes away.
+    """
+    claimed = headers.get(b"content-length")
+    if claimed is not None and (not claimed.isdigit() or int(claimed[:12]) > MAX_BODY):
+        raise BodyTooLarge(MAX_BODY)
+    chunks: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        chunk: bytes = message.get("body", b"")
+        length += len(chunk)
+        if length > MAX_BODY:
+            raise BodyTooLarge(MAX_BODY)
+        if not message.get("more_body", False):
+            return chunk if not chunks else b"".join((*chunks, chunk))
+        chunks.append(chunk)
+
+
+def decode_body(decoder: msgspec.json.Decoder[Any], raw: bytes) -> msgspec.Struct:
+    """The body's struct. Raises `Malformed` if it is no JSON, `InvalidBody` if a field is wrong."""
+    try:
+        body: msgspec.Struct = decoder.decode(raw)
+        if _NUL in raw:
+            _refuse_nul(msgspec.json.decode(raw), "", "")
+    except msgspec.ValidationError as error:
+        reason, field, pointer = explain(str(error))
+        raise InvalidBody(field, reason, pointer) from None
+    except UnicodeDecodeError as error:
+        raise Malformed("it is not UTF-8") from error
+    except RecursionError as error:
+        raise Malformed("it is nested too deeply") from error
+    except msgspec.DecodeError as error:
+        match = _PLACE.fullmatch(str(error))
+        place = f"{match[1]} at byte {match[2]}" if match else "it ends too early"
+        raise Malformed(place) from error
+    return body
+
+
+def decode_query(kind: type[Query], raw: bytes) -> Query:
+    """The query string's struct. Raises `InvalidQuery`."""
+    if len(raw) > MAX_QUERY:
+        raise InvalidQuery("query string", f"may have at most {MAX_QUERY} characters")
+    values: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError as error:
+        raise InvalidQuery("query string", "cannot be read") from error
+    for name, value in pairs:
+        if name in values:
+            raise InvalidQuery(_shown(name), "must be there once")
+        if not value.isprintable():
+            raise InvalidQuery(_shown(name), "has characters that cannot be used")
+        values[name] = value
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        reason, field, _ = explain(str(error))
+        raise InvalidQuery(field, reason) from None
+
+
+def explain(message: str) -> tuple[str, str, str]:
+    """A validation message of msgspec as: the reason, the field, and its JSON Pointer.
+
+    >>> explain("Expected `int`, got `str` - at `$.lines[0].amount`")
+    ('expected int, got str', 'lines[0].amount', '/lines/0/amount')
+    """
+    match = _WHERE.fullmatch(message)
+    reason, path = (match[1], match[2]) if match else (message, "")
+    steps = [name or index for name, index in _STEP.findall(path)]
+    named = _NAMED.fullmatch(reason)
+    if named is not None:
+        steps.append(named[1])
+        path = f"{path}.{named[1]}"
+        reason = "is not known here" if "unknown" in reason[:24] else "is missing"
+    else:
+        reason = reason.replace("`", "")
+        reason = reason[:1].lower() + reason[1:]
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return _shown(reason), _shown(path.removeprefix(".")), _shown(pointer)
+
+
+def _refuse_nul(value: Any, field: str, pointer: str) -> None:  # noqa: ANN401 - any JSON
+    """PostgreSQL cannot store the character NUL. Only bodies with its escape come here."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidBody(_shown(field), "must not have the character NUL", _shown(pointer))
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_nul(name, field, pointer)
+            step = name.replace("~", "~0").replace("/", "~1")
+            _refuse_nul(inner, f"{field}.{name}" if field else name, f"{pointer}/{step}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_nul(inner, f"{field}[{index}]", f"{pointer}/{index}")
+
+
+def _shown(text: str) -> str:
+    """Text of the client's as an answer may repeat it: printable, and not endless."""
+    return "".join(c if c.isprintable() else "?" for c in text[:MAX_SHOWN])

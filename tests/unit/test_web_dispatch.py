@@ -1,0 +1,544 @@
+"""Requests of every kind, good and hostile, to operations over fake services."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import structlog
+from web_fakes import KEY, MERCHANT, NOW, PAY, PAYMENT, Create, Line, Services, Wire
+from web_fakes import make_app as app_of
+from web_fakes import make_client as client_of
+
+from tandem.kernel import Refused
+from tandem.ledger import InsufficientFunds, JournalBusy
+from tandem.people import LimitExceeded
+from tandem.settings import Settings
+
+AUTH = {"authorization": "Bearer tk_mer_good"}
+WRITE = AUTH | {"idempotency-key": "k-1"}
+BODY = {"amount": 3800}
+RAW_WRITE = [
+    (b"authorization", b"Bearer tk_mer_good"),
+    (b"idempotency-key", b"k-1"),
+    (b"content-type", b"application/json"),
+]
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+async def client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app_of(services)) as client:
+        yield client
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is a whole problem of this kind; return its data."""
+    assert response.headers["content-type"] == "application/problem+json"
+    found = response.json()
+    assert (response.status_code, found["status"], found["code"]) == (status, status, code), found
+    assert found["type"] == f"/problems/{code}"
+    assert found["title"]
+    assert found["detail"]
+    assert found["request_id"] == response.headers["x-request-id"]
+    data: dict[str, Any] = found["data"]
+    return data
+
+
+async def test_a_write_reaches_its_handler(client: httpx.AsyncClient, services: Services) -> None:
+    body = BODY | {"lines": [{"name": "Tea"}]}
+    response = await client.post("/v1/things", json=body, headers=WRITE)
+    assert response.status_code == 201
+    assert response.json() == {"id": PAY, "amount": 3800, "note": None}
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "idempotent-replayed" not in response.headers
+    call, given = services.calls[0]
+    assert given == Create(amount=3800, lines=(Line(name="Tea"),))
+    assert call.principal.owner_id == MERCHANT
+    assert call.principal.key_id == KEY
+    assert call.client == "192.0.2.1"
+    assert call.request_id == response.headers["x-request-id"]
+    assert (call.idempotency.owner_id, call.idempotency.key) == (MERCHANT, "k-1")
+    assert len(call.idempotency.fingerprint) == 32
+    again = await client.post("/v1/things", json=body, headers=WRITE)
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_fingerprints_are_of_what_was_understood(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    json_type = WRITE | {"content-type": "application/json; charset=UTF-8"}
+    for content in (
+        b'{"amount":1,"currency":"CNY"}',
+        b' {"currency" : "CNY", "amount":1}',
+        b'{"amount": 1}',
+        b'{"amount": 2}',
+    ):
+        await client.post("/v1/things", content=content, headers=json_type)
+    path = f"/v1/things/{PAY}"
+    for suffix, method in (("EUR", "PATCH"), ("CNY", "PATCH")):
+        await client.request(method, f"{path}/{suffix}", headers=WRITE)
+    prints = [call[0].idempotency.fingerprint for call in services.calls]
+    assert prints[0] == prints[1] == prints[2]
+    assert len(set(prints[2:])) == 4
+
+
+async def test_lists_come_in_pages(client: httpx.AsyncClient, services: Services) -> None:
+    first = (await client.get("/v1/things", params={"limit": 2}, headers=AUTH)).json()
+    assert [thing["amount"] for thing in first["data"]] == [1, 2]
+    assert first["has_more"] is True
+    assert first["next"] == first["data"][-1]["id"]
+    await client.get("/v1/things", params={"after": PAY}, headers=AUTH)
+    assert services.calls[-1][2] == PAYMENT
+    last = (await client.get("/v1/things", headers=AUTH)).json()
+    assert (len(last["data"]), last["has_more"], last["next"]) == (5, False, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=%D9%A3", "limit"),
+        ("limit=" + "9" * 3000, "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("limit=", "limit"),
+        ("after=pay_1", "after"),
+        ("after=" + PAY.replace("pay", "shp"), "after"),
+        ("after=%00", "after"),
+        ("sort=amount", "sort"),
+        ("%1b%5b31m=1", "?[31m"),
+        ("a=%ff", "query string"),
+        ("&".join(f"a{n}=1" for n in range(50)), "query string"),
+        ("a=" + "b" * 5000, "query string"),
+    ],
+)
+async def test_queries_are_checked(client: httpx.AsyncClient, query: str, field: str) -> None:
+    response = await client.get(f"/v1/things?{query}", headers=AUTH)
+    assert problem(response, 422, "invalid_request")["field"] == field
+
+
+async def test_no_query_where_none_is_taken(client: httpx.AsyncClient) -> None:
+    response = await client.get(f"/v1/things/{PAY}?expand=all", headers=AUTH)
+    assert problem(response, 422, "invalid_request")["field"] == "expand"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["pay_1", "PAY_" + PAY[4:], PAY + "0", PAY[4:], "shp_" + PAY[4:], "pay_" + "٣" * 32, "%00"],
+)
+async def test_a_malformed_id_names_nothing(
+    client: httpx.AsyncClient, services: Services, shown: str
+) -> None:
+    problem(await client.get(f"/v1/things/{shown}", headers=AUTH), 404, "not_found")
+    assert not services.calls
+
+
+async def test_what_is_not_there(client: httpx.AsyncClient) -> None:
+    other = "pay_" + "0" * 32
+    response = await client.get(f"/v1/things/{other}", headers=AUTH)
+    assert problem(response, 404, "not_found") == {"kind": "payment", "id": other}
+    for path in ("/v1/thing", "/v1/", "/v1//things", "/v1/things/", f"/v1/things/{PAY}/", "/v2/x"):
+        problem(await client.get(path, headers=AUTH), 404, "no_such_path")
+    slash = await client.get("/v1/things/", headers=AUTH)
+    assert "slash" in slash.json()["detail"]
+
+
+async def test_methods(client: httpx.AsyncClient) -> None:
+    response = await client.put("/v1/things", headers=AUTH)
+    assert problem(response, 405, "method_not_allowed")["allowed"] == [
+        "GET",
+        "HEAD",
+        "POST",
+        "OPTIONS",
+    ]
+    assert response.headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    options = await client.options("/v1/things")
+    assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+    got = await client.get("/v1/things", headers=AUTH)
+    head = await client.head("/v1/things", headers=AUTH)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"]
+    assert (await client.head("/v1/things/live", headers=AUTH)).status_code == 405
+    gone = await client.delete(f"/v1/things/{PAY}", headers=AUTH)
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert "content-length" not in gone.headers
+
+
+async def test_pictures(client: httpx.AsyncClient) -> None:
+    response = await client.get(f"/v1/things/{PAY}/picture.png", headers=AUTH)
+    assert response.headers["content-type"] == "image/png"
+    assert response.content == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer tk_mer_wrong",
+        "Basic tk_mer_good",
+        "Bearer tk_mer_good extra",
+        "Bearer other",
+        "Bearer tk_" + "a" * 5000,
+        "Bearer tk_mer_göod",
+    ],
+)
+async def test_keys_are_needed(
+    client: httpx.AsyncClient, services: Services, value: str | None
+) -> None:
+    headers = {} if value is None else {"authorization": value.encode()}
+    response = await client.get("/v1/things", headers=headers)
+    problem(response, 401, "unauthenticated")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert not services.calls
+
+
+async def test_kinds_and_scopes(client: httpx.AsyncClient, services: Services) -> None:
+    read = {"authorization": "Bearer tk_mer_read", "idempotency-key": "k"}
+    response = await client.post("/v1/things", json=BODY, headers=read)
+    assert problem(response, 403, "scope_missing") == {"scope": "payments:write"}
+    assert 'scope="payments:write"' in response.headers["www-authenticate"]
+    person = {"authorization": "bearer tk_dev_good"}
+    response = await client.get(f"/v1/things/{PAY}", headers=person)
+    assert problem(response, 403, "wrong_kind_of_key") == {"kind": "person", "wanted": ["merchant"]}
+    assert not services.calls
+    assert (await client.get("/v1/things", headers=person)).status_code == 200
+
+
+async def test_anyone_may_and_a_key_is_looked_at(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    assert (await client.post("/v1/strangers", json={})).status_code == 200
+    assert services.calls[-1][0].caller is None
+    assert (await client.post("/v1/strangers", json={}, headers=AUTH)).status_code == 200
+    assert services.calls[-1][0].caller.owner_id == MERCHANT
+    wrong = {"authorization": "Bearer tk_op_wrong"}
+    problem(await client.post("/v1/strangers", json={}, headers=wrong), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"", "ends too early"),
+        (b"{", "ends too early"),
+        (b'{"amount":NaN}', "byte 10"),
+        (b'{"amount":Infinity}', "byte 10"),
+        (b'{"amount":1}x', "trailing characters at byte 13"),
+        (b'\xef\xbb\xbf{"amount":1}', "byte 0"),
+        (b'{"amount":1,"currency":"\xff"}', "UTF-8"),
+        (b'{"amount":1,"currency":"\xed\xa0\x80"}', "UTF-8"),
+        (b'{"amount":1,"currency":"\\ud800"}', "ends too early"),
+        (b'{"amount":1,"currency":"a\x00"}', "byte"),
+        ('{"amount":1}'.encode("utf-16"), "byte 0"),
+    ],
+)
+async def test_what_is_not_json(
+    client: httpx.AsyncClient, services: Services, content: bytes, place: str
+) -> None:
+    headers = WRITE | {"content-type": "application/json"}
+    response = await client.post("/v1/things", content=content, headers=headers)
+    assert place in problem(response, 400, "malformed_request")["reason"]
+    assert not services.calls
+
+
+@pytest.mark.parametrize(
+    ("content", "pointer", "reason"),
+    [
+        (b"{}", "/amount", "is missing"),
+        (b"[]", "", "expected object, got array"),
+        (b"[" * 60_000, "", "expected object, got array"),
+        (b'{"amount":"1"}', "/amount", "expected int, got str"),
+        (b'{"amount":1.0}', "/amount", "expected int, got float"),
+        (b'{"amount":true}', "/amount", "expected int, got bool"),
+        (b'{"amount":0}', "/amount", "expected int >= 1"),
+        (b'{"amount":1000000000000001}', "/amount", "expected int <= 1000000000000000"),
+        (b'{"amount":' + b"9" * 60_000 + b"}", "/amount", "integer value out of range"),
+        (b'{"amount":1,"tip":2}', "/tip", "is not known here"),
+        (b'{"amount":1,"a/b~c":2}', "/a~1b~0c", "is not known here"),
+        (b'{"amount":1,"lines":[{"name":"a"},{"name":7}]}', "/lines/1/name", "expected str, got"),
+        (b'{"amount":1,"lines":[{"name":"a","x":1}]}', "/lines/0/x", "is not known here"),
+        (b'{"amount":1,"extra":{"a":1}}', "/extra/...", "expected str, got int"),
+        (b'{"amount":1,"currency":"\\u0000"}', "/currency", "must not have the character NUL"),
+        (b'{"amount":1,"lines":[{"name":"\\u0000"}]}', "/lines/0/name", "must not have"),
+        (b'{"amount":1,"extra":{"\\u0000":"a"}}', "/extra", "must not have"),
+        (b'{"amount":1,"\\u001b[31m":2}', "/?[31m", "is not known here"),
+    ],
+)
+async def test_fields_are_checked(
+    client: httpx.AsyncClient, services: Services, content: bytes, pointer: str, reason: str
+) -> None:
+    headers = WRITE | {"content-type": "application/json"}
+    response = await client.post("/v1/things", content=content, headers=headers)
+    data = problem(response, 422, "invalid_request")
+    assert data["pointer"] == pointer
+    assert data["reason"].startswith(reason)
+    assert not services.calls
+
+
+async def test_an_escaped_backslash_is_not_nul(client: httpx.AsyncClient) -> None:
+    body = {"amount": 1, "currency": "\\u0000"}
+    assert (await client.post("/v1/things", json=body, headers=WRITE)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "",
+        "text/plain",
+        "application/jsonp",
+        "application/json; charset=latin-1",
+        "a/b;charset=utf-8",
+    ],
+)
+async def test_only_json_is_taken(client: httpx.AsyncClient, kind: str) -> None:
+    headers = WRITE | {"content-type": kind}
+    response = await client.post("/v1/things", content=b"{}", headers=headers)
+    problem(response, 415, "media_type_unsupported")
+
+
+async def test_compressed_bodies_are_not_taken(client: httpx.AsyncClient) -> None:
+    headers = WRITE | {"content-encoding": "gzip"}
+    response = await client.post("/v1/things", json=BODY, headers=headers)
+    problem(response, 415, "media_type_unsupported")
+
+
+async def test_a_body_that_may_be_left_out(client: httpx.AsyncClient, services: Services) -> None:
+    path = f"/v1/things/{PAY}/CNY"
+    assert (await client.patch(path, headers=AUTH)).status_code == 200
+    assert (await client.patch(path, headers=AUTH, json={"note": "x"})).json()["note"] == "x"
+    plain = AUTH | {"content-type": "text/plain"}
+    problem(await client.patch(path, headers=plain), 415, "media_type_unsupported")
+    response = await client.patch(path, headers=AUTH, content=b'{"note":"x"}')
+    problem(response, 415, "media_type_unsupported")
+    assert services.calls[0][1:3] == (PAYMENT, "CNY")
+
+
+async def test_a_text_in_the_path_is_bounded(client: httpx.AsyncClient) -> None:
+    for text in ("a" * 65, "%07"):
+        problem(await client.patch(f"/v1/things/{PAY}/{text}", headers=AUTH), 404, "not_found")
+
+
+async def test_a_body_where_none_is_taken(client: httpx.AsyncClient, services: Services) -> None:
+    path = f"/v1/things/{PAY}"
+    response = await client.request("DELETE", path, headers=AUTH, json={"amount": 1})
+    problem(response, 422, "invalid_request")
+    assert not services.calls
+    assert (await client.request("DELETE", path, headers=AUTH, json={})).status_code == 204
+
+
+async def test_a_domains_invalid_points_into_the_body(client: httpx.AsyncClient) -> None:
+    path = f"/v1/things/{PAY}/CNY"
+    response = await client.patch(path, headers=AUTH, json={"note": "bad"})
+    assert problem(response, 422, "invalid_request") == {
+        "field": "note",
+        "reason": "must be good",
+        "pointer": "/note",
+    }
+
+
+@pytest.mark.parametrize("key", ["", " ", " a", "a" * 256, "ключ", "a\tb", "a\x7f"])
+async def test_idempotency_keys_are_checked(client: httpx.AsyncClient, key: str) -> None:
+    headers = AUTH | {"idempotency-key": key.encode()}
+    response = await client.post("/v1/things", json=BODY, headers=headers)
+    problem(response, 400, "malformed_header")
+
+
+async def test_idempotency_keys_are_required(client: httpx.AsyncClient, services: Services) -> None:
+    response = await client.post("/v1/things", json=BODY, headers=AUTH)
+    problem(response, 400, "idempotency_key_missing")
+    headers = AUTH | {"idempotency-key": "a b" + "c" * 252}
+    assert (await client.post("/v1/things", json=BODY, headers=headers)).status_code == 201
+    await client.patch(f"/v1/things/{PAY}/CNY", headers=AUTH)
+    assert services.calls[-1][0].idempotency is None
+
+
+async def test_a_header_twice_is_refused(services: Services) -> None:
+    for name in (b"authorization", b"idempotency-key", b"content-length"):
+        value = {b"content-length": b"13"}.get(name, b"Bearer tk_mer_good")
+        wire = Wire(app_of(services), {"type": "http.request", "body": b"{}"})
+        await wire.request("POST", "/v1/things", [(name, value), (name, value)])
+        assert wire.status == 400
+        assert json.loads(wire.body)["code"] == "malformed_header"
+    assert not services.calls
+
+
+@pytest.mark.parametrize(
+    "lengths", [[b"content-length", b"10000000"], [b"content-length", b"-1"], []]
+)
+async def test_long_bodies_are_cut_off(services: Services, lengths: list[bytes]) -> None:
+    chunks = [{"type": "http.request", "body": b" " * 40_000, "more_body": True}] * 300
+    wire = Wire(app_of(services), *chunks)
+    headers = [*RAW_WRITE, *([(lengths[0], lengths[1])] if lengths else [])]
+    work = asyncio.create_task(wire.request("POST", "/v1/things", headers))
+    wire.gone.set()
+    await work
+    assert wire.status == 413
+    assert wire.headers[b"connection"] == b"close"
+    assert json.loads(wire.body)["code"] == "body_too_large"
+    assert wire.sent[1]["more_body"], "the answer is out before the rest is dropped"
+    assert wire.received == 301
+    assert not services.calls
+
+
+async def test_dropping_a_long_body_ends(services: Services) -> None:
+    chunks = [{"type": "http.request", "body": b" " * 1_000_000, "more_body": True}] * 100
+    wire = Wire(app_of(services), *chunks)
+    await wire.request("POST", "/v1/things", RAW_WRITE)
+    assert wire.status == 413
+    assert wire.received < 20
+
+
+async def test_a_body_that_waits_is_not_asked_for(services: Services) -> None:
+    wire = Wire(app_of(services))
+    headers = [*RAW_WRITE, (b"content-length", b"10000000"), (b"expect", b"100-continue")]
+    await wire.request("POST", "/v1/things", headers)
+    assert (wire.status, wire.received) == (413, 0)
+
+
+async def test_chunks_are_put_together_and_a_lying_length_does_not_matter(
+    services: Services,
+) -> None:
+    wire = Wire(
+        app_of(services),
+        {"type": "http.request", "body": b'{"amo', "more_body": True},
+        {"type": "http.request", "body": b'unt":7}', "more_body": False},
+    )
+    await wire.request("POST", "/v1/things", [*RAW_WRITE, (b"content-length", b"3")])
+    assert wire.status == 201
+    assert services.calls[0][1].amount == 7
+
+
+async def test_a_client_that_goes_away_is_not_answered(services: Services) -> None:
+    wire = Wire(app_of(services), {"type": "http.request", "body": b"{", "more_body": True})
+    wire.gone.set()
+    await wire.request("POST", "/v1/things", RAW_WRITE)
+    assert not wire.sent
+    assert not services.calls
+
+
+@pytest.mark.parametrize("given", ["abc", "A.b_c-9", "x" * 64])
+async def test_sane_request_ids_are_kept(client: httpx.AsyncClient, given: str) -> None:
+    response = await client.get("/v1/things", headers={"x-request-id": given})
+    assert response.headers["x-request-id"] == response.json()["request_id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\x1b[0m", "é"])
+async def test_other_request_ids_are_replaced(client: httpx.AsyncClient, given: str) -> None:
+    headers = {"x-request-id": given.encode()}
+    first = (await client.get("/v1/things", headers=headers)).headers["x-request-id"]
+    second = (await client.get("/healthz", headers=headers)).headers["x-request-id"]
+    assert given not in {first, second}
+    assert first != second
+
+
+async def test_a_key_has_a_rate(services: Services) -> None:
+    now = 0.0
+    services = Services(Settings(rate_per_second=2))
+    async with client_of(app_of(services, tick=lambda: now)) as client:
+        codes = [(await client.get("/v1/things", headers=AUTH)).status_code for _ in range(9)]
+        assert codes == [200] * 8 + [429]
+        response = await client.get("/v1/things", headers=AUTH)
+        assert problem(response, 429, "too_many_requests")["limit"] == "key"
+        assert response.headers["retry-after"] == "1"
+        person = {"authorization": "Bearer tk_dev_good"}
+        assert (await client.get("/v1/things", headers=person)).status_code == 200
+        now = 0.5
+        assert (await client.get("/v1/things", headers=AUTH)).status_code == 200
+
+
+async def test_sign_ups_of_an_address_have_a_rate() -> None:
+    app = app_of(Services(Settings(sign_ups_per_hour=3)))
+    async with client_of(app) as client, client_of(app, ("192.0.2.2", 1)) as neighbour:
+        codes = [(await client.post("/v1/strangers")).status_code for _ in range(4)]
+        assert codes == [200, 200, 200, 429]
+        refused = await client.post("/v1/strangers")
+        assert int(refused.headers["retry-after"]) == 1200
+        assert (await neighbour.post("/v1/strangers")).status_code == 200
+
+
+async def test_wrong_keys_of_an_address_have_a_rate() -> None:
+    services = Services(Settings(sign_ups_per_hour=3))
+    app = app_of(services)
+    async with client_of(app) as client, client_of(app, ("2001:db8::1", 1)) as other:
+        assert (await client.get("/v1/things", headers=AUTH)).status_code == 200
+        wrong = {"authorization": "Bearer tk_mer_wrong"}
+        codes = [(await client.get("/v1/things", headers=wrong)).status_code for _ in range(4)]
+        assert codes == [401, 401, 401, 429]
+        asked = services.access.asked
+        assert (await client.get("/v1/things", headers=wrong)).status_code == 429
+        assert services.access.asked == asked, "beyond the limit nothing is looked up"
+        assert (await client.get("/v1/things", headers=AUTH)).status_code == 200
+        assert (await other.get("/v1/things", headers=wrong)).status_code == 401
+
+
+async def test_refusals_of_the_journal(client: httpx.AsyncClient, services: Services) -> None:
+    services.failure = JournalBusy(3)
+    response = await client.post("/v1/things", json=BODY, headers=WRITE)
+    assert problem(response, 503, "busy") == {"retry_after_seconds": 3}
+    assert response.headers["retry-after"] == "3"
+
+
+async def test_a_merchant_does_not_learn_the_payers_balance(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    services.failure = InsufficientFunds(PAYMENT, 1234, 3800)
+    response = await client.post("/v1/things", json=BODY, headers=WRITE)
+    assert problem(response, 402, "insufficient_funds") == {"amount": 3800}
+    services.failure = LimitExceeded("per_day", 987_654, 1234, "CNY")
+    response = await client.post("/v1/things", json=BODY, headers=WRITE)
+    assert problem(response, 402, "limit_exceeded") == {}
+    assert "987654" not in response.text
+
+
+class OfNobody(Refused):
+    code = "of_nobody"
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [
+        (
+            RuntimeError("tk_mer_secret at postgresql://u:hunter2@db\nDETAIL: x"),
+            500,
+            "internal_error",
+        ),
+        (OfNobody(), 500, "internal_error"),
+        (ConnectionResetError("hunter2"), 503, "database_unavailable"),
+        (TimeoutError(), 503, "database_unavailable"),
+        (asyncpg.AdminShutdownError("hunter2"), 503, "database_unavailable"),
+        (asyncpg.TooManyConnectionsError("hunter2"), 503, "database_unavailable"),
+        (asyncpg.UniqueViolationError("x\nDETAIL: hunter2"), 500, "internal_error"),
+    ],
+)
+async def test_our_faults_show_nothing(
+    client: httpx.AsyncClient, services: Services, failure: Exception, status: int, code: str
+) -> None:
+    services.failure = failure
+    with structlog.testing.capture_logs() as logs:
+        response = await client.post("/v1/things", json=BODY, headers=WRITE)
+    problem(response, status, code)
+    assert "hunter2" not in response.text
+    (line,) = logs
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert line["error"] == type(failure).__qualname__
+    assert line["where"][-1].startswith("web_fakes.py:")
+    assert "secret" not in str(line)
+    assert "DETAIL" not in str(line)
+    assert "tk_mer_good" not in str(line)
+
+
+async def test_times_are_the_services(client: httpx.AsyncClient, services: Services) -> None:
+    assert services.clock.now() == NOW
+    assert (await client.get("/v1/things", headers=AUTH)).status_code == 200
