@@ -1,14 +1,31 @@
 """The outbox: events, webhooks, live updates."""
 
+from tandem.events.dispatch import Dispatcher
+from tandem.events.errors import EndpointOff, TargetRefused, TooManyEndpoints
+from tandem.events.live import EventHub, Subscription
 from tandem.events.model import (
     DELIVERIES,
     EVENTS,
     MERCHANT_TYPES,
     TYPES,
     Delivery,
+    DeliveryStatus,
     Endpoint,
     Event,
     announce,
+)
+from tandem.events.send import Sender
+from tandem.events.service import Webhooks
+from tandem.events.shapes import (
+    CreateEndpoint,
+    DeliveryView,
+    EndpointView,
+    EventView,
+    NewEndpoint,
+    UpdateEndpoint,
+    delivery_view,
+    endpoint_view,
+    event_view,
 )
 from tandem.events.store import load_endpoints
 
@@ -17,9 +34,27 @@ __all__ = [
     "EVENTS",
     "MERCHANT_TYPES",
     "TYPES",
+    "CreateEndpoint",
     "Delivery",
+    "DeliveryStatus",
+    "DeliveryView",
+    "Dispatcher",
     "Endpoint",
+    "EndpointOff",
+    "EndpointView",
     "Event",
+    "EventHub",
+    "EventView",
+    "NewEndpoint",
+    "Sender",
+    "Subscription",
+    "TargetRefused",
+    "TooManyEndpoints",
+    "UpdateEndpoint",
+    "Webhooks",
     "announce",
+    "delivery_view",
+    "endpoint_view",
+    "event_view",
     "load_endpoints",
 ]

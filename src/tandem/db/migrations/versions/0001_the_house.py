@@ -121,6 +121,8 @@ PARTIES = (
     )
     """,
     "CREATE INDEX api_keys_by_owner ON api_keys (owner_id, id)",
+    "CREATE INDEX api_keys_revoked ON api_keys (revoked_at) WHERE revoked_at IS NOT NULL",
+    "CREATE INDEX api_keys_of_device ON api_keys (device_id) WHERE device_id IS NOT NULL",
     """
     CREATE TABLE people (
         id uuid PRIMARY KEY,

@@ -1,0 +1,251 @@
+"""The use cases of webhooks: a merchant's endpoints, its deliveries, its events."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.events.errors import EndpointOff, TooManyEndpoints
+from tandem.events.model import MERCHANT_TYPES, Delivery, Endpoint, Event
+from tandem.events.secrets import new_secrets, open_secrets, seal_secrets
+from tandem.events.send import Resolve, find_addresses, resolve, show_secret
+from tandem.events.shapes import CreateEndpoint, NewEndpoint, UpdateEndpoint, new_endpoint
+from tandem.events.store import (
+    bump_terms,
+    delete_endpoint,
+    find_delivery,
+    find_endpoint,
+    find_event,
+    insert_endpoint,
+    list_deliveries,
+    list_events,
+    load_endpoints,
+    lock_secret,
+    make_pending,
+    set_secret,
+    update_endpoint,
+)
+from tandem.events.target import read_target
+from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
+from tandem.keyring import KeyRing
+from tandem.ledger import Outcome
+from tandem.settings import Settings
+
+MAX_ENDPOINTS: Final = 20
+
+
+class Webhooks:
+    """A merchant's endpoints, deliveries and events. `find` resolves the names in URLs."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        ids: Ids,
+        entropy: Entropy,
+        keyring: KeyRing,
+        settings: Settings,
+        *,
+        find: Resolve = resolve,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ids = ids
+        self._entropy = entropy
+        self._keyring = keyring
+        self._sandbox = settings.sandbox
+        self._find = find
+
+    # -- endpoints -------------------------------------------------------------------------------
+
+    async def create(
+        self, merchant_id: UUID, new: CreateEndpoint, idempotency: Idempotency | None
+    ) -> Outcome:
+        """A new endpoint; the outcome is a NewEndpoint, with the secret that is shown only here.
+
+        Raises `Invalid` and `TargetRefused` for a URL that Tandem does not send to, `Invalid` for
+        an unknown type, `TooManyEndpoints`.
+        """
+        types = _check_types(new.types)
+        await self._check_url(new.url)
+        async with work(self._pool) as connection:
+            earlier = await self._earlier(connection, idempotency)
+            if earlier is not None:
+                return earlier
+            await _change(connection, merchant_id)
+            if len(await load_endpoints(connection, merchant_id)) >= MAX_ENDPOINTS:
+                raise TooManyEndpoints(MAX_ENDPOINTS)
+            endpoint = Endpoint(
+                self._ids.new(), merchant_id, new.url, types, enabled=True,
+                created_at=self._clock.now(),
+            )  # fmt: skip
+            secrets = new_secrets(self._entropy)
+            sealed = seal_secrets(self._keyring, endpoint.id, secrets)
+            await insert_endpoint(connection, endpoint, sealed)
+            shown = new_endpoint(endpoint, show_secret(secrets.current))
+            return await self._answer(connection, shown, idempotency)
+
+    async def list(self, merchant_id: UUID) -> Sequence[Endpoint]:
+        """All endpoints of a merchant (there are few), oldest first."""
+        async with self._pool.acquire() as connection:
+            return await load_endpoints(connection, merchant_id)
+
+    async def get(self, merchant_id: UUID, endpoint_id: UUID) -> Endpoint:
+        """One endpoint. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await _endpoint(connection, merchant_id, endpoint_id)
+
+    async def update(
+        self, merchant_id: UUID, endpoint_id: UUID, change: UpdateEndpoint
+    ) -> Endpoint:
+        """Change an endpoint's URL or types, or switch it on or off.
+
+        While it is off nothing is announced to it, and what falls due fails; that can be sent again
+        later. Raises `NotFound`, and what `create` raises for URL and types.
+        """
+        if change.types is not UNSET:
+            _check_types(change.types)
+        if change.url is not UNSET:
+            await self._check_url(change.url)
+        fields = {
+            name: value
+            for name, value in msgspec.structs.asdict(change).items()
+            if value is not UNSET
+        }
+        async with work(self._pool) as connection:
+            await _change(connection, merchant_id)
+            before = await _endpoint(connection, merchant_id, endpoint_id)
+            endpoint = msgspec.structs.replace(before, **fields)
+            await update_endpoint(connection, endpoint)
+        return endpoint
+
+    async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> None:
+        """Send nothing there any more. Raises `NotFound`."""
+        async with work(self._pool) as connection:
+            await _change(connection, merchant_id)
+            endpoint = await _endpoint(connection, merchant_id, endpoint_id)
+            await delete_endpoint(connection, endpoint.id, self._clock.now())
+
+    async def roll_secret(
+        self, merchant_id: UUID, endpoint_id: UUID, idempotency: Idempotency | None
+    ) -> Outcome:
+        """A new secret; the one before signs beside it for a day. The outcome is a NewEndpoint.
+
+        Raises `NotFound`.
+        """
+        async with work(self._pool) as connection:
+            earlier = await self._earlier(connection, idempotency)
+            if earlier is not None:
+                return earlier
+            endpoint = await _endpoint(connection, merchant_id, endpoint_id)
+            sealed = await lock_secret(connection, endpoint.id)
+            before = open_secrets(self._keyring, endpoint.id, sealed)
+            secrets = before.rolled(self._entropy, self._clock.now())
+            sealed = seal_secrets(self._keyring, endpoint.id, secrets)
+            await set_secret(connection, endpoint.id, sealed)
+            shown = new_endpoint(endpoint, show_secret(secrets.current))
+            return await self._answer(connection, shown, idempotency)
+
+    # -- deliveries and events -------------------------------------------------------------------
+
+    async def deliveries(
+        self, merchant_id: UUID, endpoint_id: UUID, after: UUID | None, limit: int
+    ) -> Sequence[tuple[Delivery, str]]:
+        """An endpoint's deliveries with their events' types, newest first. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            endpoint = await _endpoint(connection, merchant_id, endpoint_id)
+            return await list_deliveries(connection, endpoint.id, after, limit)
+
+    async def delivery(self, merchant_id: UUID, delivery_id: UUID) -> tuple[Delivery, str]:
+        """One delivery with its event's type. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await _delivery(connection, merchant_id, delivery_id)
+
+    async def resend(self, merchant_id: UUID, delivery_id: UUID) -> tuple[Delivery, str]:
+        """Try a delivery now: one that failed, was delivered or waits for its next try.
+
+        Its tries go on counting. Raises `NotFound`, `EndpointOff`.
+        """
+        async with work(self._pool) as connection:
+            found, _ = await _delivery(connection, merchant_id, delivery_id)
+            endpoint = await find_endpoint(connection, merchant_id, found.endpoint_id)
+            if endpoint is None or not endpoint.enabled:
+                raise EndpointOff(found.endpoint_id)
+            await make_pending(connection, found.id, self._clock.now())
+            return await _delivery(connection, merchant_id, delivery_id)
+
+    async def events(self, owner_id: UUID, after: UUID | None, limit: int) -> Sequence[Event]:
+        """An owner's events, newest first."""
+        async with self._pool.acquire() as connection:
+            return await list_events(connection, owner_id, after, limit)
+
+    async def event(self, owner_id: UUID, event_id: UUID) -> Event:
+        """One event. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            found = await find_event(connection, owner_id, event_id)
+        if found is None:
+            raise NotFound("event", show_id("evt", event_id))
+        return found
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    async def _check_url(self, url: str) -> None:
+        target = read_target(url, sandbox=self._sandbox)
+        await find_addresses(target.host, target.port, self._find, sandbox=self._sandbox)
+
+    async def _earlier(
+        self, connection: Connection, idempotency: Idempotency | None
+    ) -> Outcome | None:
+        if idempotency is None:
+            return None
+        sealed = await earlier_answer(connection, idempotency)
+        if sealed is None:
+            return None
+        return Outcome(self._keyring.open(sealed, _context(idempotency)), replayed=True)
+
+    async def _answer(
+        self, connection: Connection, shown: NewEndpoint, idempotency: Idempotency | None
+    ) -> Outcome:
+        """Keep the answer for a repeat, sealed: it holds the secret."""
+        body = msgspec.json.encode(shown)
+        if idempotency is not None:
+            sealed = self._keyring.seal(body, _context(idempotency))
+            await keep_answer(connection, idempotency, sealed, self._clock.now())
+        return Outcome(body, replayed=False)
+
+
+def _context(idempotency: Idempotency) -> bytes:
+    return b"idempotency.answer:" + idempotency.owner_id.bytes + idempotency.key.encode()
+
+
+def _check_types(types: Sequence[str]) -> tuple[str, ...]:
+    for name in types:
+        if name not in MERCHANT_TYPES:
+            raise Invalid("types", f"may contain only {', '.join(MERCHANT_TYPES)}")
+    if len(set(types)) != len(types):
+        raise Invalid("types", "must not contain a type twice")
+    return tuple(types)
+
+
+async def _change(connection: Connection, merchant_id: UUID) -> None:
+    if not await bump_terms(connection, merchant_id):
+        raise NotFound("merchant", show_id("mer", merchant_id))
+
+
+async def _endpoint(connection: Connection, merchant_id: UUID, endpoint_id: UUID) -> Endpoint:
+    found = await find_endpoint(connection, merchant_id, endpoint_id)
+    if found is None:
+        raise NotFound("webhook endpoint", show_id("whe", endpoint_id))
+    return found
+
+
+async def _delivery(
+    connection: Connection, merchant_id: UUID, delivery_id: UUID
+) -> tuple[Delivery, str]:
+    found = await find_delivery(connection, merchant_id, delivery_id)
+    if found is None:
+        raise NotFound("delivery", show_id("whd", delivery_id))
+    return found
