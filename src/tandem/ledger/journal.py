@@ -140,8 +140,9 @@ class Journal:
     async def _settle(self, group: list[_Waiting]) -> None:
         """Bring every entry of a group to its outcome, whatever it takes."""
         for attempt in range(RETRIES):
+            repeats = len(group) > 1 or attempt > 0
             try:
-                await self._commit(group, repeats=len(group) > 1 or attempt > 0)
+                await self._commit(group, repeats=repeats)
             except Exception as error:  # noqa: BLE001 - each kind is dealt with
                 if _is_lost(error):
                     log.warning("journal lost its database", error=repr(error))
@@ -150,7 +151,8 @@ class Journal:
                     continue
                 with contextlib.suppress(Exception):
                     await self._restart_transaction()
-                if isinstance(error, RivalError) or sqlstate(error) in _RETRIED_STATES:
+                rival = isinstance(error, RivalError) or sqlstate(error) in _RETRIED_STATES
+                if rival or not repeats:  # without the look-up, any failure may be a repeat's
                     await asyncio.sleep(0.001 * attempt * attempt)
                     continue
                 await self._split(group, error)
@@ -165,6 +167,8 @@ class Journal:
         asked = [(waiting.touches, waiting.entry.idempotency) for waiting in group]
         await read_view(connection, view, asked, repeats=repeats)
         outcomes = _decide(view, group)
+        if not repeats and group[0].entry.idempotency and isinstance(outcomes[0], Refused):
+            raise RivalError("refused, but what it repeats may have been accepted")
         transaction_id = await write_view(connection, view)
         if transaction_id is None:
             await self._restart_transaction()
@@ -176,10 +180,12 @@ class Journal:
                 if not _is_lost(error):
                     raise
                 log.warning("journal lost its database during commit", error=repr(error))
-                status = await self._fate(transaction_id)
+                status = await self._fate(transaction_id, view)
                 if status is None:
-                    outcomes = [OutcomeUnknown(waiting.entry.id) for waiting in group]
-                elif status != "committed":
+                    for waiting in group:
+                        _fail(waiting, OutcomeUnknown(waiting.entry.id))
+                    return
+                if status != "committed":
                     raise
         for waiting, outcome in zip(group, outcomes, strict=True):
             _resolve(waiting, outcome)
@@ -196,13 +202,13 @@ class Journal:
         await self._settle(group[:middle])
         await self._settle(group[middle:])
 
-    async def _fate(self, transaction_id: str) -> str | None:
+    async def _fate(self, transaction_id: str, view: View) -> str | None:
         """What became of a transaction whose COMMIT got no answer; None if nobody can tell."""
         deadline = asyncio.get_running_loop().time() + self._reconnect_seconds
         while asyncio.get_running_loop().time() < deadline and await self._reconnected():
             assert self._connection is not None, "just opened"
             try:
-                status = await fate_of(self._connection, transaction_id)
+                status = await fate_of(self._connection, transaction_id, view)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 continue
             if status != "in progress":

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from tandem.db import Connection, Idempotency, Table
@@ -138,12 +139,29 @@ def _arguments(verb: str, table: Table[Any], rows: dict[Key, Any], *, few: bool)
     return table.key_arguments(rows)
 
 
-async def fate_of(connection: Connection, transaction_id: str) -> str | None:
-    """What became of a transaction: committed, aborted, in progress, or None if too long ago."""
-    status: str | None = await connection.fetchval(
-        "SELECT pg_xact_status($1::text::xid8)", transaction_id
-    )
-    return status
+async def fate_of(connection: Connection, transaction_id: str, view: View) -> str | None:
+    """What became of the transaction that wrote a view: committed, aborted, in progress, or None.
+
+    None: nobody can tell. A server that crashes gives out again the ids of transactions that it
+    had not flushed. So one that it does not know yet was lost, and one that it says is committed
+    may be another's: only a row of the view that nobody else could have inserted proves it.
+    """
+    try:
+        status: str | None = await connection.fetchval(
+            "SELECT pg_xact_status($1::text::xid8)", transaction_id
+        )
+    except asyncpg.InvalidParameterValueError:
+        return "aborted"
+    if status != "committed":
+        return status
+    for table, rows in view.inserted.items():
+        if rows and not table.shared:
+            key = next(iter(rows))
+            values = key if len(table.key) > 1 else (key,)
+            marks = ", ".join(f"${n}::{table.types[c]}" for n, c in enumerate(table.key, 1))
+            statement = f"SELECT true FROM {table.name} WHERE ({', '.join(table.key)}) = ({marks})"
+            return "committed" if await connection.fetchval(statement, *values) else "aborted"
+    return None
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,202 @@
+"""The same idempotency key: one effect and one answer, alone, at once, through several journals."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import pytest
+from faults import balances, differences, owner_of
+
+from moves import Move, account, hold, journal_on, new_ids, new_view, once, pay, resolve
+from tandem.db import IdempotencyConflict, Table, open_journal_connection
+from tandem.kernel import transfer_id
+from tandem.ledger import (
+    AccountCode,
+    InsufficientFunds,
+    Journal,
+    Outcome,
+    Transfer,
+    TransferKind,
+    View,
+    Write,
+    store,
+)
+from tandem.ledger import journal as journal_module
+from tandem.ledger.store import RivalError, fate_of
+
+BANK: Final = account(0, AccountCode.BANK)
+ANN, BEN, CAT, DAN = (account(number) for number in range(1, 5))
+IDS: Final = new_ids()
+
+
+def move(*transfers: Transfer, key: str = "", body: str = "") -> Move:
+    return Move(
+        id=IDS.entry(),
+        transfers=transfers,
+        idempotency=once(ANN.owner_id, key, body) if key else None,
+    )
+
+
+async def came(journal: Journal, *entries: Move) -> list[Outcome | BaseException]:
+    return await asyncio.gather(*map(journal.submit, entries), return_exceptions=True)
+
+
+async def counted(url: str) -> int:
+    async with owner_of(url) as connection:
+        count: int = await connection.fetchval("SELECT count(*) FROM transfers")
+    return count
+
+
+async def test_64_at_once_have_one_effect_and_one_answer(fresh_database: str) -> None:
+    async with journal_on(fresh_database) as journal:
+        await journal.submit(move(pay(BANK, ANN, 100)))
+        entries = [move(pay(ANN, BEN, 30), key="k") for _ in range(64)]
+        outcomes = await came(journal, *entries)
+        bodies = {outcome.body for outcome in outcomes if isinstance(outcome, Outcome)}
+        assert len(bodies) == 1
+        assert [o.replayed for o in outcomes if isinstance(o, Outcome)] == [False] + [True] * 63
+        other = await came(journal, *[move(pay(ANN, BEN, 31), key="k", body="x")] * 2)
+        assert {type(outcome) for outcome in other} == {IdempotencyConflict}
+    assert await balances(fresh_database, ANN, BEN) == [70, 30]
+    assert await counted(fresh_database) == 2
+    assert await differences(fresh_database) == []
+
+
+@pytest.mark.parametrize("neighbours", [0, 3])
+async def test_a_repeat_gets_its_answer_where_it_would_be_refused_by_now(
+    fresh_database: str, neighbours: int
+) -> None:
+    """Alone and in a group: the money is spent, the reservation resolved, the body another."""
+    async with journal_on(fresh_database) as journal:
+        held = hold(ANN, BEN, 30)
+        await journal.submit(make := move(pay(BANK, ANN, 100), held))
+        post = resolve(TransferKind.POST, transfer_id(make.id, 2), held)
+        requests: Sequence[tuple[str, Transfer]] = (("pay", pay(ANN, BEN, 70)), ("post", post))
+        first = [await journal.submit(move(t, key=key)) for key, t in requests]
+        assert await balances(fresh_database, ANN) == [0]
+        for (key, transfer), outcome in zip(requests, first, strict=True):
+            others = [move(pay(ANN, BEN, 1)) for _ in range(neighbours)]
+            again, *refused = await came(journal, move(transfer, key=key), *others)
+            assert again == (outcome.body, True)
+            assert {type(one) for one in refused} <= {InsufficientFunds}
+            conflict, *_ = await came(journal, move(transfer, key=key, body="x"), *others)
+            assert isinstance(conflict, IdempotencyConflict)
+        refused_alone, *_ = await came(journal, move(pay(ANN, BEN, 1), key="new"))
+        assert isinstance(refused_alone, InsufficientFunds)
+    assert await differences(fresh_database) == []
+
+
+class TopUp(msgspec.Struct):
+    """A row with a key of its own that nobody may use twice."""
+
+    id: int
+    reference: str
+
+
+TOP_UPS = Table("test_references", TopUp)
+
+
+async def test_a_lone_repeat_whose_rows_exist_gets_its_answer(fresh_database: str) -> None:
+    async with owner_of(fresh_database) as connection:
+        await connection.execute(
+            "CREATE TABLE test_references (id bigint PRIMARY KEY, reference text UNIQUE);"
+            "GRANT SELECT, INSERT ON test_references TO tandem_app"
+        )
+
+    def top_up(row: int) -> Move:
+        return Move(
+            id=IDS.entry(),
+            transfers=(pay(BANK, ANN, 5),),
+            idempotency=once(ANN.owner_id, "top-up"),
+            writes=(Write(TOP_UPS, TopUp(row, "bank 1")),),
+        )
+
+    async with journal_on(fresh_database) as journal:
+        first = await journal.submit(top_up(1))
+        assert await journal.submit(top_up(2)) == (first.body, True)
+    assert await balances(fresh_database, ANN) == [5]
+
+
+async def test_one_key_through_two_journals_at_once_has_one_effect(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The accounts differ, so that no lock keeps the journals apart: only the key does."""
+    rivals = 0
+
+    async def write_view(*arguments: object) -> str | None:
+        nonlocal rivals
+        await asyncio.sleep(0.02)  # until both have looked for the key and found nothing
+        try:
+            return await real(*arguments)  # type: ignore[arg-type]  # passed on as they came
+        except RivalError:
+            rivals += 1
+            raise
+
+    real = store.write_view
+    monkeypatch.setattr(journal_module, "write_view", write_view)
+    async with journal_on(fresh_database) as one, journal_on(fresh_database) as two:
+        await one.submit(move(pay(BANK, ANN, 100), pay(BANK, CAT, 100)))
+        for turn in range(8):
+            lone = turn % 2 == 0
+            noise = () if lone else (move(pay(BANK, account(900 + turn), 1)),)
+            key = f"k{turn}"
+            left, right = await asyncio.gather(
+                came(one, move(pay(ANN, BEN, 1), key=key), *noise),
+                came(two, move(pay(CAT, DAN, 1), key=key)),
+            )
+            a, b = left[0], right[0]
+            assert isinstance(a, Outcome)
+            assert isinstance(b, Outcome)
+            assert a.body == b.body
+            assert sorted((a.replayed, b.replayed)) == [False, True]
+    assert rivals >= 8, "the rival's way was never taken"
+    assert sum(await balances(fresh_database, BEN, DAN)) == 8
+    assert await differences(fresh_database) == []
+
+
+async def test_new_accounts_opened_by_two_journals_at_once(fresh_database: str) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        journals = [
+            await stack.enter_async_context(journal_on(fresh_database, group_max=4))
+            for _ in range(3)
+        ]
+        keys = [account(number) for number in range(100, 130)]
+        entries = [
+            [move(pay(BANK, key, 1), key=f"{n}-{key.id}") for key in keys[:: 1 if n % 2 else -1]]
+            for n in range(3)
+        ]
+        outcomes = await asyncio.gather(
+            *(came(journal, *mine) for journal, mine in zip(journals, entries, strict=True))
+        )
+        assert {type(outcome) for mine in outcomes for outcome in mine} == {Outcome}
+    assert await balances(fresh_database, *keys) == [3] * 30
+    assert await differences(fresh_database) == []
+
+
+async def test_a_reused_transaction_id_is_no_proof(fresh_database: str) -> None:
+    """After a crash the server gives out ids again that it had not flushed: it tells of another."""
+    async with journal_on(fresh_database) as journal:
+        views: list[View] = []
+        journal.on_commit(views.append)
+        await journal.submit(move(pay(BANK, ANN, 1), key="k"))
+    lost, lost_without_rows = new_view(), new_view()
+    for table, rows in views[0].inserted.items():
+        if table.name == "transfers":
+            lost.inserted[table] = {IDS.new(): row for row in rows.values()}
+        else:
+            lost_without_rows.inserted[table] = rows
+    connection = await open_journal_connection(fresh_database)
+    try:
+        other = await connection.fetchval(
+            "SELECT xmin::text FROM transfers WHERE id = $1",
+            next(key for t, r in views[0].inserted.items() if t.name == "transfers" for key in r),
+        )
+        assert await fate_of(connection, other, views[0]) == "committed"
+        assert await fate_of(connection, other, lost) == "aborted"
+        assert await fate_of(connection, other, lost_without_rows) is None
+        unknown = str(int(other) + 10**6)  # not given out yet
+        assert await fate_of(connection, unknown, lost) == "aborted"
+    finally:
+        await connection.close()
