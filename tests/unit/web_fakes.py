@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta
 
 from tandem.access import KeyUnknown, Principal
-from tandem.api.openapi import document
 from tandem.api.operation import Body, Call, ListQuery, Live, Operation, Page, Raw, operation, page
 from tandem.kernel import Invalid, ManualClock, NotFound, show_id
 from tandem.ledger import InsufficientFunds, Outcome
@@ -285,8 +284,7 @@ def make_app(
     tick: Callable[[], float] = lambda: 0.0,
     lifespan: Lifespan = nullcontext,
 ) -> App[Any]:
-    made = document(OPERATIONS, version="0.1.0")
-    return create_app(services, OPERATIONS, made, tick=tick, lifespan=lifespan)
+    return create_app(services, OPERATIONS, tick=tick, lifespan=lifespan)
 
 
 def make_client(app: App[Any], client: tuple[str, int] = ("192.0.2.1", 4321)) -> httpx.AsyncClient:

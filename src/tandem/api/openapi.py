@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem import __version__
 from tandem.api import errors as wire
 from tandem.api import problems
 from tandem.api.examples import example
@@ -20,6 +21,31 @@ from tandem.ledger import JournalBusy, OutcomeUnknown, StaleRead
 
 REF: Final = "#/components/schemas/{name}"
 EXAMPLE_DIGITS: Final = "0199f0a4c0de7000800000000000002a"
+
+DESCRIPTION: Final = """\
+Amounts are whole numbers of the currency's minor unit: 3800 of CNY is 38.00 yuan. Times are RFC \
+3339 in UTC. Ids have a prefix that says what they name.
+
+Send your key in every request: Authorization: Bearer tk_… What moves money or makes something \
+needs an Idempotency-Key of your choice: sent again with the same body it gets the first answer, \
+and nothing happens twice.
+
+Lists come a page at a time, newest first: pass `next` as `after` for the page that follows. \
+A refusal is a problem (RFC 9457) with a stable `code`; every code has a page of its own."""
+"""What stands at the beginning of the reference."""
+
+TAGS: Final[Mapping[str, str]] = {
+    "Payments": "Take payments, capture them, cancel them, give money back.",
+    "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
+    "Codes": "What a scanned code is, and the codes that a shop shows.",
+    "People": "People with a wallet: signing up, devices, limits.",
+    "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
+    "Events": "What happened, as a list and live.",
+    "Webhooks": "Where events are sent, and what became of each.",
+    "Operator": "What only the operator does: money in and out, and the ledger's books.",
+    "Sandbox": "Only with play money: the clock, and a buyer who pays by rule.",
+}
+"""What the groups of operations are about, in the order of the reference."""
 
 _PAGE: Final = re.compile(r"\bPage_([A-Za-z]+)_(?=\")")
 _KEY_SCHEMES: Final = {
@@ -60,9 +86,9 @@ _RETRIED: Final = frozenset({429, 503})
 def document(
     operations: Sequence[Operation[Any]],
     *,
-    version: str,
-    description: str = "",
-    tags: Mapping[str, str] | None = None,
+    version: str = __version__,
+    description: str = DESCRIPTION,
+    tags: Mapping[str, str] = TAGS,
 ) -> dict[str, Any]:
     """The OpenAPI document. `tags` describes the groups, in the order in which they are shown."""
     types = _types(operations)
@@ -70,9 +96,9 @@ def document(
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    described = dict(tags or {})
-    for operation in operations:
-        described.setdefault(operation.tag, "")
+    used = dict.fromkeys(operation.tag for operation in operations)
+    described = {name: text for name, text in tags.items() if name in used}
+    described |= {name: "" for name in used if name not in described}
     made = {
         "openapi": "3.1.0",
         "info": {

@@ -56,7 +56,7 @@ from tandem.payments import (
     RefundExceedsCaptured,
     RefundNotCovered,
 )
-from tandem.people import LimitExceeded, PayerNotActive
+from tandem.people import DeviceRevoked, HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
 from tandem.wallet import AlreadyBooked, PersonNotActive, RequestClosed, SendsToSelf
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -116,6 +116,8 @@ ROWS: Final = (
     Row(403, MerchantNotActive()),
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
+    Row(403, SignUpClosed()),
+    Row(403, DeviceRevoked()),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(404, PendingNotFound(_AN_ID)),
@@ -128,6 +130,7 @@ ROWS: Final = (
     Row(409, PendingExpired(_AN_ID, _A_TIME)),
     Row(409, AmountExceedsPending(_AN_ID, 1200, 3800)),
     Row(409, StaleRead(_AN_ID)),
+    Row(409, HandleTaken("lin")),
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(16)),
     Row(409, RequestClosed("declined")),

@@ -1,6 +1,6 @@
 """The ASGI application: operations under /v1, pages beside them, health, lifespan.
 
-    app = create_app(services, OPERATIONS, lifespan=..., public_url=...)
+    app = create_app(services, operations)
 
 `/v1/…` goes straight to the dispatcher; everything else is Starlette's: a handful of pages, none
 of them hot. A server that shuts down calls `app.stop()` first, so that live updates end and the
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from starlette.routing import Route as PageRoute
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from tandem.api.openapi import document
 from tandem.api.operation import Operation
 from tandem.db import Pool
 from tandem.kernel import Entropy
@@ -101,21 +102,19 @@ class App(Generic[S]):
 def create_app(
     services: S,
     operations: Sequence[Operation[S]],
-    document: dict[str, Any],
     *,
     lifespan: Lifespan = contextlib.nullcontext,
     tick: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
 ) -> App[S]:
     """Put the application together.
 
-    `document` is the OpenAPI document of the operations (`tandem.api.openapi.document`).
     `lifespan` makes a context that is entered when the server starts and left when it stops.
     `tick` is the clock of the rate limits, in seconds: it never goes back.
     """
     streams = Streams()
     request_ids = RequestIds(services.entropy)
     api = Dispatcher(services, operations, Limits(services.settings, tick), request_ids, streams)
-    pages = Pages(document, services.payments, request_ids, services.clock)
+    pages = Pages(document(operations), services.payments, request_ids, services.clock)
 
     @contextlib.asynccontextmanager
     async def live(_: object) -> AsyncIterator[None]:
