@@ -181,6 +181,7 @@ class EventHub:
 
         Then it ends every subscription, and every later one at once.
         """
+        self._closed = False
         try:
             while True:
                 await self._listened_to.wait()
