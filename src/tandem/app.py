@@ -116,7 +116,7 @@ async def open_services(
             keyring=keyring,
             access=access,
             people=people,
-            merchants=Merchants(pool, clock, ids, entropy, access, settings),
+            merchants=Merchants(pool, clock, ids, entropy, access, keyring),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
             payments=payments,
@@ -183,7 +183,7 @@ def operations(settings: Settings) -> tuple[Operation[Any], ...]:
 
 
 def tune_process() -> None:
-    """Let the garbage collector look less often: a group of payments makes many short-lived objects.
+    """Let the garbage collector look less often: a group makes many short-lived objects.
 
     Without this a journal spends a tenth of its time there (bench/).
     """

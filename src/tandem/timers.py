@@ -26,7 +26,9 @@ async def run_timers(dsn: str, due: Sequence[Due], clock: Clock) -> None:
     """
     connection = await asyncpg.connect(dsn, server_settings={"application_name": "tandem timers"})
     try:
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        while True:
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                break
             await asyncio.sleep(TICK_SECONDS * 4)
         purged = 0.0
         while True:

@@ -23,6 +23,7 @@ from tandem.kernel.money import (
     format_amount,
     parse_amount,
 )
+from tandem.kernel.text import clean_text
 
 __all__ = [
     "MAX_AMOUNT",
@@ -38,6 +39,7 @@ __all__ = [
     "SystemClock",
     "basis_points",
     "check_amount",
+    "clean_text",
     "currency",
     "currency_by_number",
     "entry_of",

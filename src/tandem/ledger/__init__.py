@@ -43,6 +43,7 @@ from tandem.ledger.reports import (
     verify,
 )
 from tandem.ledger.submit import submit_fresh
+from tandem.ledger.terms import OverdraftInUse, open_accounts, set_overdraft, set_terms
 
 __all__ = [
     "ACCOUNTS",
@@ -61,6 +62,7 @@ __all__ = [
     "JournalBusy",
     "Outcome",
     "OutcomeUnknown",
+    "OverdraftInUse",
     "PendingExpired",
     "PendingNotFound",
     "PendingResolved",
@@ -80,7 +82,10 @@ __all__ = [
     "entry_transfers",
     "fees",
     "merchant",
+    "open_accounts",
     "person",
+    "set_overdraft",
+    "set_terms",
     "statement",
     "submit_fresh",
     "trial_balance",

@@ -44,6 +44,12 @@ QUEUE_MAX: Final = 8192
 RETRY_AFTER_SECONDS: Final = 1
 RETRIES: Final = 8
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
+DATABASE_ERRORS: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _CONNECTION_STATES: Final = ("08", "57P")
 
 CommitListener = Callable[[View], None]
@@ -209,7 +215,7 @@ class Journal:
             assert self._connection is not None, "just opened"
             try:
                 status = await fate_of(self._connection, transaction_id, view)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DATABASE_ERRORS:
                 continue
             if status != "in progress":
                 return status
@@ -224,9 +230,9 @@ class Journal:
         while True:
             try:
                 await self._open()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 if asyncio.get_running_loop().time() + pause > deadline:
-                    log.error("the database stays away", error=repr(error))  # noqa: TRY400
+                    log.warning("the database stays away", error=repr(error))
                     return False
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
@@ -284,7 +290,9 @@ def _fail(waiting: _Waiting, error: Exception) -> None:
 
 def _is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, as opposed to a statement refused."""
-    if isinstance(error, (OSError, asyncpg.InterfaceError, TimeoutError)):
+    if isinstance(
+        error, (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    ):
         return True
     state = sqlstate(error)
     return state is not None and state.startswith(_CONNECTION_STATES)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from tandem.db import Connection
+from tandem.db import Connection, Record
 from tandem.kernel import show_id
 from tandem.ledger import ACCOUNTS, Account, Statement, TransferCode, TransferKind
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
@@ -116,12 +116,11 @@ async def stories(
 
 async def _by_ids(
     connection: Connection, columns: str, table: str, ids: set[UUID]
-) -> Sequence[Sequence[Any]]:
+) -> Sequence[Record]:
     if not ids:
         return ()
     query = f"SELECT {columns} FROM {table} WHERE id = ANY($1)"
-    rows: Sequence[Sequence[Any]] = await connection.fetch(query, list(ids))
-    return rows
+    return await connection.fetch(query, list(ids))
 
 
 def line_type(line: Statement) -> tuple[str, int]:

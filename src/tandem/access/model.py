@@ -1,0 +1,115 @@
+"""Keys: what they are called, what they may do, how they are stored. Pure."""
+
+import base64
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tandem.access.errors import NoSuchScope
+from tandem.kernel import Entropy, show_id
+
+Kind = Literal["operator", "merchant", "person"]
+
+SCOPES: Final[dict[Kind, dict[str, str]]] = {
+    "operator": {"operator": "Everything that the operator does"},
+    "person": {"wallet": "Everything that a person does with their wallet"},
+    "merchant": {
+        "payments:write": "Take, capture and cancel payments",
+        "payments:read": "See payments and refunds",
+        "refunds:write": "Refund payments",
+        "shops:write": "Make and change shops, tills and what they accept",
+        "shops:read": "See shops and tills",
+        "keys:write": "Make and revoke API keys",
+        "webhooks:write": "Make and change webhook endpoints, send deliveries again",
+        "webhooks:read": "See webhook endpoints, deliveries and events",
+        "payouts:read": "See payouts",
+    },
+}
+"""The scopes of each kind of key, with what they allow."""
+
+SECRET_BYTES: Final = 32
+_PREFIX: Final[dict[Kind, str]] = {"operator": "op", "merchant": "mer", "person": "dev"}
+_SECRET = re.compile(r"tk_(?:op|mer|dev)_[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks: the owner of the key that a request came with."""
+
+    kind: Kind
+    owner_id: UUID
+    key_id: UUID
+    device_id: UUID | None
+    scopes: frozenset[str]
+    name: str
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A row of `api_keys` without its hash. `hint` is the last four characters."""
+
+    id: UUID
+    owner_kind: Kind
+    owner_id: UUID
+    device_id: UUID | None
+    name: str
+    hint: str
+    scopes: list[str]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeyView(msgspec.Struct, frozen=True):
+    """An API key as it is listed: never the secret itself."""
+
+    id: Annotated[str, Meta(examples=["key_0199f0a4c0de70008000000000000005"])]
+    name: Annotated[str, Meta(examples=["Till server"])]
+    hint: Annotated[str, Meta(description="The secret's last four characters", examples=["x7Qa"])]
+    scopes: Annotated[list[str], Meta(examples=[["payments:write", "payments:read"]])]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A new API key with its secret, which is shown this once."""
+
+    id: Annotated[str, Meta(examples=["key_0199f0a4c0de70008000000000000005"])]
+    name: str
+    scopes: list[str]
+    secret: Annotated[str, Meta(description="Shown once; keep it safe", examples=["tk_mer_…"])]
+    created_at: datetime
+
+
+def new_secret(kind: Kind, entropy: Entropy) -> str:
+    """A secret of 256 random bits."""
+    random = base64.urlsafe_b64encode(entropy(SECRET_BYTES)).decode().rstrip("=")
+    return f"tk_{_PREFIX[kind]}_{random}"
+
+
+def digest(secret: str) -> bytes | None:
+    """The hash that a secret is stored under; None if it cannot be a secret.
+
+    SHA-256 without salt or stretching suffices for 256 random bits, and it is looked up by it.
+    """
+    if _SECRET.fullmatch(secret) is None:
+        return None
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def check_scopes(kind: Kind, scopes: list[str]) -> list[str]:
+    """The scopes in order, each once. Raises `NoSuchScope`."""
+    known = tuple(SCOPES[kind])
+    for scope in scopes:
+        if scope not in known:
+            raise NoSuchScope(scope, known)
+    return sorted(set(scopes))
+
+
+def key_view(key: Key) -> KeyView:
+    """The key as it is listed."""
+    return KeyView(
+        show_id("key", key.id), key.name, key.hint, key.scopes, key.created_at, key.revoked_at
+    )

@@ -1,0 +1,131 @@
+"""Making, checking, listing and revoking keys."""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+from tandem.access.errors import KeyUnknown
+from tandem.access.model import Key, Kind, NewKey, Principal, check_scopes, digest, new_secret
+from tandem.db import Connection, Pool
+from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, show_id
+
+CACHED_KEYS: Final = 100_000
+FOLLOW_SECONDS: Final = 0.5
+_COLUMNS: Final = "id, owner_kind, owner_id, device_id, name, hint, scopes, created_at, revoked_at"
+
+
+class Access:
+    """Knows the keys.
+
+    A key that was seen stays in memory; `follow` drops revoked ones, wherever they were revoked,
+    within half a second.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock, ids: Ids, entropy: Entropy) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ids = ids
+        self._entropy = entropy
+        self._known: Lru[bytes, Principal] = Lru(CACHED_KEYS)
+
+    async def authenticate(self, secret: str) -> Principal:
+        """Whose key this is. Raises `KeyUnknown`."""
+        hashed = digest(secret)
+        if hashed is None:
+            raise KeyUnknown
+        known = self._known.get(hashed)
+        if known is not None:
+            return known
+        async with self._pool.acquire() as connection:
+            row = await connection.fetchrow(
+                f"SELECT {_COLUMNS} FROM api_keys WHERE hash = $1 AND revoked_at IS NULL",
+                hashed,
+            )
+        if row is None:
+            raise KeyUnknown
+        key = Key(*row)
+        principal = Principal(
+            key.owner_kind, key.owner_id, key.id, key.device_id, frozenset(key.scopes), key.name
+        )
+        self._known.put(hashed, principal)
+        return principal
+
+    async def create(
+        self,
+        connection: Connection,
+        *,
+        kind: Kind,
+        owner_id: UUID,
+        name: str,
+        scopes: list[str],
+        device_id: UUID | None = None,
+    ) -> NewKey:
+        """Make a key in the caller's unit of work; its secret is in the answer and nowhere else."""
+        secret = new_secret(kind, self._entropy)
+        key_id, now = self._ids.new(), self._clock.now()
+        checked = check_scopes(kind, scopes)
+        await connection.execute(
+            "INSERT INTO api_keys (id, hash, owner_kind, owner_id, device_id, name, hint, scopes, "
+            "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            key_id,
+            digest(secret),
+            kind,
+            owner_id,
+            device_id,
+            name,
+            secret[-4:],
+            checked,
+            now,
+        )
+        return NewKey(show_id("key", key_id), name, checked, secret, now)
+
+    async def revoke(self, connection: Connection, owner_id: UUID, key_id: UUID) -> None:
+        """Revoke a key of the owner's. Raises `NotFound`."""
+        hashed = await connection.fetchval(
+            "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) "
+            "WHERE id = $1 AND owner_id = $2 RETURNING hash",
+            key_id,
+            owner_id,
+            self._clock.now(),
+        )
+        if hashed is None:
+            raise NotFound("API key", show_id("key", key_id))
+        self._known.drop(hashed)
+
+    async def revoke_device(self, connection: Connection, device_id: UUID) -> None:
+        """Revoke every key of a device."""
+        rows = await connection.fetch(
+            "UPDATE api_keys SET revoked_at = $2 WHERE device_id = $1 AND revoked_at IS NULL "
+            "RETURNING hash",
+            device_id,
+            self._clock.now(),
+        )
+        for row in rows:
+            self._known.drop(row["hash"])
+
+    async def keys_of(
+        self, connection: Connection, owner_id: UUID, before: UUID | None, limit: int
+    ) -> list[Key]:
+        """The owner's keys, newest first, older than `before`."""
+        rows = await connection.fetch(
+            f"SELECT {_COLUMNS} FROM api_keys WHERE owner_id = $1 "
+            "AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+            owner_id,
+            before,
+            limit,
+        )
+        return [Key(*row) for row in rows]
+
+    async def follow(self) -> None:
+        """Drop the keys that other processes revoke; runs until cancelled."""
+        while True:
+            async with self._pool.acquire() as connection:
+                # Revocation times are the revoker's; a minute covers clocks that differ.
+                rows = await connection.fetch(
+                    "SELECT hash FROM api_keys "
+                    "WHERE revoked_at > $1::timestamptz - interval '1 minute'",
+                    self._clock.now(),
+                )
+            for row in rows:
+                self._known.drop(row["hash"])
+            await asyncio.sleep(FOLLOW_SECONDS)

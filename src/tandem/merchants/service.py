@@ -1,0 +1,319 @@
+"""The use cases of merchants: shops, tills, what they accept, fees, keys."""
+
+import base64
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tandem.access import Access, NewKey
+from tandem.access.model import Key
+from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.kernel import Clock, Entropy, Ids, Invalid, clean_text, currency
+from tandem.keyring import KeyRing
+from tandem.ledger import merchant as merchant_account
+from tandem.ledger import set_overdraft, set_terms
+from tandem.merchants.model import (
+    Acceptance,
+    CurrencyTerms,
+    Merchant,
+    MerchantStatus,
+    Shop,
+    Till,
+    UpdateShop,
+)
+from tandem.merchants.store import (
+    insert_shop,
+    insert_till,
+    list_merchants,
+    list_shops,
+    list_tills,
+    merchant_by_id,
+    merchant_exists,
+    put_currency,
+    shop_by_id,
+    till_by_id,
+    update_shop,
+    update_till,
+)
+
+NAME_LENGTH: Final = 100
+CITY_LENGTH: Final = 60
+TOKEN_BYTES: Final = 15
+
+
+class Merchants:
+    """Makes merchants and what belongs to them. Everything is scoped by its merchant."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        ids: Ids,
+        entropy: Entropy,
+        access: Access,
+        keyring: KeyRing,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ids = ids
+        self._entropy = entropy
+        self._access = access
+        self._keyring = keyring
+
+    # -- merchants -------------------------------------------------------------------------------
+
+    async def create(
+        self,
+        name: str,
+        currencies: Mapping[str, CurrencyTerms],
+        idempotency: Idempotency | None,
+    ) -> Merchant:
+        """A new merchant. Raises `Invalid`."""
+        if not currencies:
+            raise Invalid("currencies", "name at least one currency that the merchant takes")
+        shown = clean_text(name, "name", NAME_LENGTH)
+        now = self._clock.now()
+        merchant = Merchant(self._ids.new(), shown, "active", 1, now, dict(currencies))
+        async with work(self._pool) as connection:
+            if idempotency is not None:
+                earlier = await earlier_answer(connection, idempotency)
+                if earlier is not None:
+                    return msgspec.json.decode(earlier, type=Merchant)
+                kept = msgspec.json.encode(merchant)
+                await keep_answer(connection, idempotency, kept, now)
+            await connection.execute(
+                "INSERT INTO merchants (id, name, status, terms, created_at) "
+                "VALUES ($1, $2, 'active', 1, $3)",
+                merchant.id,
+                shown,
+                now,
+            )
+            for code, terms in currencies.items():
+                await self._put_currency(connection, merchant.id, code, terms)
+            await self._bump(connection, merchant.id)
+            return await merchant_by_id(connection, merchant.id)
+
+    async def get(self, merchant_id: UUID) -> Merchant:
+        """The merchant. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await merchant_by_id(connection, merchant_id)
+
+    async def all(self, before: UUID | None, limit: int) -> list[Merchant]:
+        """Merchants, newest first."""
+        async with self._pool.acquire() as connection:
+            return await list_merchants(connection, before, limit)
+
+    async def set_currency(self, merchant_id: UUID, code: str, terms: CurrencyTerms) -> Merchant:
+        """Set a merchant's terms in a currency. Raises `NotFound`, `OverdraftInUse`."""
+        async with work(self._pool) as connection:
+            await merchant_exists(connection, merchant_id)
+            await self._put_currency(connection, merchant_id, code, terms)
+            await self._bump(connection, merchant_id)
+            return await merchant_by_id(connection, merchant_id)
+
+    async def set_status(self, merchant_id: UUID, status: MerchantStatus) -> Merchant:
+        """Suspend a merchant, or let it take payments again. Raises `NotFound`."""
+        async with work(self._pool) as connection:
+            await merchant_exists(connection, merchant_id)
+            await connection.execute(
+                "UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, status
+            )
+            await self._bump(connection, merchant_id)
+            return await merchant_by_id(connection, merchant_id)
+
+    # -- shops and tills -------------------------------------------------------------------------
+
+    async def create_shop(
+        self,
+        merchant_id: UUID,
+        name: str,
+        city: str,
+        country: str,
+        category: str,
+        acceptance: Acceptance,
+        idempotency: Idempotency | None,
+    ) -> Shop:
+        """A new shop. Raises `NotFound`, `Invalid`."""
+        now = self._clock.now()
+        shop = Shop(
+            self._ids.new(),
+            merchant_id,
+            clean_text(name, "name", NAME_LENGTH),
+            clean_text(city, "city", CITY_LENGTH),
+            country,
+            category,
+            checked(acceptance),
+            self._token(),
+            now,
+        )
+        async with work(self._pool) as connection:
+            if idempotency is not None:
+                earlier = await earlier_answer(connection, idempotency)
+                if earlier is not None:
+                    return msgspec.json.decode(earlier, type=Shop)
+                await keep_answer(connection, idempotency, msgspec.json.encode(shop), now)
+            await merchant_exists(connection, merchant_id)
+            await insert_shop(connection, shop)
+        return shop
+
+    async def shop(self, merchant_id: UUID, shop_id: UUID) -> Shop:
+        """A shop of the merchant's. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await shop_by_id(connection, merchant_id, shop_id)
+
+    async def shops(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Shop]:
+        """A merchant's shops, newest first."""
+        async with self._pool.acquire() as connection:
+            return await list_shops(connection, merchant_id, before, limit)
+
+    async def update_shop(self, merchant_id: UUID, shop_id: UUID, change: UpdateShop) -> Shop:
+        """Change what is given of a shop. Raises `NotFound`, `Invalid`."""
+        given = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not None}
+        for field, longest in (("name", NAME_LENGTH), ("city", CITY_LENGTH)):
+            if field in given:
+                given[field] = clean_text(given[field], field, longest)
+        async with work(self._pool) as connection:
+            shop = await shop_by_id(connection, merchant_id, shop_id)
+            changed = msgspec.structs.replace(shop, **given)
+            await update_shop(connection, changed)
+            await self._bump(connection, merchant_id)
+        return changed
+
+    async def create_till(
+        self,
+        merchant_id: UUID,
+        shop_id: UUID,
+        name: str,
+        acceptance: Acceptance,
+        idempotency: Idempotency | None,
+    ) -> Till:
+        """A new till of a shop. Raises `NotFound`, `Invalid`."""
+        now = self._clock.now()
+        till = Till(
+            self._ids.new(),
+            shop_id,
+            merchant_id,
+            clean_text(name, "name", NAME_LENGTH),
+            checked(acceptance),
+            self._token(),
+            now,
+        )
+        async with work(self._pool) as connection:
+            if idempotency is not None:
+                earlier = await earlier_answer(connection, idempotency)
+                if earlier is not None:
+                    return msgspec.json.decode(earlier, type=Till)
+                await keep_answer(connection, idempotency, msgspec.json.encode(till), now)
+            await shop_by_id(connection, merchant_id, shop_id)
+            await insert_till(connection, till)
+        return till
+
+    async def till(self, merchant_id: UUID, till_id: UUID) -> Till:
+        """A till of the merchant's. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await till_by_id(connection, merchant_id, till_id)
+
+    async def tills(
+        self, merchant_id: UUID, shop_id: UUID, before: UUID | None, limit: int
+    ) -> list[Till]:
+        """A shop's tills, newest first. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            await shop_by_id(connection, merchant_id, shop_id)
+            return await list_tills(connection, merchant_id, shop_id, before, limit)
+
+    async def accept_at_shop(
+        self, merchant_id: UUID, shop_id: UUID, acceptance: Acceptance
+    ) -> Shop:
+        """Set what a shop accepts; it holds from the commit on. Raises `NotFound`, `Invalid`."""
+        async with work(self._pool) as connection:
+            shop = await shop_by_id(connection, merchant_id, shop_id)
+            changed = msgspec.structs.replace(shop, acceptance=checked(acceptance))
+            await update_shop(connection, changed)
+            await self._bump(connection, merchant_id)
+        return changed
+
+    async def accept_at_till(
+        self, merchant_id: UUID, till_id: UUID, acceptance: Acceptance
+    ) -> Till:
+        """Set what a till accepts beside its shop. Raises `NotFound`, `Invalid`."""
+        async with work(self._pool) as connection:
+            till = await till_by_id(connection, merchant_id, till_id)
+            changed = msgspec.structs.replace(till, acceptance=checked(acceptance))
+            await update_till(connection, changed)
+            await self._bump(connection, merchant_id)
+        return changed
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    async def create_key(
+        self,
+        merchant_id: UUID,
+        name: str,
+        scopes: list[str],
+        idempotency: Idempotency | None,
+    ) -> NewKey:
+        """A new API key. Raises `NotFound`, `NoSuchScope`, `Invalid`."""
+        shown = clean_text(name, "name", NAME_LENGTH)
+        async with work(self._pool) as connection:
+            if idempotency is not None:
+                sealed = await earlier_answer(connection, idempotency)
+                if sealed is not None:
+                    opened = self._keyring.open(sealed, _context(idempotency))
+                    return msgspec.json.decode(opened, type=NewKey)
+            await merchant_exists(connection, merchant_id)
+            made = await self._access.create(
+                connection, kind="merchant", owner_id=merchant_id, name=shown, scopes=scopes
+            )
+            if idempotency is not None:
+                # Sealed: a repeat gets the secret again, a reader of the table does not.
+                kept = self._keyring.seal(msgspec.json.encode(made), _context(idempotency))
+                await keep_answer(connection, idempotency, kept, self._clock.now())
+        return made
+
+    async def keys(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Key]:
+        """A merchant's API keys, newest first."""
+        async with self._pool.acquire() as connection:
+            return await self._access.keys_of(connection, merchant_id, before, limit)
+
+    async def revoke_key(self, merchant_id: UUID, key_id: UUID) -> None:
+        """Revoke a merchant's API key. Raises `NotFound`."""
+        async with work(self._pool) as connection:
+            await self._access.revoke(connection, merchant_id, key_id)
+
+    # --------------------------------------------------------------------------------------------
+
+    async def _put_currency(
+        self, connection: Connection, merchant_id: UUID, code: str, terms: CurrencyTerms
+    ) -> None:
+        unit = currency(code)
+        await put_currency(connection, merchant_id, unit.code, terms)
+        account = merchant_account(merchant_id, unit)
+        await set_overdraft(connection, account, terms.overdraft, self._clock.now())
+
+    async def _bump(self, connection: Connection, merchant_id: UUID) -> None:
+        """Let no entry be committed any more that was made under the terms as they were."""
+        version: int = await connection.fetchval(
+            "UPDATE merchants SET terms = terms + 1 WHERE id = $1 RETURNING terms", merchant_id
+        )
+        rows = await connection.fetch(
+            "SELECT currency FROM merchant_currencies WHERE merchant_id = $1", merchant_id
+        )
+        keys = [merchant_account(merchant_id, currency(row["currency"])) for row in rows]
+        await set_terms(connection, keys, version, self._clock.now())
+
+    def _token(self) -> str:
+        return base64.urlsafe_b64encode(self._entropy(TOKEN_BYTES)).decode()
+
+
+def checked(acceptance: Acceptance) -> Acceptance:
+    """The policy, if every currency in it exists. Raises `Invalid`."""
+    for way, rule in acceptance.ways.items():
+        for code in rule.max_amount:
+            currency(code, f"acceptance.ways.{way}.max_amount")
+    return acceptance
+
+
+def _context(idempotency: Idempotency) -> bytes:
+    return b"answer " + idempotency.owner_id.bytes + idempotency.key.encode()

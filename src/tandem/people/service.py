@@ -1,0 +1,238 @@
+"""Signing up, devices, limits, suspending."""
+
+import base64
+from typing import Final, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from tandem.access import Access
+from tandem.codes import paycode
+from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.kernel import Clock, Entropy, Ids, NotFound, clean_text, currency, show_id
+from tandem.keyring import KeyRing
+from tandem.ledger import open_accounts, set_terms
+from tandem.ledger import person as person_account
+from tandem.people.errors import HandleTaken
+from tandem.people.model import (
+    Device,
+    DeviceView,
+    Limits,
+    NewDevice,
+    NewPerson,
+    Person,
+    PersonStatus,
+    PersonTerms,
+    device_view,
+    person_view,
+)
+from tandem.people.store import (
+    devices_of,
+    find_id_by_handle,
+    insert_device,
+    list_people,
+    load_terms,
+    person_by_id,
+    seed_context,
+)
+from tandem.settings import Settings
+
+NAME_LENGTH: Final = 100
+SEED_BYTES: Final = 32
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class People:
+    """The use cases of people."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        ids: Ids,
+        entropy: Entropy,
+        access: Access,
+        keyring: KeyRing,
+        settings: Settings,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ids = ids
+        self._entropy = entropy
+        self._access = access
+        self._keyring = keyring
+        self._settings = settings
+
+    async def sign_up(
+        self, handle: str, name: str, device_name: str, idempotency: Idempotency | None
+    ) -> NewPerson:
+        """A new person with a first device. Raises `HandleTaken`, `Invalid`."""
+        shown = clean_text(name, "name", NAME_LENGTH)
+        label = clean_text(device_name, "device_name", NAME_LENGTH)
+        try:
+            async with work(self._pool) as connection:
+                if idempotency is not None:
+                    earlier = await self._earlier(connection, idempotency, NewPerson)
+                    if earlier is not None:
+                        return earlier
+                made = await self._insert_person(connection, handle, shown, label)
+                await self._keep(connection, idempotency, made)
+        except asyncpg.UniqueViolationError as error:
+            raise HandleTaken(handle) from error
+        return made
+
+    async def get(self, person_id: UUID) -> Person:
+        """The person. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await person_by_id(connection, person_id)
+
+    async def find_by_handle(self, handle: str) -> Person:
+        """The person with this handle. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await person_by_id(connection, await find_id_by_handle(connection, handle))
+
+    async def search(self, query: str | None, before: UUID | None, limit: int) -> list[Person]:
+        """People, newest first, whose handle or name begins with the query."""
+        async with self._pool.acquire() as connection:
+            return await list_people(connection, query, before, limit)
+
+    async def terms(self, person_id: UUID) -> PersonTerms:
+        """The person's terms: status and limits. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await load_terms(connection, person_id)
+
+    async def set_limits(
+        self, person_id: UUID, code: str, per_payment: int, per_day: int
+    ) -> Limits:
+        """Set a person's limits in a currency. Raises `NotFound`, `Invalid`."""
+        unit = currency(code)
+        async with work(self._pool) as connection:
+            await self._bump(connection, person_id)
+            await connection.execute(
+                "INSERT INTO person_limits (person_id, currency, per_payment, per_day) "
+                "VALUES ($1, $2, $3, $4) ON CONFLICT (person_id, currency) "
+                "DO UPDATE SET per_payment = $3, per_day = $4",
+                person_id,
+                unit.code,
+                per_payment,
+                per_day,
+            )
+        return Limits(per_payment, per_day)
+
+    async def set_status(self, person_id: UUID, status: PersonStatus) -> Person:
+        """Suspend a person, or let them pay again. Raises `NotFound`."""
+        async with work(self._pool) as connection:
+            await self._bump(connection, person_id)
+            await connection.execute(
+                "UPDATE people SET status = $2 WHERE id = $1", person_id, status
+            )
+            return await person_by_id(connection, person_id)
+
+    async def add_device(
+        self, person_id: UUID, name: str, idempotency: Idempotency | None
+    ) -> NewDevice:
+        """A further device, with a key and a seed of its own. Raises `NotFound`, `Invalid`."""
+        label = clean_text(name, "name", NAME_LENGTH)
+        async with work(self._pool) as connection:
+            if idempotency is not None:
+                earlier = await self._earlier(connection, idempotency, NewDevice)
+                if earlier is not None:
+                    return earlier
+            await person_by_id(connection, person_id)
+            made = await self._insert_device(connection, person_id, label)
+            await self._keep(connection, idempotency, made)
+        return made
+
+    async def devices(self, person_id: UUID, before: UUID | None, limit: int) -> list[Device]:
+        """A person's devices, newest first."""
+        async with self._pool.acquire() as connection:
+            return await devices_of(connection, person_id, before, limit)
+
+    async def revoke_device(self, person_id: UUID, device_id: UUID) -> DeviceView:
+        """Take a device out of use: its key and its pay codes work no more. Raises `NotFound`."""
+        async with work(self._pool) as connection:
+            row = await connection.fetchrow(
+                "UPDATE devices SET revoked_at = coalesce(revoked_at, $3) "
+                "WHERE id = $1 AND person_id = $2 RETURNING *",
+                device_id,
+                person_id,
+                self._clock.now(),
+            )
+            if row is None:
+                raise NotFound("device", show_id("dev", device_id))
+            await self._access.revoke_device(connection, device_id)
+        return DeviceView(
+            show_id("dev", device_id), row["name"], row["created_at"], row["revoked_at"]
+        )
+
+    async def _insert_person(
+        self, connection: Connection, handle: str, name: str, device_name: str
+    ) -> NewPerson:
+        now = self._clock.now()
+        person = Person(self._ids.new(), handle, name, "active", 1, now)
+        await connection.execute(
+            "INSERT INTO people (id, handle, name, status, terms, created_at) "
+            "VALUES ($1, $2, $3, 'active', 1, $4)",
+            person.id,
+            handle,
+            name,
+            now,
+        )
+        keys = [person_account(person.id, unit) for unit in self._settings.currencies]
+        await open_accounts(connection, keys, now)
+        device = await self._insert_device(connection, person.id, device_name)
+        return NewPerson(person_view(person), device)
+
+    async def _insert_device(self, connection: Connection, person_id: UUID, name: str) -> NewDevice:
+        seed, now = self._entropy(SEED_BYTES), self._clock.now()
+        device_id = self._ids.new()
+        while True:
+            index = paycode.allocate_index(self._entropy)
+            sealed = self._keyring.seal(seed, seed_context(device_id))
+            device = Device(
+                device_id, person_id, name, int(index), sealed, 0, 0, 0, None, now, None
+            )
+            if await insert_device(connection, device):
+                break  # a random index is taken once in many thousand devices
+        key = await self._access.create(
+            connection,
+            kind="person",
+            owner_id=person_id,
+            name=name,
+            scopes=["wallet"],
+            device_id=device_id,
+        )
+        shown = device_view(device)
+        return NewDevice(shown.id, name, key.secret, index, base64.b64encode(seed).decode(), now)
+
+    async def _bump(self, connection: Connection, person_id: UUID) -> None:
+        """Let no entry be committed any more that was made under the terms as they were."""
+        version: int | None = await connection.fetchval(
+            "UPDATE people SET terms = terms + 1 WHERE id = $1 RETURNING terms", person_id
+        )
+        if version is None:
+            raise NotFound("person", show_id("ppl", person_id))
+        keys = [person_account(person_id, unit) for unit in self._settings.currencies]
+        await set_terms(connection, keys, version, self._clock.now())
+
+    # An answer with secrets is kept sealed: a repeat gets them again, a reader of the table not.
+
+    async def _earlier(
+        self, connection: Connection, idempotency: Idempotency, shape: type[T]
+    ) -> T | None:
+        sealed = await earlier_answer(connection, idempotency)
+        if sealed is None:
+            return None
+        return msgspec.json.decode(self._keyring.open(sealed, _context(idempotency)), type=shape)
+
+    async def _keep(
+        self, connection: Connection, idempotency: Idempotency | None, made: msgspec.Struct
+    ) -> None:
+        if idempotency is not None:
+            sealed = self._keyring.seal(msgspec.json.encode(made), _context(idempotency))
+            await keep_answer(connection, idempotency, sealed, self._clock.now())
+
+
+def _context(idempotency: Idempotency) -> bytes:
+    return b"answer " + idempotency.owner_id.bytes + idempotency.key.encode()

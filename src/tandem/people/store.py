@@ -1,0 +1,128 @@
+"""People in SQL."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from tandem.db import Connection
+from tandem.kernel import NotFound, show_id
+from tandem.keyring import KeyRing
+from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms
+
+WRONG_CODES_MAX: Final = 5
+PAUSE: Final = timedelta(minutes=10)
+_PERSON: Final = "SELECT id, handle, name, status, terms, created_at FROM people"
+_DEVICE: Final = f"SELECT {', '.join(DEVICES.columns)} FROM devices"
+
+
+async def person_by_id(connection: Connection, person_id: UUID) -> Person:
+    """The person. Raises `NotFound`."""
+    row = await connection.fetchrow(f"{_PERSON} WHERE id = $1", person_id)
+    if row is None:
+        raise NotFound("person", show_id("ppl", person_id))
+    return Person(*row)
+
+
+async def find_id_by_handle(connection: Connection, handle: str) -> UUID:
+    """The id behind a handle, with or without its @. Raises `NotFound`."""
+    bare = handle.removeprefix("@")
+    found: UUID | None = await connection.fetchval("SELECT id FROM people WHERE handle = $1", bare)
+    if found is None:
+        raise NotFound("person", f"@{bare}")
+    return found
+
+
+async def list_people(
+    connection: Connection, query: str | None, before: UUID | None, limit: int
+) -> list[Person]:
+    """People, newest first, whose handle or name begins with the query."""
+    rows = await connection.fetch(
+        f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
+        "OR starts_with(handle, lower($2)) OR starts_with(lower(name), lower($2))) "
+        "ORDER BY id DESC LIMIT $3",
+        before,
+        None if query is None else query.removeprefix("@"),
+        limit,
+    )
+    return [Person(*row) for row in rows]
+
+
+async def load_terms(connection: Connection, person_id: UUID) -> PersonTerms:
+    """What entries for this person are decided under. Raises `NotFound`."""
+    rows = await connection.fetch(
+        "SELECT p.id, p.handle, p.name, p.status, p.terms, l.currency, l.per_payment, l.per_day "
+        "FROM people AS p LEFT JOIN person_limits AS l ON l.person_id = p.id WHERE p.id = $1",
+        person_id,
+    )
+    if not rows:
+        raise NotFound("person", show_id("ppl", person_id))
+    limits = {row[5]: Limits(row[6], row[7]) for row in rows if row[5] is not None}
+    first = rows[0]
+    return PersonTerms(first[0], first[1], first[2], first[3], first[4], limits)
+
+
+async def device_by_code_index(connection: Connection, index: int) -> Device | None:
+    """The device that makes pay codes with this index, if there is one in use."""
+    row = await connection.fetchrow(
+        f"{_DEVICE} WHERE code_index = $1 AND revoked_at IS NULL", index
+    )
+    return None if row is None else Device(*row)
+
+
+async def devices_of(
+    connection: Connection, person_id: UUID, before: UUID | None, limit: int
+) -> list[Device]:
+    """A person's devices, newest first."""
+    rows = await connection.fetch(
+        f"{_DEVICE} WHERE person_id = $1 AND ($2::uuid IS NULL OR id < $2) "
+        "ORDER BY id DESC LIMIT $3",
+        person_id,
+        before,
+        limit,
+    )
+    return [Device(*row) for row in rows]
+
+
+async def insert_device(connection: Connection, device: Device) -> bool:
+    """Insert a device; False if its code index is taken."""
+    done: str = await connection.execute(
+        "INSERT INTO devices (id, person_id, name, code_index, code_seed, code_step, "
+        "code_counter, wrong_codes, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8) "
+        "ON CONFLICT (code_index) DO NOTHING",
+        device.id,
+        device.person_id,
+        device.name,
+        device.code_index,
+        device.code_seed,
+        device.code_step,
+        device.code_counter,
+        device.created_at,
+    )
+    return done.endswith(" 1")
+
+
+async def count_wrong_code(
+    connection: Connection, device_id: UUID, now: datetime
+) -> datetime | None:
+    """Count a wrong code for a device; after five its codes pause. Returns until when."""
+    paused_until: datetime | None = await connection.fetchval(
+        "UPDATE devices SET wrong_codes = CASE WHEN wrong_codes + 1 >= $2 THEN 0 "
+        "ELSE wrong_codes + 1 END, "
+        "paused_until = CASE WHEN wrong_codes + 1 >= $2 THEN $3 ELSE paused_until END "
+        "WHERE id = $1 RETURNING CASE WHEN paused_until > $4 THEN paused_until END",
+        device_id,
+        WRONG_CODES_MAX,
+        now + PAUSE,
+        now,
+    )
+    return paused_until
+
+
+def seed_context(device_id: UUID) -> bytes:
+    """What a device's sealed seed is bound to."""
+    return b"device code seed " + device_id.bytes
+
+
+def open_seed(keyring: KeyRing, device: Device) -> bytes:
+    """The seed that a device makes its pay codes from."""
+    return keyring.open(device.code_seed, seed_context(device.id))
