@@ -229,13 +229,14 @@ def _till(row: Record) -> Till:
 
 
 def _place(row: Record) -> Place:
-    columns = list(row)
-    of_till, of_shop = columns.pop(), columns.pop()
-    columns[4] = _currencies(columns[4])
+    values = list(row)
+    of_till, of_shop = values.pop(), values.pop()
+    values[4] = _currencies(values[4])
     acceptance = msgspec.json.decode(of_shop, type=Acceptance)
     if of_till is not None:
         acceptance = narrow(acceptance, msgspec.json.decode(of_till, type=Acceptance))
-    return Place(*columns, acceptance=acceptance)
+    values.append(acceptance)
+    return Place(*values)
 
 
 def _currencies(text: str) -> dict[str, CurrencyTerms]:

@@ -52,13 +52,14 @@ class Wallet:
         self._spending = Spending(settings.limit_per_payment, settings.limit_per_day)
 
     async def view(self, person_id: UUID) -> WalletView:
-        """The person's balances: every currency that moved, and the operator's first."""
+        """The person's balances: every currency that moved, or the operator's first."""
         units = self._settings.currencies
         async with self._pool.acquire() as connection:
             terms = await load_terms(connection, person_id)
             found = await accounts_by_id(connection, [person(person_id, u).id for u in units])
         by_ledger = {account.ledger: account for account in found}
-        shown = [u for u in units if u.number in by_ledger] or list(units[:1])
+        moved = [u for u in units if u.number in by_ledger and by_ledger[u.number].transfers]
+        shown = moved or list(units[:1])
         return WalletView([self._balance(u.code, by_ledger.get(u.number), terms) for u in shown])
 
     async def history(
