@@ -189,7 +189,7 @@ class Dispatcher:
         end = DeliveryStatus.DELIVERED if answer.delivered else DeliveryStatus.FAILED
         async with work(self._pool) as connection:
             if answer.gone:
-                await bump_terms(connection, delivery.event.owner_id)
+                await bump_terms(connection, delivery.event.owner_id, now)
                 await switch_off(connection, delivery.endpoint_id)
             if not over and wait is not None:
                 await retry_at(connection, delivery, answer.status, answer.error, now + wait)

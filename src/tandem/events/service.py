@@ -75,7 +75,7 @@ class Webhooks:
             earlier = await self._earlier(connection, idempotency)
             if earlier is not None:
                 return earlier
-            await _change(connection, merchant_id)
+            await self._change(connection, merchant_id)
             if len(await load_endpoints(connection, merchant_id)) >= MAX_ENDPOINTS:
                 raise TooManyEndpoints(MAX_ENDPOINTS)
             endpoint = Endpoint(
@@ -116,7 +116,7 @@ class Webhooks:
             if value is not UNSET
         }
         async with work(self._pool) as connection:
-            await _change(connection, merchant_id)
+            await self._change(connection, merchant_id)
             before = await _endpoint(connection, merchant_id, endpoint_id)
             endpoint = msgspec.structs.replace(before, **fields)
             await update_endpoint(connection, endpoint)
@@ -125,7 +125,7 @@ class Webhooks:
     async def delete(self, merchant_id: UUID, endpoint_id: UUID) -> None:
         """Send nothing there any more. Raises `NotFound`."""
         async with work(self._pool) as connection:
-            await _change(connection, merchant_id)
+            await self._change(connection, merchant_id)
             endpoint = await _endpoint(connection, merchant_id, endpoint_id)
             await delete_endpoint(connection, endpoint.id, self._clock.now())
 
@@ -196,6 +196,11 @@ class Webhooks:
         target = read_target(url, sandbox=self._sandbox)
         await find_addresses(target.host, target.port, self._find, sandbox=self._sandbox)
 
+    async def _change(self, connection: Connection, merchant_id: UUID) -> None:
+        """Begin to change a merchant's endpoints: nothing is decided on the old ones any more."""
+        if not await bump_terms(connection, merchant_id, self._clock.now()):
+            raise NotFound("merchant", show_id("mer", merchant_id))
+
     async def _earlier(
         self, connection: Connection, idempotency: Idempotency | None
     ) -> Outcome | None:
@@ -228,11 +233,6 @@ def _check_types(types: Sequence[str]) -> tuple[str, ...]:
     if len(set(types)) != len(types):
         raise Invalid("types", "must not contain a type twice")
     return tuple(types)
-
-
-async def _change(connection: Connection, merchant_id: UUID) -> None:
-    if not await bump_terms(connection, merchant_id):
-        raise NotFound("merchant", show_id("mer", merchant_id))
 
 
 async def _endpoint(connection: Connection, merchant_id: UUID, endpoint_id: UUID) -> Endpoint:

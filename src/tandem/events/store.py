@@ -106,7 +106,7 @@ async def switch_off(connection: Connection, endpoint_id: UUID) -> None:
     )
 
 
-async def bump_terms(connection: Connection, merchant_id: UUID) -> bool:
+async def bump_terms(connection: Connection, merchant_id: UUID, now: datetime) -> bool:
     """Let no entry be committed any more that was made with the merchant's endpoints as they were.
 
     Locks the merchant, so that changes of its endpoints follow one another. False if there is no
@@ -120,8 +120,8 @@ async def bump_terms(connection: Connection, merchant_id: UUID) -> bool:
     rows = await connection.fetch(
         "SELECT currency FROM merchant_currencies WHERE merchant_id = $1", merchant_id
     )
-    accounts = [merchant(merchant_id, currency(row["currency"])).id for row in rows]
-    await set_terms(connection, accounts, version)
+    accounts = [merchant(merchant_id, currency(row["currency"])) for row in rows]
+    await set_terms(connection, accounts, version, now)
     return True
 
 
