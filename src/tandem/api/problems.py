@@ -45,6 +45,7 @@ from tandem.ledger import (
     PendingResolved,
     StaleRead,
 )
+from tandem.merchants import WayRefused
 from tandem.payments import (
     CaptureExceedsHeld,
     CodeOfAnotherOperator,
@@ -111,6 +112,7 @@ ROWS: Final = (
         "The payer cannot pay this amount from this wallet. Nothing was paid.",
     ),
     Row(402, RefundNotCovered(1200, 3800)),
+    Row(402, WayRefused("tap", "way_off", None, ("scan", "click"))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
     Row(403, MerchantNotActive()),

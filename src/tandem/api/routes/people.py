@@ -97,7 +97,7 @@ async def sign_up(call: Call[Services], body: CreatePerson) -> NewPerson:
 @operation("GET", "/v1/people", tag="People", summary="List people", who=("operator",))
 async def list_people(call: Call[Services], query: PeopleQuery) -> Page[PersonView]:
     """Everybody who has a wallet, newest first."""
-    rows = await call.services.people.list(query.search, query.after_id("ppl"), query.limit + 1)
+    rows = await call.services.people.search(query.search, query.after_id("ppl"), query.limit + 1)
     return page(rows, query.limit, person_view)
 
 
