@@ -117,15 +117,23 @@ class Access:
         return [Key(*row) for row in rows]
 
     async def follow(self) -> None:
-        """Drop the keys that other processes revoke; runs until cancelled."""
+        """Drop the keys that other processes revoke; runs until cancelled.
+
+        What happened while nobody followed is unknown, so each start begins with nothing known.
+        """
+        self._known = Lru(CACHED_KEYS)
+        since = self._clock.now()
         while True:
+            asked_at = self._clock.now()
             async with self._pool.acquire() as connection:
-                # Revocation times are the revoker's; a minute covers clocks that differ.
+                # Revocation times are the revoker's: a minute covers clocks that differ, and
+                # transactions that take a while to commit.
                 rows = await connection.fetch(
                     "SELECT hash FROM api_keys "
                     "WHERE revoked_at > $1::timestamptz - interval '1 minute'",
-                    self._clock.now(),
+                    since,
                 )
             for row in rows:
                 self._known.drop(row["hash"])
+            since = asked_at
             await asyncio.sleep(FOLLOW_SECONDS)

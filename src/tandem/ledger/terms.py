@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+from uuid import UUID
 
 from tandem.db import Connection
 from tandem.kernel import Refused
 from tandem.ledger.chart import AccountKey
 from tandem.ledger.model import ACCOUNTS, new_account
+
+_LOW_BITS: Final = 0xFFFF
 
 
 @dataclass(eq=False)
@@ -26,8 +29,9 @@ class OverdraftInUse(Refused):
 
 async def open_accounts(connection: Connection, keys: Sequence[AccountKey], now: datetime) -> None:
     """Open the accounts that nobody opened yet."""
-    ordered = sorted(keys, key=lambda key: key.id.int)
-    rows = [new_account(key, now, now.date()) for key in ordered]
+    # Nothing was spent: a day that is over wherever the operator lives counts against no limit.
+    past = (now - timedelta(days=2)).date()
+    rows = [new_account(key, now, past) for key in keys]
     if rows:
         await connection.execute(ACCOUNTS.insert_statement(1), *ACCOUNTS.insert_arguments(rows))
 
@@ -37,21 +41,47 @@ async def set_terms(
 ) -> None:
     """Refuse from now on every entry for these accounts that was made under older terms.
 
-    Opens those that are not open yet, so that their first entry is held to it too. Waits for the
-    entries that are being committed; the accounts are locked in the journal's order.
+    Opens those that are not open yet, so that their first entry is held to it too, and takes in
+    what else their owners have, in currencies that nobody names any more. Waits for the entries
+    that are being committed. As a journal does it locks what is there, in order of id, before it
+    opens what is not.
     """
-    await open_accounts(connection, keys, now)
-    account_ids = [key.id for key in keys]
-    await connection.execute(ACCOUNTS.lock_statement, account_ids)
+    named = {key.id for key in keys}
+    held = await _lock(connection, named | await _accounts_of(connection, keys))
+    if not named <= held:
+        await open_accounts(connection, keys, now)
+        held = await _lock(connection, named | held)  # a rival may have opened some
     await connection.execute(
-        "UPDATE accounts SET terms = $2 WHERE id = ANY($1)", account_ids, version
+        "UPDATE accounts SET terms = $2 WHERE id = ANY($1)", list(held), version
     )
+
+
+async def _lock(connection: Connection, account_ids: set[UUID]) -> set[UUID]:
+    rows = await connection.fetch(ACCOUNTS.lock_statement, list(account_ids))
+    return {row["id"] for row in rows}
+
+
+async def _accounts_of(connection: Connection, keys: Sequence[AccountKey]) -> set[UUID]:
+    """Every account of the keys' owners; an owner's are one range of ids (`AccountKey`)."""
+    found: set[UUID] = set()
+    for owner in {key.owner_id for key in keys}:
+        first = owner.int & ~_LOW_BITS
+        rows = await connection.fetch(
+            "SELECT id FROM accounts WHERE id BETWEEN $1 AND $2",
+            UUID(int=first),
+            UUID(int=first | _LOW_BITS),
+        )
+        found |= {row["id"] for row in rows}
+    return found
 
 
 async def set_overdraft(
     connection: Connection, key: AccountKey, overdraft: int, now: datetime
 ) -> None:
-    """Set by how much an account may go below zero. Raises `OverdraftInUse`."""
+    """Set by how much an account may go below zero; opens it if need be. Raises `OverdraftInUse`.
+
+    Who changes several accounts calls `set_terms` for all of them first: it locks them in order.
+    """
     await open_accounts(connection, (key,), now)
     used: int = await connection.fetchval(
         "SELECT greatest(0, debits_posted + debits_pending - credits_posted) FROM accounts "
