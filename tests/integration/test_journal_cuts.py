@@ -6,18 +6,21 @@ happened once at most; and the same idempotency key afterwards gives exactly one
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import count
 from typing import Final, get_args
 from uuid import UUID
 
 import pytest
 from faults import Cut, CuttingProxy, When, balances, differences, owner_of
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from moves import Move, account, hold, journal_on, new_ids, once, owner, pay, resolve
 from tandem.kernel import transfer_id
 from tandem.ledger import (
     AccountCode,
+    AccountKey,
     InsufficientFunds,
     Journal,
     JournalBusy,
@@ -27,6 +30,7 @@ from tandem.ledger import (
     View,
     entry_transfers,
 )
+from tandem.ledger.store import COPY_FROM
 
 BANK: Final = account(0, AccountCode.BANK)
 IDS: Final = new_ids()
@@ -34,6 +38,13 @@ people = count(1)
 WHENS: Final[tuple[When, ...]] = get_args(When)
 
 Came = Outcome | BaseException
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[list[EventDict]]:
+    """Kept from the screen: a journal says a lot when everything goes wrong."""
+    with capture_logs() as logs:
+        yield logs
 
 
 class Told:
@@ -172,6 +183,41 @@ async def test_a_cut_at_every_message_of_a_group_on_a_new_connection(
             await check(module_database, entries, await send(journal, entries))
         message += 3
     assert message > 20
+    assert await differences(module_database) == []
+
+
+@pytest.mark.parametrize("when", WHENS)
+async def test_a_cut_at_every_message_of_a_large_group(
+    proxy: CuttingProxy, module_database: str, when: When
+) -> None:
+    """A large group goes by other messages: COPY."""
+    async with journal_on(proxy.url, reconnect_seconds=10) as journal:
+
+        def group(key: AccountKey) -> list[Move]:
+            return [
+                Move(
+                    id=IDS.entry(),
+                    transfers=(pay(BANK, key, 1),),
+                    idempotency=once(key.owner_id, str(n)),
+                )
+                for n in range(COPY_FROM + 5)
+            ]
+
+        for message in range(1, 1000):
+            key = account(next(people))
+            proxy.plan(Cut(message, when))
+            first = await send(journal, group(key))
+            if proxy.planned:  # the group was over before
+                break
+            assert proxy.cuts == 1
+            proxy.plan()
+            again = await send(journal, group(key))
+            bodies = [one.body for one in first if isinstance(one, Outcome)]
+            assert again == [Outcome(body, replayed=True) for body in bodies]
+            assert await balances(module_database, key) == [COPY_FROM + 5]
+        assert message > 12
+        assert "d" in proxy.seen, "COPY was not used"
+        proxy.plan()
     assert await differences(module_database) == []
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 import pytest
 from faults import balances, differences, owner_of
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from moves import Move, account, hold, journal_on, new_ids, new_view, once, pay, resolve
 from tandem.db import IdempotencyConflict, Table, open_journal_connection
@@ -29,6 +31,13 @@ from tandem.ledger.store import RivalError, fate_of
 BANK: Final = account(0, AccountCode.BANK)
 ANN, BEN, CAT, DAN = (account(number) for number in range(1, 5))
 IDS: Final = new_ids()
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[list[EventDict]]:
+    """Kept from the screen: a journal says a lot when everything goes wrong."""
+    with capture_logs() as logs:
+        yield logs
 
 
 def move(*transfers: Transfer, key: str = "", body: str = "") -> Move:
