@@ -40,6 +40,7 @@ from tandem.ledger import (
     InsufficientFunds,
     JournalBusy,
     OutcomeUnknown,
+    OverdraftInUse,
     PendingExpired,
     PendingNotFound,
     PendingResolved,
@@ -58,6 +59,7 @@ from tandem.payments import (
     RefundNotCovered,
 )
 from tandem.people import DeviceRevoked, HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
+from tandem.settlement import PayoutNotCovered, ReferenceBooked
 from tandem.wallet import AlreadyBooked, PersonNotActive, RequestClosed, SendsToSelf
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -112,6 +114,7 @@ ROWS: Final = (
         "The payer cannot pay this amount from this wallet. Nothing was paid.",
     ),
     Row(402, RefundNotCovered(1200, 3800)),
+    Row(402, PayoutNotCovered(1200, 3800)),
     Row(402, WayRefused("tap", "way_off", None, ("scan", "click"))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
@@ -133,6 +136,7 @@ ROWS: Final = (
     Row(409, AmountExceedsPending(_AN_ID, 1200, 3800)),
     Row(409, StaleRead(_AN_ID)),
     Row(409, HandleTaken("lin")),
+    Row(409, OverdraftInUse(1200, 0)),
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(16)),
     Row(409, RequestClosed("declined")),
@@ -163,6 +167,9 @@ ROWS: Final = (
 )
 """Every refusal that the API answers with, by status."""
 
+_SAME: Final[Mapping[type[Refused], type[Refused]]] = {ReferenceBooked: AlreadyBooked}
+"""Refusals of two rooms that mean the same thing to a client, and share its code."""
+
 _BY_CLASS: Final = {type(row.example): row for row in ROWS}
 BY_CODE: Final = {row.example.code: row for row in ROWS}
 
@@ -170,7 +177,7 @@ BY_CODE: Final = {row.example.code: row for row in ROWS}
 def row_of(refusal: type[Refused]) -> Row | None:
     """How refusals of this class are answered; None if they are faults of ours."""
     for kind in refusal.__mro__:
-        row = _BY_CLASS.get(kind)
+        row = _BY_CLASS.get(_SAME.get(kind, kind))
         if row is not None:
             return row
     return None
