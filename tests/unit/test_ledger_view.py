@@ -91,7 +91,7 @@ def test_a_repeat_in_the_same_group_gets_the_first_answer_and_no_second_effect()
     assert group.decide(again) == Outcome(done.body, replayed=True)
     assert group.decide(first) == Outcome(done.body, replayed=True)
     assert group.state() == was
-    assert len(group.view.inserted[TRANSFERS]) == len(group.view.inserted[ANSWERS]) == 1
+    assert len(group.view.appended[TRANSFERS]) == len(group.view.inserted[ANSWERS]) == 1
 
 
 def test_another_body_under_the_same_key_is_refused_within_a_group() -> None:
@@ -196,7 +196,7 @@ def test_a_reservation_made_and_resolved_in_the_same_group_leaves_none() -> None
     assert group.view.account(ANN).available == 80
     group.refuses(PendingResolved, twice)
     assert (group.view.inserted[RESERVATIONS], group.view.released) == ({}, set())
-    assert len(group.view.inserted[TRANSFERS]) == 2
+    assert len(group.view.appended[TRANSFERS]) == 2
 
 
 def test_a_reservation_of_an_earlier_group_is_released_by_its_id() -> None:

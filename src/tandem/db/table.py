@@ -49,7 +49,8 @@ class Table(Generic[R]):
     table is append-only); `rank` orders the tables that are locked or filled together, low first,
     so that no two processes lock them the other way round and no row comes before one that it
     refers to. Of a `shared` table two processes may insert the same key at once: its rows are
-    inserted in order of their key, unless present.
+    inserted in order of their key, unless present. Rows of a `log` are appended and never read
+    back by those who write it.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Table(Generic[R]):
         mutable: tuple[str, ...] = (),
         rank: int = 0,
         shared: bool = False,
+        log: bool = False,
     ) -> None:
         self.name = name
         self.row = row
@@ -68,6 +70,7 @@ class Table(Generic[R]):
         self.mutable = mutable
         self.rank = rank
         self.shared = shared
+        self.log = log
         self.columns = row.__struct_fields__
         hints = get_type_hints(row, include_extras=True)
         self.types = {column: _sql_type(hints[column]) for column in self.columns}

@@ -110,7 +110,7 @@ class Delivery(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-EVENTS: Final = Table("events", Event, key=("owner_id", "id"))
+EVENTS: Final = Table("events", Event, key=("owner_id", "id"), log=True)
 DELIVERIES: Final = Table("webhook_deliveries", Delivery)
 
 

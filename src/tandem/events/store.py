@@ -175,6 +175,19 @@ async def event_ids_after(
     return [(row["owner_id"], row["id"]) for row in rows]
 
 
+async def event_ids_between(
+    connection: Connection, owner_id: UUID, after: UUID, before: UUID
+) -> list[UUID]:
+    """Ids of an owner's events between two, oldest first. Reads the index only."""
+    rows = await connection.fetch(
+        "SELECT id FROM events WHERE owner_id = $1 AND id > $2 AND id < $3 ORDER BY id",
+        owner_id,
+        after,
+        before,
+    )
+    return [row["id"] for row in rows]
+
+
 async def events_by_key(connection: Connection, keys: Sequence[tuple[UUID, UUID]]) -> list[Event]:
     """The events of these owners and ids, oldest first."""
     rows = await connection.fetch(

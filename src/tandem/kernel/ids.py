@@ -11,8 +11,11 @@ lost an answer can ask for the outcome by the id alone.
 import os
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
-from uuid import UUID, SafeUUID
+from uuid import UUID
+
+from asyncpg.pgproto import pgproto
 
 from tandem.kernel.clock import Clock
 from tandem.kernel.errors import Invalid
@@ -24,6 +27,8 @@ system_entropy: Entropy = os.urandom
 
 MAX_TRANSFERS_PER_ENTRY: Final = 255
 _ORDINAL_MASK: Final = 0xFF
+_RANDOM_BYTES: Final = 8
+_POOL_BYTES: Final = 512  # one call of the system for 64 ids
 _SHOWN = re.compile(r"([a-z]{2,8})_([0-9a-f]{32})", re.ASCII)
 
 
@@ -38,12 +43,20 @@ class Ids:
         self._clock = clock
         self._entropy = entropy
         self._last = 0
+        self._pool = b""
 
     def new(self) -> UUID:
         """A new id."""
-        tick = int(self._clock.now().timestamp() * 1000) << 12
+        return self.at(self._clock.now())
+
+    def at(self, now: datetime) -> UUID:
+        """A new id of a moment that the caller knows."""
+        tick = int(now.timestamp() * 1000) << 12
         self._last = tick = max(tick, self._last + 1)
-        random = int.from_bytes(self._entropy(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+        if len(self._pool) < _RANDOM_BYTES:
+            self._pool = self._entropy(_POOL_BYTES)
+        random = int.from_bytes(self._pool[:_RANDOM_BYTES], "big") & 0x3FFF_FFFF_FFFF_FFFF
+        self._pool = self._pool[_RANDOM_BYTES:]
         return uuid_of((tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random)
 
     def entry(self) -> UUID:
@@ -52,11 +65,12 @@ class Ids:
 
 
 def uuid_of(number: int) -> UUID:
-    """The UUID of a 128-bit number, without the constructor's checks: it is on the hot path."""
-    made = object.__new__(UUID)
-    object.__setattr__(made, "int", number)
-    object.__setattr__(made, "is_safe", SafeUUID.unknown)
-    return made
+    """The UUID of a 128-bit number.
+
+    The driver's UUID is one of the standard library's that is made, hashed and compared in C: a
+    payment does that some fifty times.
+    """
+    return pgproto.UUID(number.to_bytes(16, "big"))
 
 
 def transfer_id(entry_id: UUID, ordinal: int) -> UUID:

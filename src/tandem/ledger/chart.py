@@ -1,6 +1,7 @@
 """The chart of accounts: which kinds there are, and what each may do (docs/ledger.md)."""
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -61,11 +62,16 @@ class AccountKey(NamedTuple):
     code: AccountCode
     id: UUID
 
-    @classmethod
-    def of(cls, owner_id: UUID, unit: Currency, code: AccountCode) -> "AccountKey":
+    @staticmethod
+    def of(owner_id: UUID, unit: Currency, code: AccountCode) -> "AccountKey":
         """The key of an owner's account in a currency."""
-        account_id = uuid_of((owner_id.int & ~_LOW_BITS) | unit.number << 6 | code)
-        return cls(owner_id, unit.number, code, account_id)
+        return _account_key(owner_id, unit.number, code)
+
+
+@lru_cache(maxsize=100_000)
+def _account_key(owner_id: UUID, ledger: int, code: AccountCode) -> AccountKey:
+    account_id = uuid_of((owner_id.int & ~_LOW_BITS) | ledger << 6 | code)
+    return AccountKey(owner_id, ledger, code, account_id)
 
 
 def bank(unit: Currency) -> AccountKey:

@@ -114,7 +114,7 @@ class View:
     """What a group's entries see, one after another: the rows as read, with the changes so far.
 
     `now` is the moment of the group; `day_of` tells the operator's calendar day of a moment;
-    `new_id` makes ids that grow in the order in which entries are decided.
+    `day` is that of `now`; `new_id` makes ids that grow in the order in which entries are decided.
     """
 
     def __init__(
@@ -123,19 +123,17 @@ class View:
         self.now = now
         self.new_id = new_id
         self.day_of = day_of
+        self.day = day_of(now)
         self.rows: Rows = defaultdict(dict)
         self.inserted: Rows = defaultdict(dict)
         self.updated: Rows = defaultdict(dict)
+        self.appended: defaultdict[Table[Any], list[Any]] = defaultdict(list)
         self.pending: dict[UUID, TransferRow] = {}
         self.open_pending: set[UUID] = set()
         self.released: set[UUID] = set()
         self.locked: set[UUID] = set()
         self._unopened: dict[UUID, Account] = {}
-
-    @property
-    def day(self) -> date:
-        """Today, in the operator's calendar."""
-        return self.day_of(self.now)
+        self._decided: set[UUID] = set()
 
     def account(self, key: AccountKey) -> Account:
         """The account; one that nobody used yet opens with its first transfer."""
@@ -162,6 +160,7 @@ class View:
             account = self.account(key)
             if account.terms > version:
                 raise StaleTerms(key.owner_id, version, account.terms)
+        assert entry.id not in self._decided, "an entry is decided once"
         decision = entry.decide(self)
         booked = book(
             entry.id,
@@ -172,6 +171,7 @@ class View:
             now=self.now,
             day_of=self.day_of,
         )
+        self._decided.add(entry.id)
         self._take_in(booked, decision.writes)
         body = msgspec.json.encode(decision.answer)
         if entry.idempotency is not None:
@@ -191,8 +191,7 @@ class View:
     def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
         accounts = self.rows[ACCOUNTS]
         for transfer in booked:
-            assert transfer.id not in self.inserted[TRANSFERS], "an entry is decided once"
-            self._write(TRANSFERS, transfer)
+            self.appended[TRANSFERS].append(transfer)
             for side in (transfer.debit_account_id, transfer.credit_account_id):
                 self._write(ACCOUNTS, accounts.get(side) or self._unopened[side])
             if transfer.kind == TransferKind.PENDING:
@@ -205,6 +204,9 @@ class View:
             self._write(table, row)
 
     def _write(self, table: Table[Any], row: msgspec.Struct) -> None:
+        if table.log:
+            self.appended[table].append(row)
+            return
         key, rows = table.key_of(row), self.rows[table]
         new = key not in rows or key in self.inserted[table]
         rows[key] = row

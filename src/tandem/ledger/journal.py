@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Final, Self
 
 import asyncpg
@@ -169,7 +170,8 @@ class Journal:
     async def _commit(self, group: list[_Waiting], *, repeats: bool) -> None:
         """One transaction: read, decide, write, commit, answer."""
         connection = self._connection or await self._open()
-        view = View(self._clock.now(), self._day_of, self._ids.new)
+        now = self._clock.now()
+        view = View(now, self._day_of, partial(self._ids.at, now))
         asked = [(waiting.touches, waiting.entry.idempotency) for waiting in group]
         await read_view(connection, view, asked, repeats=repeats)
         outcomes = _decide(view, group)

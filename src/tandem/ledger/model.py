@@ -159,7 +159,7 @@ ACCOUNTS: Final = Table(
     rank=100,
     shared=True,
 )
-TRANSFERS: Final = Table("transfers", TransferRow, rank=101)
+TRANSFERS: Final = Table("transfers", TransferRow, rank=101, log=True)
 RESERVATIONS: Final = Table("reservations", Reservation, rank=102)
 _TOTALS: Final = attrgetter(*ACCOUNTS.mutable)
 

@@ -5,7 +5,7 @@ The lock statement is the one that distributed PostgreSQL needs written otherwis
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -102,13 +102,16 @@ async def write_view(connection: Connection, view: View) -> str | None:
     into go by COPY instead, which takes the server half the time. Returns the transaction's id, or
     None if there is nothing to write. Raises `RivalError` if a rival inserted the same key.
     """
-    inserted = {table: rows for table, rows in view.inserted.items() if rows}
+    inserted: dict[Table[Any], Collection[Any]] = {
+        table: rows.values() for table, rows in view.inserted.items() if rows
+    }
+    inserted.update(view.appended)
     own = [table for table in inserted if not table.shared]
     copied = own if sum(len(inserted[table]) for table in own) >= COPY_FROM else []
     parts = [("insert", table, rows) for table, rows in inserted.items() if table not in copied]
-    parts += [("update", table, rows) for table, rows in view.updated.items() if rows]
+    parts += [("update", table, rows.values()) for table, rows in view.updated.items() if rows]
     if view.released:
-        parts.append(("delete", RESERVATIONS, dict.fromkeys(view.released)))
+        parts.append(("delete", RESERVATIONS, view.released))
     if not parts and not copied:
         return None
     few = sum(len(rows) for _, _, rows in parts) <= FEW
@@ -125,17 +128,17 @@ async def write_view(connection: Connection, view: View) -> str | None:
     for table in sorted(copied, key=lambda table: table.rank):
         await connection.copy_records_to_table(
             table.name,
-            records=map(msgspec.structs.astuple, inserted[table].values()),
+            records=map(msgspec.structs.astuple, inserted[table]),
             columns=table.columns,
         )
     return str(transaction_id)
 
 
-def _arguments(verb: str, table: Table[Any], rows: dict[Key, Any], *, few: bool) -> list[Any]:
+def _arguments(verb: str, table: Table[Any], rows: Collection[Any], *, few: bool) -> list[Any]:
     if verb == "insert":
-        return table.insert_arguments(rows.values(), few=few)
+        return table.insert_arguments(rows, few=few)
     if verb == "update":
-        return table.update_arguments(rows.values(), few=few)
+        return table.update_arguments(rows, few=few)
     return table.key_arguments(rows)
 
 

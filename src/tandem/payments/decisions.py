@@ -3,7 +3,6 @@
 Each takes the journal's `View` of this moment. A refusal is raised; a decline is a result.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
@@ -49,8 +48,7 @@ from tandem.payments.shapes import merchant_view, person_view
 from tandem.people import PayerNotActive, PersonTerms, Spending, objection
 
 
-@dataclass(frozen=True, slots=True)
-class Shop:
+class Shop(msgspec.Struct, frozen=True):
     """Where a payment is taken: the place with its terms, and who is told about it."""
 
     place: Place
@@ -62,8 +60,7 @@ class Shop:
         return self.place.merchant_id
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """The operator's settings that decide payments. Times in seconds, amounts in minor units."""
 
     wallet: str
@@ -73,8 +70,7 @@ class Rules:
     authorisation_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What a decision comes to: the payment as it is now, and what the ledger books for it."""
 
     payment: Payment
@@ -125,9 +121,9 @@ def open_payment(
         till_id=place.till_id,
         person_id=None if payer is None else payer.id,
         way=new.way,
-        source=new.source.value,
-        status=status.value,
-        capture=new.capture.value,
+        source=new.source,
+        status=status,
+        capture=new.capture,
         currency=new.currency,
         amount=new.amount,
         authorised=0,

@@ -5,7 +5,6 @@ parties are) and decides on the rows as they are under the locks. What has chang
 it stale, and the service builds it anew.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -48,8 +47,7 @@ from tandem.payments.shapes import merchant_view, person_view, refund_view
 from tandem.people import DEVICES, PersonTerms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateOrder:
+class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant makes an order whose code a person will scan."""
 
     id: UUID
@@ -80,8 +78,7 @@ class CreateOrder:
         return Decision(merchant_view(payment), (), written(view, self.shop.endpoints, step))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayStatic:
+class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
     """A person pays the amount they typed at a shop's static code."""
 
     id: UUID
@@ -108,8 +105,7 @@ class PayStatic:
         return Decision(person_view(step.payment), step.transfers, writes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayWithCode:
+class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant has read a person's pay code. `mark` is the code's place in its device's order."""
 
     id: UUID
@@ -168,8 +164,7 @@ class PayWithCode:
         return Write(DEVICES, used)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ByPerson:
+class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
     """A person scans, approves or declines an order or a payment that waits for them."""
 
     id: UUID
@@ -211,8 +206,7 @@ class ByPerson:
         return approve(view, self.rules, payment, self.payer, terms, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ByMerchant:
+class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant captures or cancels a payment, or its time is over.
 
     `amount` is what to capture (None: all that is left); `final` releases the rest.
@@ -242,8 +236,7 @@ class ByMerchant:
         return Decision(merchant_view(step.payment), step.transfers, writes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveBack:
+class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant refunds what was captured. `amount` None: all that is left."""
 
     id: UUID

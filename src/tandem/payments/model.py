@@ -160,7 +160,7 @@ PAYMENTS: Final = Table(
     ),
     rank=10,
 )
-REFUNDS: Final = Table("refunds", Refund, rank=12)
+REFUNDS: Final = Table("refunds", Refund, rank=12, log=True)
 
 
 def allowed(payment: Payment, command: Command) -> None:
@@ -174,7 +174,7 @@ def allowed(payment: Payment, command: Command) -> None:
 def changed(payment: Payment, command: Command, status: Status, **changes: object) -> Payment:
     """The payment after a command led it to `status`, which the table must allow."""
     assert status in LIFE[Status(payment.status), command], "the table of life says so"
-    return msgspec.structs.replace(payment, status=status.value, **changes)
+    return msgspec.structs.replace(payment, status=status, **changes)
 
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True):

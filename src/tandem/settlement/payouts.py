@@ -76,11 +76,10 @@ class PayoutView(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-PAYOUTS: Final = Table("payouts", Payout)
+PAYOUTS: Final = Table("payouts", Payout, log=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakePayout:
+class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a payout: the merchant's balance goes down, and so does the bank's."""
 
     id: UUID

@@ -1,6 +1,5 @@
 """The wallet's commands, as entries for the journal."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -27,8 +26,7 @@ from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, To
 from tandem.wallet.shapes import request_view, send_view, top_up_view
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakeSend:
+class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     """A person sends money to another. Amount in minor units."""
 
     id: UUID
@@ -51,8 +49,7 @@ class MakeSend:
         return Decision(send_view(send, self.sender.id), (transfer,), writes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A person asks another for money."""
 
     id: UUID
@@ -97,8 +94,7 @@ class Ask:
         return Decision(answer, (), (Write(REQUESTS, request), *told))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True, kw_only=True):
     """The person who was asked agrees: the money moves. Sender is who was asked."""
 
     id: UUID
@@ -130,8 +126,7 @@ class Accept:
         return Decision(request_view(accepted, self.sender.id), (transfer,), writes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Close:
+class Close(msgspec.Struct, frozen=True, kw_only=True):
     """A request is declined by who was asked, withdrawn by who asked, or its time is over."""
 
     id: UUID
@@ -152,8 +147,7 @@ class Close:
         return Decision(request_view(closed, self.by), (), writes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakeTopUp:
+class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
     """The operator books money that came in at its bank for a person."""
 
     id: UUID

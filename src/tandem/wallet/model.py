@@ -56,11 +56,11 @@ class TopUp(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-SENDS: Final = Table("sends", Send)
+SENDS: Final = Table("sends", Send, log=True)
 REQUESTS: Final = Table(
     "money_requests",
     MoneyRequest,
     mutable=("status", "send_id", "expires_at", "updated_at"),
     rank=11,
 )
-TOP_UPS: Final = Table("top_ups", TopUp)
+TOP_UPS: Final = Table("top_ups", TopUp, log=True)
