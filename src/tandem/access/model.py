@@ -24,7 +24,7 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "refunds:write": "Refund payments",
         "shops:write": "Make and change shops, tills and what they accept",
         "shops:read": "See shops and tills",
-        "keys:write": "Make API keys, with any scopes, and revoke them",
+        "keys:write": "Make API keys with no more scopes than this one has, and revoke keys",
         "webhooks:write": "Make and change webhook endpoints, send deliveries again",
         "webhooks:read": "See webhook endpoints, deliveries and events",
         "payouts:read": "See payouts",

@@ -19,13 +19,20 @@ MerchantStatus = Literal["active", "suspended"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Blue Door"])]
 CurrencyCode = Annotated[
-    str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
+    str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217 code", examples=["CNY"])
 ]
 Country = Annotated[
-    str, Meta(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["CN"])
+    str,
+    Meta(pattern="^[A-Z]{2}$", max_length=2, description="ISO 3166-1 alpha-2", examples=["CN"]),
 ]
 Category = Annotated[
-    str, Meta(pattern="^[0-9]{4}$", description="ISO 18245 merchant category", examples=["5814"])
+    str,
+    Meta(
+        pattern="^[0-9]{4}$",
+        max_length=4,
+        description="ISO 18245 merchant category",
+        examples=["5814"],
+    ),
 ]
 Money = Annotated[int, Meta(ge=0, le=MAX_AMOUNT, description="Minor units")]
 ListedNames = Annotated[
@@ -122,7 +129,7 @@ def _both(one: Choice, other: Choice) -> Choice:
     return Choice(only, tuple(dict.fromkeys((*one.refused, *other.refused))))
 
 
-class CurrencyTerms(msgspec.Struct, frozen=True):
+class CurrencyTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a merchant pays and may owe in one currency."""
 
     fee_basis_points: Annotated[

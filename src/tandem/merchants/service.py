@@ -1,6 +1,7 @@
 """The use cases of merchants: shops, tills, what they accept, fees, keys."""
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -10,7 +11,7 @@ import msgspec
 from tandem.access import Access, NewKey
 from tandem.access.model import Key
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
-from tandem.kernel import Clock, Entropy, Ids, Invalid, clean_text, currency
+from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, clean_text, currency, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import merchant as merchant_account
 from tandem.ledger import set_overdraft, set_terms
@@ -41,6 +42,10 @@ from tandem.merchants.store import (
 NAME_LENGTH: Final = 100
 CITY_LENGTH: Final = 60
 TOKEN_BYTES: Final = 15
+_FORMS: Final = {
+    "country": (re.compile(r"[A-Z]{2}", re.ASCII), "an ISO 3166-1 code such as CN"),
+    "category": (re.compile(r"[0-9]{4}", re.ASCII), "an ISO 18245 code such as 5814"),
+}
 
 
 class Merchants:
@@ -90,9 +95,7 @@ class Merchants:
                 shown,
                 now,
             )
-            for code, terms in currencies.items():
-                await self._put_currency(connection, merchant.id, code, terms)
-            await self._bump(connection, merchant.id)
+            await self._put_currencies(connection, merchant.id, currencies)
             return await merchant_by_id(connection, merchant.id)
 
     async def get(self, merchant_id: UUID) -> Merchant:
@@ -106,21 +109,19 @@ class Merchants:
             return await list_merchants(connection, before, limit)
 
     async def set_currency(self, merchant_id: UUID, code: str, terms: CurrencyTerms) -> Merchant:
-        """Set a merchant's terms in a currency. Raises `NotFound`, `OverdraftInUse`."""
+        """Set a merchant's terms in a currency. Raises `NotFound`, `Invalid`, `OverdraftInUse`."""
         async with work(self._pool) as connection:
             await merchant_exists(connection, merchant_id)
-            await self._put_currency(connection, merchant_id, code, terms)
-            await self._bump(connection, merchant_id)
+            await self._put_currencies(connection, merchant_id, {code: terms})
             return await merchant_by_id(connection, merchant_id)
 
     async def set_status(self, merchant_id: UUID, status: MerchantStatus) -> Merchant:
         """Suspend a merchant, or let it take payments again. Raises `NotFound`."""
         async with work(self._pool) as connection:
-            await merchant_exists(connection, merchant_id)
+            await self._bump(connection, merchant_id)
             await connection.execute(
                 "UPDATE merchants SET status = $2 WHERE id = $1", merchant_id, status
             )
-            await self._bump(connection, merchant_id)
             return await merchant_by_id(connection, merchant_id)
 
     # -- shops and tills -------------------------------------------------------------------------
@@ -142,8 +143,8 @@ class Merchants:
             merchant_id,
             clean_text(name, "name", NAME_LENGTH),
             clean_text(city, "city", CITY_LENGTH),
-            country,
-            category,
+            _formed("country", country),
+            _formed("category", category),
             checked(acceptance),
             self._token(),
             now,
@@ -174,11 +175,13 @@ class Merchants:
         for field, longest in (("name", NAME_LENGTH), ("city", CITY_LENGTH)):
             if field in given:
                 given[field] = clean_text(given[field], field, longest)
+        for field in _FORMS.keys() & given.keys():
+            _formed(field, given[field])
         async with work(self._pool) as connection:
+            await self._bump(connection, merchant_id)
             shop = await shop_by_id(connection, merchant_id, shop_id)
             changed = msgspec.structs.replace(shop, **given)
             await update_shop(connection, changed)
-            await self._bump(connection, merchant_id)
         return changed
 
     async def create_till(
@@ -228,10 +231,10 @@ class Merchants:
     ) -> Shop:
         """Set what a shop accepts; it holds from the commit on. Raises `NotFound`, `Invalid`."""
         async with work(self._pool) as connection:
+            await self._bump(connection, merchant_id)
             shop = await shop_by_id(connection, merchant_id, shop_id)
             changed = msgspec.structs.replace(shop, acceptance=checked(acceptance))
             await update_shop(connection, changed)
-            await self._bump(connection, merchant_id)
         return changed
 
     async def accept_at_till(
@@ -239,10 +242,10 @@ class Merchants:
     ) -> Till:
         """Set what a till accepts beside its shop. Raises `NotFound`, `Invalid`."""
         async with work(self._pool) as connection:
+            await self._bump(connection, merchant_id)
             till = await till_by_id(connection, merchant_id, till_id)
             changed = msgspec.structs.replace(till, acceptance=checked(acceptance))
             await update_till(connection, changed)
-            await self._bump(connection, merchant_id)
         return changed
 
     # -- keys ------------------------------------------------------------------------------------
@@ -284,19 +287,29 @@ class Merchants:
 
     # --------------------------------------------------------------------------------------------
 
-    async def _put_currency(
-        self, connection: Connection, merchant_id: UUID, code: str, terms: CurrencyTerms
+    async def _put_currencies(
+        self, connection: Connection, merchant_id: UUID, currencies: Mapping[str, CurrencyTerms]
     ) -> None:
-        unit = currency(code)
-        await put_currency(connection, merchant_id, unit.code, terms)
-        account = merchant_account(merchant_id, unit)
-        await set_overdraft(connection, account, terms.overdraft, self._clock.now())
+        units = {code: currency(code) for code in currencies}
+        for code, terms in currencies.items():
+            await put_currency(connection, merchant_id, code, terms)
+        # Locks all accounts in the journal's order, before the overdrafts lock one after another.
+        await self._bump(connection, merchant_id)
+        for code, terms in currencies.items():
+            account = merchant_account(merchant_id, units[code])
+            await set_overdraft(connection, account, terms.overdraft, self._clock.now())
 
     async def _bump(self, connection: Connection, merchant_id: UUID) -> None:
-        """Let no entry be committed any more that was made under the terms as they were."""
-        version: int = await connection.fetchval(
+        """Let no entry be committed any more that was made under the terms as they were.
+
+        Comes before what is changed is read: it locks the merchant, so that of two changes neither
+        is lost. Raises `NotFound`.
+        """
+        version: int | None = await connection.fetchval(
             "UPDATE merchants SET terms = terms + 1 WHERE id = $1 RETURNING terms", merchant_id
         )
+        if version is None:
+            raise NotFound("merchant", show_id("mer", merchant_id))
         rows = await connection.fetch(
             "SELECT currency FROM merchant_currencies WHERE merchant_id = $1", merchant_id
         )
@@ -313,6 +326,13 @@ def checked(acceptance: Acceptance) -> Acceptance:
         for code in rule.max_amount:
             currency(code, f"acceptance.ways.{way}.max_amount")
     return acceptance
+
+
+def _formed(field: str, text: str) -> str:
+    pattern, what = _FORMS[field]
+    if pattern.fullmatch(text) is None:
+        raise Invalid(field, f"must be {what}")
+    return text
 
 
 def _context(idempotency: Idempotency) -> bytes:

@@ -1,5 +1,6 @@
 """People, their devices and their terms: rows and shapes. Pure. Amounts in minor units."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -8,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.db import Integer, SmallInt, Table
-from tandem.kernel import MAX_AMOUNT, show_id
+from tandem.kernel import MAX_AMOUNT, Invalid, show_id
 
 PersonStatus = Literal["active", "suspended"]
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Lin Wei"])]
@@ -16,14 +17,16 @@ Handle = Annotated[
     str,
     Meta(
         pattern="^[a-z0-9][a-z0-9_.]{1,30}$",
+        max_length=31,
         description="What others send money to, shown with an @",
         examples=["lin"],
     ),
 ]
 LimitAmount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT, description="Minor units")]
 CurrencyCode = Annotated[
-    str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
+    str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217 code", examples=["CNY"])
 ]
+_HANDLE: Final = re.compile(r"[a-z0-9][a-z0-9_.]{1,30}", re.ASCII)
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -141,6 +144,20 @@ class NewPerson(msgspec.Struct, frozen=True):
 
     person: PersonView
     device: NewDevice
+
+
+def is_handle(text: str) -> bool:
+    """Whether this can be a handle, without its @."""
+    return _HANDLE.fullmatch(text) is not None
+
+
+def read_handle(text: str) -> str:
+    """A new handle, checked. Raises `Invalid`."""
+    if not is_handle(text):
+        raise Invalid(
+            "handle", "must be 2 to 31 of a-z, 0-9, point and underscore, a letter or digit first"
+        )
+    return text
 
 
 def person_view(person: Person) -> PersonView:

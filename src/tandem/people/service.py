@@ -10,7 +10,16 @@ import msgspec
 from tandem.access import Access
 from tandem.codes import paycode
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
-from tandem.kernel import Clock, Entropy, Ids, NotFound, clean_text, currency, show_id
+from tandem.kernel import (
+    Clock,
+    Entropy,
+    Ids,
+    Invalid,
+    NotFound,
+    clean_text,
+    currency,
+    show_id,
+)
 from tandem.keyring import KeyRing
 from tandem.ledger import open_accounts, set_terms
 from tandem.ledger import person as person_account
@@ -26,8 +35,10 @@ from tandem.people.model import (
     PersonTerms,
     device_view,
     person_view,
+    read_handle,
 )
 from tandem.people.store import (
+    count_devices,
     devices_of,
     find_id_by_handle,
     insert_device,
@@ -39,7 +50,10 @@ from tandem.people.store import (
 from tandem.settings import Settings
 
 NAME_LENGTH: Final = 100
-SEED_BYTES: Final = 32
+MAX_DEVICES: Final = 20
+"""How many devices in use a person may have."""
+_DRAWS: Final = 100
+_HANDLE_IS_UNIQUE: Final = "people_handle_key"
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -68,7 +82,7 @@ class People:
         self, handle: str, name: str, device_name: str, idempotency: Idempotency | None
     ) -> NewPerson:
         """A new person with a first device. Raises `HandleTaken`, `Invalid`."""
-        shown = clean_text(name, "name", NAME_LENGTH)
+        handle, shown = read_handle(handle), clean_text(name, "name", NAME_LENGTH)
         label = clean_text(device_name, "device_name", NAME_LENGTH)
         try:
             async with work(self._pool) as connection:
@@ -79,6 +93,8 @@ class People:
                 made = await self._insert_person(connection, handle, shown, label)
                 await self._keep(connection, idempotency, made)
         except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != _HANDLE_IS_UNIQUE:
+                raise
             raise HandleTaken(handle) from error
         return made
 
@@ -132,14 +148,20 @@ class People:
     async def add_device(
         self, person_id: UUID, name: str, idempotency: Idempotency | None
     ) -> NewDevice:
-        """A further device, with a key and a seed of its own. Raises `NotFound`, `Invalid`."""
+        """A further device, with a key and a seed of its own.
+
+        Raises `NotFound`; `Invalid` for a name that cannot be shown, and for too many devices.
+        """
         label = clean_text(name, "name", NAME_LENGTH)
         async with work(self._pool) as connection:
             if idempotency is not None:
                 earlier = await self._earlier(connection, idempotency, NewDevice)
                 if earlier is not None:
                     return earlier
-            await person_by_id(connection, person_id)
+            if await count_devices(connection, person_id) >= MAX_DEVICES:
+                raise Invalid(
+                    "name", f"a person has at most {MAX_DEVICES} devices: take one out of use first"
+                )
             made = await self._insert_device(connection, person_id, label)
             await self._keep(connection, idempotency, made)
         return made
@@ -185,16 +207,18 @@ class People:
         return NewPerson(person_view(person), device)
 
     async def _insert_device(self, connection: Connection, person_id: UUID, name: str) -> NewDevice:
-        seed, now = self._entropy(SEED_BYTES), self._clock.now()
+        seed, now = self._entropy(paycode.SEED_BYTES), self._clock.now()
         device_id = self._ids.new()
-        while True:
+        sealed = self._keyring.seal(seed, seed_context(device_id))
+        for _ in range(_DRAWS):
             index = paycode.allocate_index(self._entropy)
-            sealed = self._keyring.seal(seed, seed_context(device_id))
             device = Device(
                 device_id, person_id, name, int(index), sealed, 0, 0, 0, None, now, None
             )
             if await insert_device(connection, device):
-                break  # a random index is taken once in many thousand devices
+                break
+        else:  # with half of all indexes taken this happens once in 10^30
+            raise RuntimeError(f"{_DRAWS} random code indexes were taken, one after another")
         key = await self._access.create(
             connection,
             kind="person",

@@ -7,7 +7,7 @@ from uuid import UUID
 from tandem.db import Connection
 from tandem.kernel import NotFound, show_id
 from tandem.keyring import KeyRing
-from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms
+from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms, is_handle
 
 WRONG_CODES_MAX: Final = 5
 PAUSE: Final = timedelta(minutes=10)
@@ -24,8 +24,11 @@ async def person_by_id(connection: Connection, person_id: UUID) -> Person:
 
 
 async def find_id_by_handle(connection: Connection, handle: str) -> UUID:
-    """The id behind a handle, with or without its @. Raises `NotFound`."""
+    """The id behind a handle, with or without its @, in any case. Raises `NotFound`."""
     bare = handle.removeprefix("@")
+    bare = bare.lower() if bare.isascii() else bare
+    if not is_handle(bare):  # nobody's; and it may hold what must not be shown again
+        raise NotFound("person", "with such a handle")
     found: UUID | None = await connection.fetchval("SELECT id FROM people WHERE handle = $1", bare)
     if found is None:
         raise NotFound("person", f"@{bare}")
@@ -36,6 +39,8 @@ async def list_people(
     connection: Connection, query: str | None, before: UUID | None, limit: int
 ) -> list[Person]:
     """People, newest first, whose handle or name begins with the query."""
+    if query is not None and "\0" in query:
+        return []  # PostgreSQL's text has no NUL, so nobody's name begins so
     rows = await connection.fetch(
         f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
         "OR starts_with(handle, lower($2)) OR starts_with(lower(name), lower($2))) "
@@ -81,6 +86,19 @@ async def devices_of(
         limit,
     )
     return [Device(*row) for row in rows]
+
+
+async def count_devices(connection: Connection, person_id: UUID) -> int:
+    """How many devices in use a person has; nobody adds one meanwhile. Raises `NotFound`."""
+    locked = await connection.fetchval(
+        "SELECT 1 FROM people WHERE id = $1 FOR NO KEY UPDATE", person_id
+    )
+    if locked is None:
+        raise NotFound("person", show_id("ppl", person_id))
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM devices WHERE person_id = $1 AND revoked_at IS NULL", person_id
+    )
+    return count
 
 
 async def insert_device(connection: Connection, device: Device) -> bool:
