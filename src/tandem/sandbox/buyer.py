@@ -25,10 +25,10 @@ class BuyerRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     `name` is looked for in the payment's description, your reference and the payer's name.
     """
 
-    amount: Annotated[
-        int | None, Meta(ge=1, le=MAX_AMOUNT, description="Minor units", examples=[1300])
-    ] = None
-    name: Annotated[str | None, Meta(min_length=1, max_length=100, examples=["slow"])] = None
+    amount: (
+        Annotated[int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units", examples=[1300])] | None
+    ) = None
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["slow"])] | None = None
     action: Annotated[Literal["pay", "decline", "ignore"], Meta(description="What the buyer does")]
     after_seconds: Annotated[
         int, Meta(ge=0, le=30 * 86_400, description="How slow the buyer is", examples=[90])

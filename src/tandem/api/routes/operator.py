@@ -149,7 +149,7 @@ class StatementQuery(Query, frozen=True):
     """Which lines of a statement to read."""
 
     limit: Annotated[int, Meta(ge=1, le=100, examples=[20])] = 20
-    after: Annotated[int | None, Meta(ge=1, le=2**53)] = None
+    after: Annotated[int, Meta(ge=1, le=2**53)] | None = None
 
 
 @operation(

@@ -85,10 +85,13 @@ class CreatePayment(Body, frozen=True, kw_only=True):
     description: Annotated[
         Text | None, Meta(description="What the person reads", examples=["Two coffees"])
     ] = None
-    expires_seconds: Annotated[
-        int | None,
-        Meta(ge=10, le=30 * DAY, description="How long the code can be paid", examples=[900]),
-    ] = None
+    expires_seconds: (
+        Annotated[
+            int,
+            Meta(ge=10, le=30 * DAY, description="How long the code can be paid", examples=[900]),
+        ]
+        | None
+    ) = None
 
 
 class CapturePayment(Body, frozen=True, kw_only=True):

@@ -124,7 +124,7 @@ class AskForMoney(Body, frozen=True, kw_only=True):
     amount: Amount
     currency: CurrencyCode
     message: Message | None = None
-    expires_seconds: Annotated[int | None, Meta(ge=60, le=90 * DAY, examples=[86400])] = None
+    expires_seconds: Annotated[int, Meta(ge=60, le=90 * DAY, examples=[86400])] | None = None
 
 
 class HistoryQuery(Query, frozen=True):
@@ -132,9 +132,9 @@ class HistoryQuery(Query, frozen=True):
 
     currency: CurrencyCode = "CNY"
     limit: Annotated[int, Meta(ge=1, le=100, description="The most lines", examples=[20])] = 20
-    after: Annotated[
-        int | None, Meta(ge=1, le=2**53, description="The `next` of the page before")
-    ] = None
+    after: (
+        Annotated[int, Meta(ge=1, le=2**53, description="The `next` of the page before")] | None
+    ) = None
 
 
 class Scanned(msgspec.Struct, frozen=True):
