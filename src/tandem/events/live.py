@@ -278,8 +278,9 @@ class EventHub:
     def _known(self, owner_id: UUID, last: UUID) -> tuple[set[UUID], UUID]:
         """What a reader has whose last event this is, and from which id on that is all it has."""
         # The server may not have noticed yet that the reader's first connection is gone.
-        still = [subscription.had for subscription in self._listeners.get(owner_id, ())]
-        for had in (*(self._left.get(owner_id) or ()), *still):
+        readers = list(self._left.get(owner_id) or deque[Had]())
+        readers += [subscription.had for subscription in self._listeners.get(owner_id, ())]
+        for had in readers:
             if last in had:
                 return had.up_to(last)
         return {last}, look_back_from(last)

@@ -18,7 +18,11 @@ MAX_URL: Final = 2000
 _MAX_PORT: Final = 65_535
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
-_AUTHORITY = re.compile(r"[^/?#]*//([^/?#]*)")
+_BEGINNING = re.compile(
+    r"[a-z]+://(?:\[[0-9a-f:.]+\]|[^][:@/?#\\]+)(?::[0-9]{1,5})?(?:[/?#]|$)",
+    re.ASCII | re.IGNORECASE,
+)
+"""Scheme, host and port, and nothing that two readers of URLs could take for different things."""
 
 _NEVER: Final = tuple(
     map(
@@ -74,9 +78,10 @@ def read_target(url: str, *, sandbox: bool) -> Target:
         raise Invalid("url", "is not a URL such as https://shop.example/hooks") from error
     if parsed.scheme not in schemes or not parsed.raw_host:
         raise Invalid("url", f"must begin with {' or '.join(s + '://' for s in schemes)}")
-    authority = _AUTHORITY.match(url)
-    if parsed.userinfo or authority is None or "@" in authority[1]:
+    if parsed.userinfo:
         raise Invalid("url", "must not contain a user name or password")
+    if _BEGINNING.match(url) is None:
+        raise Invalid("url", "is not a URL such as https://shop.example/hooks")
     if parsed.fragment or "#" in url:
         raise Invalid("url", "must not have a fragment (the part from # on)")
     port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
