@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it brings no types
 import msgspec
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31

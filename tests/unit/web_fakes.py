@@ -288,8 +288,31 @@ def make_app(
 
 
 def make_client(app: App[Any], client: tuple[str, int] = ("192.0.2.1", 4321)) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, client=client)  # type: ignore[arg-type]  # ASGI's own types
+    transport = httpx.ASGITransport(app, client=client)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+AUTH = {"authorization": "Bearer tk_mer_good"}
+WRITE = AUTH | {"idempotency-key": "k-1"}
+BODY = {"amount": 3800}
+RAW_WRITE = [
+    (b"authorization", b"Bearer tk_mer_good"),
+    (b"idempotency-key", b"k-1"),
+    (b"content-type", b"application/json"),
+]
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is a whole problem of this kind; return its data."""
+    assert response.headers["content-type"] == "application/problem+json"
+    found = response.json()
+    assert (response.status_code, found["status"], found["code"]) == (status, status, code), found
+    assert found["type"] == f"/problems/{code}"
+    assert found["title"]
+    assert found["detail"]
+    assert found["request_id"] == response.headers["x-request-id"]
+    data: dict[str, Any] = found["data"]
+    return data
 
 
 class Wire:

@@ -1,0 +1,218 @@
+"""What the routes add of their own: codes told apart and drawn, frames, sign-up, key scopes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from web_fakes import MERCHANT
+
+from tandem.access import Principal
+from tandem.api.errors import ScopeMissing
+from tandem.api.operation import Body, Call, ListQuery, Method, operation
+from tandem.api.routes import codes, merchants, people, webhooks
+from tandem.codes import read_image
+from tandem.events import Event
+from tandem.kernel import Invalid, NotFound
+from tandem.merchants import Acceptance, CreateKey, Shop
+from tandem.people import CreatePerson, Limits, PersonTerms, SignUpClosed
+from tandem.settings import Settings
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+SHOP = Shop(
+    UUID(int=3), MERCHANT, "木兰咖啡", "Hangzhou", "CN", "5814", Acceptance(), "A" * 20, NOW
+)
+SETTINGS = Settings(public_url="https://pay.example")
+
+
+@dataclass
+class Asked:
+    """Stands for any use case: notes what it was asked, answers what the test wants."""
+
+    answer: Any = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def __call__(self, *arguments: Any) -> Any:  # noqa: ANN401 - stands for anything
+        self.asked.append(arguments)
+        return self.answer
+
+
+def call_of(kind: str | None = "merchant", **services: object) -> Call[Any]:
+    scopes = frozenset({"keys:write", "payments:read"})
+    caller = None
+    if kind is not None:
+        caller = Principal(kind, MERCHANT, UUID(int=9), None, scopes, "key")  # type: ignore[arg-type]  # one of three
+    return Call(SimpleNamespace(settings=SETTINGS, **services), caller, None, "r-1", "192.0.2.1")
+
+
+def shop_services() -> SimpleNamespace:
+    till = SimpleNamespace(shop_id=SHOP.id, code_token="B" * 20)
+    return SimpleNamespace(shop=Asked(SHOP), till=Asked(till))
+
+
+async def test_a_static_code_reads_back() -> None:
+    call = call_of(merchants=shop_services())
+    made: Any = await codes.get_shop_code.handler(call, shop_id=SHOP.id, query=codes.CodeQuery())
+    assert made.url == "https://pay.example/c/" + "A" * 20
+    read: Any = await codes.read_code.handler(call, body=codes.ReadCode(text=made.payload))
+    assert (read.kind, read.url, read.faults) == ("tandem", made.url, ())
+    till: Any = await codes.get_till_code.handler(
+        call, till_id=UUID(int=4), query=codes.CodeQuery(currency="EUR")
+    )
+    assert "5303978" in till.payload
+    with pytest.raises(Invalid):
+        await codes.get_shop_code.handler(
+            call, shop_id=SHOP.id, query=codes.CodeQuery(currency="XTS")
+        )
+
+
+async def test_an_orders_code_has_its_amount_and_can_be_drawn() -> None:
+    payment = SimpleNamespace(code_token="C" * 20, shop_id=SHOP.id, currency="CNY", amount=3800)
+    payments = SimpleNamespace(of_merchant=Asked(payment))
+    call = call_of(merchants=shop_services(), payments=payments)
+    made: Any = await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
+    assert "540538.00" in made.payload
+    png: Any = await codes.draw_payment_code_png.handler(
+        call, payment_id=UUID(int=2), query=codes.ScaleQuery()
+    )
+    assert read_image(png.content) == [made.payload]
+    svg: Any = await codes.draw_payment_code_svg.handler(
+        call, payment_id=UUID(int=2), query=codes.ScaleQuery(scale=2)
+    )
+    assert (svg.media_type, svg.content[:4]) == ("image/svg+xml", b"<svg")
+    payment.code_token = None
+    with pytest.raises(NotFound):
+        await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("281234567812345678", "pay_code"),
+        ("https://pay.example/c/x", "link"),
+        ("134567890123456789", "unknown"),
+        ("258888888888888888", "wallet_code"),
+        ("00020153039", "scheme"),
+        ("\x00", "unknown"),
+    ],
+)
+async def test_codes_are_told_apart(text: str, kind: str) -> None:
+    read: Any = await codes.read_code.handler(call_of(), body=codes.ReadCode(text=text))
+    assert read.kind == kind
+    assert msgspec.json.encode(read)
+
+
+def test_frames_are_one_event_each() -> None:
+    event = Event(MERCHANT, UUID(int=7), "payment.captured", UUID(int=2), '{"a":\n"b"}', NOW)
+    lines = webhooks.frame(event).split(b"\n")
+    assert lines[0] == b"id: evt_" + UUID(int=7).hex.encode()
+    assert lines[1] == b"event: payment.captured"
+    assert all(line.startswith(b"data: ") for line in lines[2:-2])
+    assert lines[-2:] == [b"", b""]
+    data = b"\n".join(line.removeprefix(b"data: ") for line in lines[2:-2])
+    assert msgspec.json.decode(data)["data"] == {"a": "b"}
+
+
+async def test_streams_resume_after_the_last_event() -> None:
+    subscribe = Asked(SimpleNamespace())
+    call = call_of(hub=SimpleNamespace(subscribe=subscribe))
+    await webhooks.stream_events.handler(call)
+    last = "evt_" + UUID(int=7).hex
+    await webhooks.stream_events.handler(msgspec.structs.replace(call, last_event_id=last))
+    assert subscribe.asked == [(MERCHANT, None), (MERCHANT, UUID(int=7))]
+    with pytest.raises(Invalid):
+        await webhooks.stream_events.handler(msgspec.structs.replace(call, last_event_id="7"))
+
+
+@pytest.mark.parametrize(
+    ("who", "kind", "open_"),
+    [("open", None, True), ("operator", None, False), ("operator", "person", False),
+     ("operator", "operator", True)],
+)  # fmt: skip
+async def test_who_may_sign_up(who: Any, kind: str | None, open_: bool) -> None:  # noqa: ANN401, FBT001 - a case
+    sign_up = Asked()
+    call = call_of(kind, people=SimpleNamespace(sign_up=sign_up))
+    call.services.settings = Settings(sign_up=who)
+    body = CreatePerson(handle="lin", name="Lin Wei")
+    if open_:
+        await people.sign_up.handler(call, body=body)
+        assert sign_up.asked == [("lin", "Lin Wei", "Phone", None)]
+    else:
+        with pytest.raises(SignUpClosed):
+            await people.sign_up.handler(call, body=body)
+
+
+async def test_limits_are_ones_own_or_the_operators() -> None:
+    terms = PersonTerms(MERCHANT, "lin", "Lin", "active", 2, {"EUR": Limits(5, 6)})
+    call = call_of("person", people=SimpleNamespace(terms=Asked(terms)))
+    shown: Any = await people.get_my_limits.handler(call)
+    by_code = {limits.currency: limits for limits in shown.data}
+    assert (by_code["EUR"].per_day, by_code["EUR"].own) == (6, True)
+    assert (by_code["CNY"].per_day, by_code["CNY"].own) == (SETTINGS.limit_per_day, False)
+
+
+async def test_a_key_gives_no_scope_that_it_does_not_have() -> None:
+    create_key = Asked()
+    call = call_of(merchants=SimpleNamespace(create_key=create_key))
+    await merchants.create_key.handler(call, body=CreateKey(name="x", scopes=["payments:read"]))
+    with pytest.raises(ScopeMissing):
+        await merchants.create_key.handler(
+            call, body=CreateKey(name="x", scopes=["payments:read", "refunds:write"])
+        )
+    assert len(create_key.asked) == 1
+
+
+async def _nothing(call: Call[Any], query: ListQuery) -> None: ...
+
+
+async def _takes_more(call: Call[Any], payment_id: UUID, more: int) -> None: ...
+
+
+async def _text_id(call: Call[Any], payment_id: str) -> None: ...
+
+
+class Loose(msgspec.Struct):
+    a: int
+
+
+async def _loose(call: Call[Any], body: Loose) -> None: ...
+
+
+async def _body(call: Call[Any], body: Body) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "handler", "changes"),
+    [
+        ("GET", "/things", _nothing, {}),
+        ("GET", "/v1/things/", _nothing, {}),
+        ("GET", "/v1/things/{payment_id}", _nothing, {}),
+        ("GET", "/v1/things/{payment_id}", _takes_more, {}),
+        ("GET", "/v1/things/{payment_id}", _text_id, {}),
+        ("GET", "/v1/things", _nothing, {"who": ()}),
+        ("GET", "/v1/things", _nothing, {"scope": None}),
+        ("GET", "/v1/things", _nothing, {"who": ("person",)}),
+        ("GET", "/v1/things", _nothing, {"idempotency": "required"}),
+        (
+            "POST",
+            "/v1/things",
+            _body,
+            {"who": ("anyone",), "scope": None, "idempotency": "optional"},
+        ),
+        ("GET", "/v1/things", _body, {}),
+        ("POST", "/v1/things", _loose, {}),
+    ],
+)
+def test_a_wrong_declaration_shows_at_once(
+    method: Method,
+    path: str,
+    handler: Callable[..., Awaitable[None]],
+    changes: dict[str, Any],
+) -> None:
+    declared: dict[str, Any] = {"who": ("merchant",), "scope": "payments:read"} | changes
+    with pytest.raises(AssertionError):
+        operation(method, path, tag="T", summary="s", **declared)(handler)

@@ -1,0 +1,179 @@
+"""The pages: what they show, what they escape, how they refuse; health and the lifespan."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import structlog
+from web_fakes import TOKEN, Services, make_app, make_client
+
+from tandem.api.problems import ROWS
+from tandem.payments import Landing
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+async def client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
+    async with make_client(make_app(services)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "words"),
+    [
+        ("/", "text/html", "run yourself"),
+        ("/docs", "text/html", "/v1/things/{payment_id}"),
+        ("/problems", "text/html", "insufficient_funds"),
+        ("/openapi.json", "application/json", '"openapi": "3.1.0"'),
+        ("/assets/tandem.css", "text/css", "prefers-color-scheme"),
+        ("/assets/mark.svg", "image/svg+xml", "<svg"),
+    ],
+)
+async def test_pages(client: httpx.AsyncClient, path: str, kind: str, words: str) -> None:
+    response = await client.get(path)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(kind)
+    assert words in response.text
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-request-id"]
+    assert "<script" not in response.text
+    assert "style=" not in response.text
+    head = await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.example.code)
+async def test_every_problem_has_its_page(client: httpx.AsyncClient, row: object) -> None:
+    code = row.example.code  # type: ignore[attr-defined]  # a Row; ids want an object
+    response = await client.get(f"/problems/{code}")
+    assert response.status_code == 200
+    assert code in response.text
+
+
+async def test_pages_refuse_as_the_api_does(client: httpx.AsyncClient) -> None:
+    for path in ("/nothing", "/docs/", "/problems/nothing", "/v1", "/c", "/%00"):
+        response = await client.get(path)
+        assert response.status_code == 404, path
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["request_id"] == response.headers["x-request-id"]
+    response = await client.post("/docs")
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"] == "GET, HEAD"
+
+
+async def test_a_code_of_an_order(client: httpx.AsyncClient, services: Services) -> None:
+    services.payments.known[TOKEN] = Landing(
+        "East Gate", "Blue Door", 123_456_789, "CNY", "created"
+    )
+    response = await client.get(f"/c/{TOKEN}")
+    assert response.status_code == 200
+    assert "East Gate" in response.text
+    assert "Blue Door" in response.text
+    assert (
+        "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567<small>.89 CNY" in response.text
+    )
+    assert "Open your wallet" in response.text
+    assert response.headers["x-robots-tag"] == "noindex, nofollow"
+    assert response.headers["cache-control"] == "no-store"
+    assert 'name="robots"' in response.text
+
+
+@pytest.mark.parametrize("status", ["captured", "expired", "declined", "cancelled", "refunded"])
+async def test_a_code_that_is_over(
+    client: httpx.AsyncClient, services: Services, status: str
+) -> None:
+    services.payments.known[TOKEN] = Landing("East Gate", "Blue Door", 500, "JPY", status)
+    text = (await client.get(f"/c/{TOKEN}")).text
+    assert "Open your wallet" not in text
+    assert "500<small> JPY" in text
+
+
+async def test_a_static_code(client: httpx.AsyncClient, services: Services) -> None:
+    services.payments.known[TOKEN] = Landing("Blue Door", "Blue Door", None, None, None)
+    text = (await client.get(f"/c/{TOKEN}")).text
+    assert "You type the amount" in text
+    assert text.count("Blue Door") == 1
+
+
+async def test_names_are_only_text(client: httpx.AsyncClient, services: Services) -> None:
+    name = "<script>alert(1)</script>\u202e&\x1b[31m\"'" + "x" * 500
+    services.payments.known[TOKEN] = Landing(name, name + "!", 1, "CNY", "created")
+    text = (await client.get(f"/c/{TOKEN}")).text
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    assert "x" * 101 not in text
+
+
+@pytest.mark.parametrize(
+    "token", ["B" * 20, "short", "A" * 33, "..%2f..%2fetc", "%00" * 20, "é" * 20]
+)
+async def test_unknown_codes_are_told_kindly(client: httpx.AsyncClient, token: str) -> None:
+    response = await client.get(f"/c/{token}")
+    assert response.status_code == 404
+    if "%2f" not in token:
+        assert "Nothing was paid" in response.text
+        assert response.headers["x-robots-tag"] == "noindex, nofollow"
+
+
+async def test_a_page_that_fails_shows_nothing(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    services.payments.known = None  # type: ignore[assignment]  # to make it fail
+    with structlog.testing.capture_logs() as logs:
+        response = await client.get(f"/c/{TOKEN}")
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+    assert [line["error"] for line in logs] == ["TypeError"]
+
+
+async def test_health(client: httpx.AsyncClient, services: Services) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "alive"}
+    assert (await client.get("/readyz")).json() == {
+        "status": "ready",
+        "database": "ok",
+        "journal": "ok",
+    }
+    services.pool.away = True
+    services.journal.running = False
+    with structlog.testing.capture_logs() as logs:
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json() == {"status": "not ready", "database": "away", "journal": "away"}
+    assert "hunter2" not in str(logs)
+    assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_the_lifespan_is_entered_and_left() -> None:
+    told = []
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        told.append("started")
+        yield
+        told.append("stopped")
+
+    app = make_app(Services(), lifespan=lifespan)
+    messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    sent = []
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    messages.put_nowait({"type": "lifespan.startup"})
+    messages.put_nowait({"type": "lifespan.shutdown"})
+    await app({"type": "lifespan"}, messages.get, send)
+    assert told == ["started", "stopped"]
+    assert [message["type"] for message in sent] == [  # type: ignore[index]  # dicts, by ASGI
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
