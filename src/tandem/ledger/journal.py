@@ -115,6 +115,11 @@ class Journal:
         self._listeners.append(listener)
 
     @property
+    def running(self) -> bool:
+        """Whether entries are being committed: false before the start, at the stop and after."""
+        return not self._stopping and self._committer is not None and not self._committer.done()
+
+    @property
     def waiting(self) -> int:
         """How many entries wait for the next group."""
         return len(self._queue)
