@@ -306,6 +306,7 @@ class OfNobody(Refused):
         (OfNobody(), 500, "internal_error"),
         (ConnectionResetError("hunter2"), 503, "database_unavailable"),
         (TimeoutError(), 503, "database_unavailable"),
+        (asyncpg.InterfaceError("connection is closed"), 503, "database_unavailable"),
         (asyncpg.AdminShutdownError("hunter2"), 503, "database_unavailable"),
         (asyncpg.TooManyConnectionsError("hunter2"), 503, "database_unavailable"),
         (asyncpg.UniqueViolationError("x\nDETAIL: hunter2"), 500, "internal_error"),

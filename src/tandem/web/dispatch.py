@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -260,7 +261,10 @@ class Dispatcher(Generic[S]):
     def _fault(self, error: Exception, request_id: str, scope: Scope) -> Refused:
         """Log what went wrong, and say no more than whether it is the database."""
         state = sqlstate(error)
-        away = isinstance(error, OSError) or (state is not None and state.startswith(_AWAY_STATES))
+        # An InterfaceError is asyncpg's word for a connection that was lost between statements.
+        away = isinstance(error, (OSError, asyncpg.InterfaceError)) or (
+            state is not None and state.startswith(_AWAY_STATES)
+        )
         log.error(
             "database away" if away else "request failed",
             request_id=request_id,
