@@ -20,7 +20,6 @@ MAX_PIXELS: Final = 25_000_000
 """More than a phone's camera makes; decoding takes up to 8 bytes for each."""
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
-_SYMBOLS = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128])
 # What Pillow's decoders raise on bytes that lie, and its warnings where warnings are errors.
 _DECODER_FAULTS = (
     OSError,
@@ -46,7 +45,11 @@ def read_image(data: bytes) -> list[str]:
     """
     if len(data) > MAX_BYTES:
         raise UnreadableImage(f"it has {len(data)} bytes, more than {MAX_BYTES}")
-    found = zxingcpp.read_barcodes(_grey(data), formats=_SYMBOLS, text_mode=zxingcpp.TextMode.Plain)
+    # Made here: an object of zxing-cpp that lives until the process ends is reported as a leak.
+    symbols = zxingcpp.BarcodeFormats(
+        [zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128]
+    )
+    found = zxingcpp.read_barcodes(_grey(data), formats=symbols, text_mode=zxingcpp.TextMode.Plain)
     return list(dict.fromkeys(barcode.text for barcode in found))
 
 

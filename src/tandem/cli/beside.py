@@ -1,0 +1,56 @@
+"""The database for short commands: the one that `tandem up` serves from, or one for a moment."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import asyncpg
+
+from tandem.app import Services, open_services
+from tandem.cli.errors import SchemaOld
+from tandem.cli.run import waiting
+from tandem.db.locate import default_data_folder, open_database
+from tandem.db.migrate import current, pending, upgrade
+from tandem.kernel import system_entropy
+from tandem.keyring import FileKeyRing, key_file
+from tandem.settings import Mode, Settings, read_settings
+
+
+@asynccontextmanager
+async def database(env: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+    """The URL of a migrated database. Raises a `DatabaseUnavailable`, `SchemaOld`."""
+    with waiting("Opening the database") as progress:
+        async with open_database(env or os.environ, progress=progress, share=True) as dsn:
+            todo = await pending(dsn)
+            if todo and await current(dsn) is not None:
+                raise SchemaOld(len(todo))
+            if todo:
+                await upgrade(dsn, progress)
+            progress("")
+            yield dsn
+
+
+@asynccontextmanager
+async def services() -> AsyncIterator[Services]:
+    """All use cases, on the database, without what runs in the background.
+
+    The mode is the installation's own, whatever TANDEM_MODE says: only its first start chooses.
+    """
+    settings = read_settings(os.environ)
+    async with database() as dsn:
+        keyring = FileKeyRing.open_or_create(
+            key_file(os.environ, default_data_folder(os.environ)), system_entropy
+        )
+        settings = replace(settings, mode=await _mode(dsn, settings))
+        async with open_services(dsn, settings, keyring, background=False) as opened:
+            yield opened
+
+
+async def _mode(dsn: str, settings: Settings) -> Mode:
+    connection = await asyncpg.connect(dsn)
+    try:
+        noted: Mode | None = await connection.fetchval("SELECT mode FROM installation")
+    finally:
+        await connection.close()
+    return noted or settings.mode

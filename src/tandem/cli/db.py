@@ -1,0 +1,108 @@
+"""`tandem db`: look after the database."""
+
+import os
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+from cyclopts import App
+
+from tandem.cli.run import run, waiting
+from tandem.cli.show import done, facts, say
+from tandem.db.locate import default_data_folder, describe, open_database
+from tandem.db.migrate import current, pending
+from tandem.db.migrate import upgrade as migrate
+
+app = App(name="db", help="Look after the database.", help_format="markdown")
+
+
+@app.command
+def upgrade() -> None:
+    """Bring the schema up to date.
+
+    `tandem up` does it too, at each start; of several at once one does and the others wait. With
+    nothing to do it changes nothing.
+
+    Example: `tandem db upgrade`
+    """
+    applied = run(_upgrade())
+    if applied:
+        done(f"Brought up to date by {len(applied)}: {', '.join(applied)}.")
+    else:
+        done("The schema is up to date.")
+
+
+async def _upgrade() -> tuple[str, ...]:
+    with waiting("Opening the database") as progress:
+        async with open_database(os.environ, progress=progress, share=True) as dsn:
+            progress("Bringing the schema up to date")
+            return await migrate(dsn, progress)
+
+
+@app.command
+def status() -> None:
+    """Say where the database is, what runs it, and whether its schema is up to date.
+
+    Starts the embedded server for a moment if none runs.
+
+    Example: `tandem db status`
+    """
+    found, waits = run(_status())
+    facts(found)
+    if waits:
+        say(f"{waits} to come. Bring it up to date: tandem db upgrade")
+    else:
+        done("The schema is up to date.")
+
+
+async def _status() -> tuple[dict[str, str], str]:
+    given = os.environ.get("TANDEM_DATABASE_URL", "")
+    with waiting("Opening the database") as progress:
+        async with open_database(os.environ, progress=progress, share=True) as dsn:
+            schema, todo = await current(dsn), await pending(dsn)
+            server = await _server(dsn)
+    where = describe(given) if given else f"embedded, in {default_data_folder(os.environ)}"
+    found = {"Database": where, "PostgreSQL": server, "Schema": schema or "none yet"}
+    return found, ", ".join(todo)
+
+
+async def _server(dsn: str) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        version: str = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    return version
+
+
+@app.command
+def url() -> None:
+    """Print the database's URL, for psql and other programs.
+
+    A password in TANDEM_DATABASE_URL is left out: give it to psql by PGPASSWORD or ~/.pgpass. The
+    embedded database has none, and answers while `tandem up` runs.
+
+    Example: `psql "$(tandem db url)"`
+    """
+    say(run(_url()))
+
+
+async def _url() -> str:
+    given = os.environ.get("TANDEM_DATABASE_URL", "")
+    if given:
+        return without_password(given)
+    with waiting("Opening the database") as progress:
+        async with open_database(os.environ, progress=progress, share=True) as dsn:
+            return dsn
+
+
+def without_password(given: str) -> str:
+    """A database URL that may be shown. Raises `DatabaseUrlInvalid`."""
+    describe(given)
+    parts = urlsplit(given)
+    credentials, at, host = parts.netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    query = "&".join(
+        option for option in parts.query.split("&") if not option.lower().startswith("password=")
+    )
+    shown = parts._replace(netloc=f"{quote(user, safe='%')}{at}{host}", query=query)
+    return urlunsplit(shown)

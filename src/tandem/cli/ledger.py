@@ -1,0 +1,248 @@
+"""`tandem ledger`: read and verify the books."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import asyncpg
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from rich.text import Text
+
+from tandem.cli.beside import database
+from tandem.cli.errors import BooksDiffer
+from tandem.cli.run import run, waiting
+from tandem.cli.show import cells, console, done, money, say, show, table
+from tandem.db import Connection
+from tandem.kernel import (
+    Currency,
+    Invalid,
+    NotFound,
+    currency,
+    currency_by_number,
+    entry_of,
+    format_amount,
+    read_id,
+    show_id,
+)
+from tandem.ledger import (
+    AccountCode,
+    Difference,
+    Statement,
+    TransferCode,
+    TransferKind,
+    TransferRow,
+    TrialLine,
+    bank,
+    entry_transfers,
+    fees,
+    merchant,
+    person,
+)
+from tandem.ledger import statement as read_statement
+from tandem.ledger import trial_balance as read_trial_balance
+from tandem.ledger import verify as verify_books
+
+T = TypeVar("T")
+
+app = App(name="ledger", help="Read and verify the books.", help_format="markdown")
+
+
+@app.command
+def verify() -> None:
+    """Recompute every balance from the transfers and say what differs.
+
+    Reads one snapshot, so that it can run while payments are made. Exit status 1 if anything
+    differs.
+
+    Example: `tandem ledger verify`
+    """
+    run(_verify())
+
+
+async def _verify() -> None:
+    async with database() as dsn:
+        await verify_database(dsn)
+
+
+async def verify_database(dsn: str) -> None:
+    """Verify a database's books and say how they are. Raises `BooksDiffer`."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        with waiting("Verifying the books") as progress:
+
+            def tell(ready: int, steps: int) -> None:
+                progress(f"Verifying the books: {ready} of {steps} checks done")
+
+            found, accounts, transfers = await verify_books(connection, tell)
+    finally:
+        await connection.close()
+    if found:
+        _differences(found)
+        raise BooksDiffer(len(found))
+    done(f"The books are right: {accounts} accounts, {transfers} transfers, nothing differs.")
+
+
+def _differences(found: list[Difference]) -> None:
+    made = table("What", "Id", "Stands", "Should be")
+    for difference in found:
+        made.add_row(*cells(difference.kind, difference.id, difference.stands, difference.should))
+    show(made)
+
+
+@app.command
+def trial_balance() -> None:
+    """Show the totals of every kind of account. In each currency they sum to zero.
+
+    Example: `tandem ledger trial-balance`
+    """
+    lines = run(_read(read_trial_balance))
+    if not lines:
+        say("Nothing is booked yet.")
+    trial_table(lines)
+
+
+def trial_table(lines: list[TrialLine]) -> None:
+    """Print a trial balance: a table for each currency, with its sum."""
+    for number in sorted({line.ledger for line in lines}):
+        unit = currency_by_number(number)
+        made = table("Account", "How many", "Debits", "Credits", "Balance", right=_NUMBERS)
+        made.title = f"Trial balance in {unit.code}"
+        made.title_justify, made.show_footer = "left", True
+        mine = [line for line in lines if line.ledger == number]
+        for line in mine:
+            made.add_row(
+                *cells(
+                    AccountCode(line.code).name.lower(),
+                    line.accounts,
+                    format_amount(line.debits, unit),
+                    format_amount(line.credits, unit),
+                    format_amount(line.credits - line.debits, unit),
+                )
+            )
+        debits, credited = sum(x.debits for x in mine), sum(x.credits for x in mine)
+        made.columns[0].footer = "Sum"
+        for column, total in zip(made.columns[4:], [credited - debits], strict=True):
+            column.footer = format_amount(total, unit)
+        show(made)
+
+
+async def _read(question: Callable[[Connection], Awaitable[T]]) -> T:
+    """Ask the database one thing."""
+    async with database() as dsn:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+
+_NUMBERS = ("How many", "Debits", "Credits", "Balance", "Change", "Amount", "Number")
+
+
+@app.command
+def statement(
+    account: str,
+    /,
+    *,
+    unit: Annotated[str, Parameter(name="--currency")] = "CNY",
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=1000))] = 20,
+) -> None:
+    """Show an account's movements, newest first, with the balance after each.
+
+    Example: `tandem ledger statement ppl_0199f0a4c0de70008000000000000001 --currency CNY`
+
+    Parameters
+    ----------
+    account
+        A person (ppl_…), a merchant (mer_…), an account (acc_…), or `bank` or `fees`.
+    unit
+        The currency of a person's, a merchant's or our own account.
+    limit
+        The most movements to show.
+    """
+    account_id = _account_id(account, currency(unit))
+    lines = run(_read(lambda connection: read_statement(connection, account_id, None, limit)))
+    if not lines:
+        say("Nothing was booked on this account.")
+        return
+    ledger = currency_by_number(lines[0].transfer.ledger)
+    made = table("Number", "Change", "Balance", "What", "Entry", right=_NUMBERS)
+    for line in lines:
+        made.add_row(*_statement_cells(line, ledger))
+    show(made)
+
+
+def _statement_cells(line: Statement, ledger: Currency) -> list[Text]:
+    transfer = line.transfer
+    change = f"{'+' if line.change > 0 else ''}{format_amount(line.change, ledger)}"
+    what = _what(transfer)
+    if not line.change:
+        what = f"{what} of {money(transfer.amount, ledger)}"
+    entry = show_id("ent", entry_of(transfer.id))
+    return cells(line.number, change, format_amount(line.balance, ledger), what, entry)
+
+
+def _account_id(account: str, unit: Currency) -> UUID:
+    if account in {"bank", "fees"}:
+        return (bank if account == "bank" else fees)(unit).id
+    if account.startswith("ppl_"):
+        return person(read_id("ppl", account, "account"), unit).id
+    if account.startswith("mer_"):
+        return merchant(read_id("mer", account, "account"), unit).id
+    if account.startswith("acc_"):
+        return read_id("acc", account, "account")
+    raise Invalid("account", "give a person (ppl_…), a merchant (mer_…), acc_…, bank or fees")
+
+
+def _what(transfer: TransferRow) -> str:
+    kind = TransferKind(transfer.kind)
+    name = TransferCode(transfer.code).name.lower().replace("_", "-")
+    return name if kind is TransferKind.POSTED else f"{name} ({kind.name.lower()})"
+
+
+@app.command
+def entry(entry_id: Annotated[str, Parameter(name="entry")], /) -> None:
+    """Show a journal entry: its transfers, all of which were booked or none.
+
+    Example: `tandem ledger entry ent_0199f0a4c0de70008000000000000100`
+
+    Parameters
+    ----------
+    entry_id
+        An entry (ent_…) or one of its transfers (trf_…).
+    """
+    prefix = "trf" if entry_id.startswith("trf_") else "ent"
+    wanted = entry_of(read_id(prefix, entry_id, "entry"))
+    rows, names = run(_read(lambda connection: _entry(connection, wanted)))
+    if not rows:
+        raise NotFound("entry", entry_id)
+    out = console()
+    out.print(f"Booked {rows[0].created_at:%Y-%m-%d %H:%M:%S} UTC", soft_wrap=True)
+    made = table("What", "Amount", "Debit", "Credit", right=_NUMBERS)
+    for row in rows:
+        made.add_row(
+            *cells(
+                _what(row),
+                money(row.amount, currency_by_number(row.ledger)),
+                names[row.debit_account_id],
+                names[row.credit_account_id],
+            )
+        )
+    show(made)
+
+
+async def _entry(connection: Connection, wanted: UUID) -> tuple[list[TransferRow], dict[UUID, str]]:
+    rows = await entry_transfers(connection, wanted)
+    ids = {account for row in rows for account in (row.debit_account_id, row.credit_account_id)}
+    found = await connection.fetch(
+        "SELECT id, code, owner_id FROM accounts WHERE id = ANY($1)", list(ids)
+    )
+    return rows, {row["id"]: _account_name(row["code"], row["owner_id"]) for row in found}
+
+
+def _account_name(code: int, owner_id: UUID) -> str:
+    kind = AccountCode(code)
+    prefix = {AccountCode.PERSON: "ppl", AccountCode.MERCHANT: "mer"}.get(kind)
+    name = kind.name.lower()
+    return name if prefix is None else f"{name} {show_id(prefix, owner_id)}"

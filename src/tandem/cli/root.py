@@ -1,0 +1,94 @@
+"""The tree of commands, and what every command has in common: how it ends and how it refuses.
+
+Commands are imported when they are used (`tandem codes` needs no database), so each is named here
+with the sentence that `tandem --help` shows; a test compares it with the command's own.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from cyclopts import App, CycloptsError
+
+from tandem import __version__
+from tandem.cli.run import Interrupted
+from tandem.cli.show import complain
+from tandem.kernel import Invalid, Refused
+
+OK: Final = 0
+REFUSED: Final = 1
+MISUSED: Final = 2
+
+_HELP: Final = """\
+Mobile payments that you can run yourself.
+
+`tandem demo` shows what it does; `tandem up` serves it. `tandem COMMAND --help` teaches the rest.
+"""
+
+app = App(
+    name="tandem",
+    help=_HELP,
+    help_format="markdown",
+    version=__version__,
+    version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
+)
+
+COMMANDS: Final = {
+    "up": ("tandem.cli.up:up", "Serve Tandem: the database, the API and its pages."),
+    "demo": ("tandem.cli.demo:demo", "Watch people and shops pay each other over real HTTP."),
+    "db": ("tandem.cli.db:app", "Look after the database."),
+    "ledger": ("tandem.cli.ledger:app", "Read and verify the books."),
+    "codes": ("tandem.cli.codes:app", "Read, draw and make QR and pay codes."),
+    "operator": ("tandem.cli.operator:app", "Do by hand what an operator does."),
+    "api": ("tandem.cli.api:app", "Print the references of the API."),
+    "help-reference": ("tandem.cli.api:help_reference", "Print the reference of the command line."),
+}
+"""Where each command is, and the sentence about it."""
+
+for _name, (_path, _sentence) in COMMANDS.items():
+    app.command(_path, name=_name, help=_sentence)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and end the process: 0 done, 1 refused, 2 misused, 130 interrupted."""
+    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run a command. Returns the exit status; no refusal and no misuse leaves as an exception."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file, unless somebody replaced it
+    try:
+        status = app(
+            arguments or ["--help"],
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+    except (CycloptsError, Refused) as error:
+        return _refuse(error)
+    except Interrupted as interrupted:
+        return 128 + interrupted.number
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read us has seen enough (`tandem … | head`). Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return status if isinstance(status, int) else OK
+
+
+def _refuse(error: CycloptsError | Refused) -> int:
+    if isinstance(error, CycloptsError):
+        error.verbose = False
+        complain(f"{error} See: {_help_of(error)}")
+        return MISUSED
+    complain(error.sentence())
+    return MISUSED if isinstance(error, Invalid) else REFUSED
+
+
+def _help_of(error: CycloptsError) -> str:
+    return " ".join(["tandem", *(error.command_chain or ()), "--help"])

@@ -1,0 +1,84 @@
+"""How things are printed: plain words, amounts as people write them, nothing that moves the cursor.
+
+What came from outside (names, messages, codes) may hold terminal escapes or turn the line around;
+`printable` shows such characters as escapes. Nothing is read as markup.
+"""
+
+import sys
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tandem.kernel import Currency, format_amount
+
+JADE: Final = "#0E8F6E"
+EMBER: Final = "#D9542B"
+AMBER: Final = "#C98A0B"
+FAINT: Final = "dim"
+
+
+def console() -> Console:
+    """Standard output, in colour if it is a terminal (and NO_COLOR is not set)."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def printable(text: object) -> str:
+    """The text with everything that cannot be printed as an escape, on one line."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(text))
+
+
+def money(minor: int, unit: Currency) -> str:
+    """`38.00 CNY`."""
+    return f"{format_amount(minor, unit)} {unit.code}"
+
+
+def complain(sentence: str) -> None:
+    """A refusal, on standard error."""
+    out = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    out.print(Text("✗ ", style=EMBER) + Text(printable(sentence)), soft_wrap=True)
+
+
+def done(sentence: str) -> None:
+    """That it worked, on standard output."""
+    console().print(Text("✓ ", style=JADE) + Text(printable(sentence)), soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """A line of plain text."""
+    console().print(Text(text), soft_wrap=True)
+
+
+def facts(pairs: dict[str, str], *, indent: int = 0) -> None:
+    """Names and values below each other. Values are never cut or broken."""
+    width = max(map(len, pairs), default=0)
+    out = console()
+    for name, value in pairs.items():
+        line = Text(" " * indent + name.ljust(width) + "  ", style=FAINT)
+        out.print(line + Text(printable(value), style="default"), soft_wrap=True)
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """A calm table; the columns named in `right` hold numbers. Nothing in it is cut."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style=FAINT, show_edge=False)
+    for column in columns:
+        if column in right:
+            made.add_column(column, justify="right", no_wrap=True)
+        else:
+            made.add_column(column, overflow="fold")
+    return made
+
+
+def show(made: Table) -> None:
+    """Print a table: as wide as it needs to be where nobody looks at it."""
+    out = console()
+    if not sys.stdout.isatty():
+        out.width = max(out.width, out.measure(made).maximum)
+    out.print(made)
+
+
+def cells(*values: object) -> list[Text]:
+    """A row's cells, safe to print."""
+    return [Text(printable(value)) for value in values]

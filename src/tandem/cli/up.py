@@ -1,0 +1,87 @@
+"""`tandem up`: serve."""
+
+import contextlib
+import os
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tandem import __version__
+from tandem.cli.run import Interrupted, run, waiting
+from tandem.cli.show import complain, facts, say
+from tandem.db.locate import describe
+from tandem.serve import Logs, Options, Server, serving
+from tandem.serve.logs import Level
+
+Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+_LOOPBACK = ("127.", "localhost", "::1")
+
+
+def up(
+    *,
+    host: str = "127.0.0.1",
+    port: Port = 8080,
+    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 1,
+    sandbox: Annotated[bool, Parameter(negative=())] = False,
+    log_level: Level = "info",
+) -> int:
+    """Serve Tandem: the database, the API and its pages.
+
+    Starts the embedded database in the data folder (or uses the one that TANDEM_DATABASE_URL
+    names), brings its schema up to date, and answers requests until Ctrl-C. The very first start
+    prints the operator's key, once. Logs go to standard error: lines in a terminal, else JSON.
+
+    Example: `tandem up --port 8080 --sandbox`
+
+    Parameters
+    ----------
+    host
+        The address to listen on. The default is reachable from this machine only; put a proxy
+        with TLS in front to serve others, and set TANDEM_PUBLIC_URL to its https address.
+    port
+        The port to listen on; 0 takes any free one.
+    workers
+        How many processes answer requests. About one for each core.
+    sandbox
+        Play money, a clock that can be advanced, a buyer who pays by rule. The same as
+        TANDEM_MODE=sandbox; a database stays what it was made as.
+    log_level
+        How much to log.
+    """
+    environment = dict(os.environ)
+    if sandbox:
+        environment["TANDEM_MODE"] = "sandbox"
+    options = Options(host=host, port=port, workers=workers, logs=Logs.of_this_process(log_level))
+    try:
+        run(_up(options, environment), logs=options.logs)
+    except Interrupted:
+        return 0  # being told to stop is how this ends well
+    return 0
+
+
+async def _up(options: Options, environment: dict[str, str]) -> None:
+    with contextlib.ExitStack() as spinner:
+        progress = spinner.enter_context(waiting())
+        async with serving(options, environment, progress) as server:
+            spinner.close()
+            _introduce(server, options, environment)
+            await server.wait()
+
+
+def _introduce(server: Server, options: Options, environment: dict[str, str]) -> None:
+    given = environment.get("TANDEM_DATABASE_URL", "")
+    say(f"tandem {__version__} ({server.settings.mode}) is up.")
+    pairs = {"API": server.url, "Docs": f"{server.url}/docs", "Data": str(server.data)}
+    if given:
+        pairs["Database"] = describe(given)
+    if server.new_key is not None:
+        pairs["Operator key"] = server.new_key
+    facts(pairs, indent=2)
+    if server.new_key is not None:
+        say("The operator's key is shown this once; keep it. `tandem operator key add` makes more.")
+    if not options.host.startswith(_LOOPBACK) and "TANDEM_PUBLIC_URL" not in environment:
+        complain(
+            "TANDEM_PUBLIC_URL is not set: the codes that shops show lead to this machine only. "
+            "Set it to the https address where people's phones reach this Tandem."
+        )

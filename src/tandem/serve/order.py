@@ -1,0 +1,19 @@
+"""What a parent tells a worker, and what the worker answers when it listens."""
+
+from typing import Final
+
+import msgspec
+
+from tandem.serve.logs import Logs
+
+READY: Final = b"ready\n"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The database, the settings (TANDEM_…), the key file, the descriptor of the socket."""
+
+    dsn: str
+    environment: dict[str, str]
+    key_file: str
+    socket: int
+    logs: Logs

@@ -1,0 +1,295 @@
+"""The parent: owns the database, binds the port, keeps workers running, stops everything in order.
+
+Workers are started first and given their orders when the database is ready, so that they import
+what they need in the meantime.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from tandem.app import open_services
+from tandem.db import work
+from tandem.db.errors import DatabaseUnavailable
+from tandem.db.locate import default_data_folder, open_database
+from tandem.kernel import Refused, system_entropy
+from tandem.keyring import FileKeyRing, key_file
+from tandem.ledger import OPERATOR_ID
+from tandem.serve.errors import WorkersFailed
+from tandem.serve.http import DRAIN_SECONDS
+from tandem.serve.listen import open_sockets
+from tandem.serve.logs import Logs
+from tandem.serve.order import READY, Order
+from tandem.settings import Settings, read_settings
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[str], None]
+
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
+HEALTHY_SECONDS: Final = 30.0
+"""A worker that ran this long is replaced without a pause when it dies."""
+STARTS: Final = 3
+"""After how many deaths before the first readiness the parent gives up."""
+STOP_SECONDS: Final = DRAIN_SECONDS + 10
+"""How long a worker may take to stop before it is killed."""
+_OURS: Final = "TANDEM_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to serve. `port` 0 takes any free one.
+
+    `operator_key` makes one in any case, not only if there was never one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    logs: Logs = field(default_factory=lambda: Logs(json=True))
+    operator_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running installation: workers are ready. `new_key` is the operator's key, if one was made.
+
+    `data` is the data folder (with another database, only the keys are there).
+    """
+
+    url: str
+    dsn: str
+    data: Path
+    settings: Settings
+    new_key: str | None
+    workers: "Workers"
+    failed: "asyncio.Future[Refused]"
+
+    async def wait(self) -> None:
+        """Wait for ever, or until it cannot go on: raises a `Refused` then."""
+        raise await asyncio.shield(self.failed)
+
+
+@asynccontextmanager
+async def serving(
+    options: Options, environment: Mapping[str, str], progress: Progress = lambda _: None
+) -> AsyncIterator[Server]:
+    """Serve for as long as the block lasts.
+
+    `environment` is what Tandem goes by (TANDEM_…, HOME); `progress` is told what is waited for.
+    Raises `Invalid` for settings, `ServeRefused`, a `DatabaseUnavailable`, a `KeyRingRefused`,
+    `ModeMismatch`.
+    """
+    read_settings(environment)  # a mistake in it is told before anything is started
+    failed: asyncio.Future[Refused] = asyncio.get_running_loop().create_future()
+
+    def fail(refused: Refused) -> None:
+        if not failed.done():
+            failed.set_result(refused)
+
+    def lost(error: DatabaseUnavailable) -> None:
+        fail(error)
+
+    async with AsyncExitStack() as stack:
+        sockets = await open_sockets(options.host, options.port, options.workers)
+        for sock in sockets:
+            stack.callback(sock.close)
+        url = _url(options.host, sockets[0])
+        environment = {"TANDEM_PUBLIC_URL": url, **environment}
+        settings = read_settings(environment)
+        data = default_data_folder(environment)
+        workers = Workers(sockets, fail)
+        workers.start()  # they import while the database starts
+        stack.push_async_callback(workers.stop)
+        progress("Starting the database")
+        dsn = await stack.enter_async_context(
+            open_database(environment, progress=progress, on_failure=lost)
+        )
+        stack.push_async_callback(workers.stop)  # before the database stops
+        progress("Bringing the schema up to date")
+        await _migrate(dsn, progress)
+        keys = key_file(environment, data)
+        keyring = FileKeyRing.open_or_create(keys, system_entropy)
+        new_key = await _operator_key(dsn, settings, keyring, always=options.operator_key)
+        workers.order.set_result(Order(dsn, _settings_of(environment), str(keys), -1, options.logs))
+        progress("Starting to answer requests")
+        await _up(workers, failed)
+        yield Server(url, dsn, data, settings, new_key, workers, failed)
+
+
+async def _migrate(dsn: str, progress: Progress) -> None:
+    from tandem.db.migrate import upgrade  # noqa: PLC0415 - workers import this room too, never migrate, and start in half the time without
+
+    await upgrade(dsn, progress)
+
+
+async def _up(workers: "Workers", failed: asyncio.Future[Refused]) -> None:
+    """Wait until all are ready. Raises what `failed` is told before that."""
+    ready = asyncio.create_task(workers.ready.wait())
+    waiting: list[asyncio.Future[Any]] = [ready, failed]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ready.cancel()
+    if failed.done():
+        raise failed.result()
+
+
+def _url(host: str, sock: socket.socket) -> str:
+    port: int = sock.getsockname()[1]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _settings_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a worker reads its settings from: not where the database is, which it is told."""
+    names = {f"{_OURS}{name.upper()}" for name in Settings.__annotations__}
+    return {name: environment[name] for name in names if name in environment}
+
+
+async def _operator_key(
+    dsn: str, settings: Settings, keyring: FileKeyRing, *, always: bool
+) -> str | None:
+    """The operator's first key, made if there was never one. Also sees that the mode is right."""
+    async with (
+        open_services(dsn, settings, keyring, background=False) as services,
+        work(services.pool) as connection,
+    ):
+        # Of several machines that start at once one makes it.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('first operator key'))")
+        if not always and await services.access.keys_of(connection, OPERATOR_ID, None, 1):
+            return None
+        made = await services.access.create(
+            connection,
+            kind="operator",
+            owner_id=OPERATOR_ID,
+            name="first key",
+            scopes=["operator"],
+        )
+        return made.secret
+
+
+class Workers:
+    """Keeps one worker running for each socket, from `start` to `stop`.
+
+    They are idle until `order` is set; its socket is each one's own. `fail` is told if they cannot
+    be brought up.
+    """
+
+    def __init__(self, sockets: list[socket.socket], fail: Callable[[Refused], None]) -> None:
+        self.ready = asyncio.Event()
+        self.order: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
+        self._sockets = sockets
+        self._fail = fail
+        self._running: dict[int, asyncio.subprocess.Process] = {}
+        self._up: set[int] = set()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers that run now."""
+        return [process.pid for process in self._running.values() if process.returncode is None]
+
+    def start(self) -> None:
+        """Start them."""
+        self._keepers = [
+            asyncio.create_task(self._keep(index), name=f"worker {index}")
+            for index in range(len(self._sockets))
+        ]
+
+    async def stop(self) -> None:
+        """Ask all to stop, wait, and kill those that do not. Cancelled, it kills at once.
+
+        Harmless if they have stopped.
+        """
+        self._stopping = True
+        self._signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._ended()
+        except TimeoutError:
+            log.warning("workers_killed", pids=self.pids)
+        finally:
+            self._signal(signal.SIGKILL)
+            for keeper in self._keepers:
+                keeper.cancel()
+            await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    async def _ended(self) -> None:
+        await asyncio.gather(*(process.wait() for process in self._running.values()))
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._running.values():
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(number)
+
+    async def _keep(self, index: int) -> None:
+        """Start the worker of one socket, and again whenever it ends."""
+        loop = asyncio.get_running_loop()
+        pauses = deaths = 0
+        while not self._closing():
+            began = loop.time()
+            process = await self._start(index)
+            if await self._until_ready(process):
+                self._up.add(index)
+                log.info("worker_ready", worker=index, pid=process.pid)
+                if len(self._up) == len(self._sockets):
+                    self.ready.set()
+            status = await process.wait()
+            if self._closing():
+                return
+            log.error("worker_ended", worker=index, pid=process.pid, status=status)
+            deaths += 1
+            if index not in self._up and deaths >= STARTS:
+                self._fail(WorkersFailed(status))
+                return
+            pauses = 0 if loop.time() - began > HEALTHY_SECONDS else pauses
+            pause = min(FIRST_PAUSE_SECONDS * 2**pauses, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause if pauses else 0)
+            pauses += 1
+
+    def _closing(self) -> bool:
+        return self._stopping
+
+    async def _start(self, index: int) -> asyncio.subprocess.Process:
+        descriptor = self._sockets[index].fileno()
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(_OURS)}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # nothing is imported from the folder that we happen to stand in
+            "-m",
+            "tandem.serve.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=kept,
+            pass_fds=(descriptor,),
+            start_new_session=True,  # Ctrl-C in the terminal is ours alone
+        )
+        self._running[index] = process
+        return process
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> bool:
+        """Give the worker its order and wait until it listens; False if it ends before."""
+        assert process.stdin is not None, "it was started with pipes"
+        assert process.stdout is not None, "as above"
+        order = await asyncio.shield(self.order)
+        index = next(at for at, running in self._running.items() if running is process)
+        mine = msgspec.structs.replace(order, socket=self._sockets[index].fileno())
+        with contextlib.suppress(OSError):  # it ended: its status tells
+            process.stdin.write(msgspec.json.encode(mine) + b"\n")
+            await process.stdin.drain()
+        return await process.stdout.readline() == READY
