@@ -23,7 +23,6 @@ import asyncpg
 
 from tandem.db import Connection
 from tandem.ledger import AccountKey, Difference, verify
-from tandem.ledger.model import new_account
 
 ANSWER_WAIT_S: Final = 0.03
 """How long the proxy waits for an answer that it swallows: not every message has one."""
@@ -216,16 +215,3 @@ async def balances(url: str, *keys: AccountKey) -> list[int]:
         )
     found: dict[UUID, int] = {row[0]: row[1] for row in rows}
     return [found.get(key.id, 0) for key in keys]
-
-
-async def open_account(connection: Connection, key: AccountKey, overdraft: int) -> None:
-    """Open an account with an overdraft, as the rooms above the ledger do."""
-    now = await connection.fetchval("SELECT now()")
-    row = new_account(key, now, now.date())
-    await connection.execute(
-        "INSERT INTO accounts (id, owner_id, ledger, code, flags, overdraft, terms, "
-        "debits_pending, debits_posted, credits_pending, credits_posted, transfers, spent_day, "
-        "spent, created_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, 0, 0, $7, 0, $8)",
-        *(row.id, row.owner_id, row.ledger, int(row.code), row.flags, overdraft, row.spent_day),
-        row.created_at,
-    )

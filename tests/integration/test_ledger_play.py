@@ -7,13 +7,21 @@ from typing import Any, Final
 from uuid import UUID
 
 import hypothesis
-from faults import differences, open_account, owner_of
+from faults import differences, owner_of
 from hypothesis.stateful import run_state_machine_as_test
 
 from ledger_play import Play
 from moves import NOON, Move, journal_on
 from tandem.kernel import Refused
-from tandem.ledger import ACCOUNTS, TRANSFERS, Account, AccountKey, Outcome, TransferRow
+from tandem.ledger import (
+    ACCOUNTS,
+    TRANSFERS,
+    Account,
+    AccountKey,
+    Outcome,
+    TransferRow,
+    set_overdraft,
+)
 
 
 class SetClock:
@@ -38,7 +46,7 @@ class OnPostgres:
     def open(self, key: AccountKey, overdraft: int) -> None:
         async def insert() -> None:
             async with owner_of(self.url) as connection:
-                await open_account(connection, key, overdraft)
+                await set_overdraft(connection, key, overdraft, self.clock.now())
 
         self.runner.run(insert())
 
