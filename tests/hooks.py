@@ -1,10 +1,9 @@
 """What the tests of webhooks and live updates share: a house with a merchant, a receiver."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +11,21 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+import pytest
 
 from moves import journal_on
 from tandem.db import Pool, open_pool
-from tandem.events import Endpoint, Webhooks, announce
+from tandem.events import (
+    CreateEndpoint,
+    Dispatcher,
+    Endpoint,
+    NewEndpoint,
+    Sender,
+    Webhooks,
+    announce,
+)
 from tandem.events.send import Resolve, resolve
-from tandem.kernel import Ids, ManualClock, system_entropy
+from tandem.kernel import Ids, ManualClock, read_id, system_entropy
 from tandem.keyring import FileKeyRing
 from tandem.ledger import Decision, Journal, Touches, View
 from tandem.settings import Settings
@@ -202,7 +210,7 @@ class Receiver:
         finally:
             self.open.discard(task)
             writer.close()
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 await writer.wait_closed()
 
     async def _answer(self, request: Request) -> bytes:
@@ -224,3 +232,63 @@ async def receiver(**options: Any) -> AsyncIterator[Receiver]:  # noqa: ANN401 -
         for task in made.open:
             task.cancel()
         await asyncio.gather(*made.open, return_exceptions=True)
+
+
+async def endpoint(shop: House, url: str, *types: str) -> NewEndpoint:
+    """A new endpoint of the house's merchant."""
+    new = CreateEndpoint(url=url, types=types)
+    outcome = await shop.webhooks().create(shop.merchant_id, new, None)
+    return msgspec.json.decode(outcome.body, type=NewEndpoint)
+
+
+@asynccontextmanager
+async def dispatching(shop: House, sender: Sender | None = None) -> AsyncIterator[Dispatcher]:
+    """A dispatcher that is led by hand. No jitter, so that gaps are exact."""
+    made = Dispatcher(
+        shop.pool, shop.clock, shop.keyring, shop.settings, entropy=bytes, sender=sender
+    )
+    async with made._sender:
+        yield made
+
+
+async def settle(dispatcher: Dispatcher) -> None:
+    """Send until nothing is due."""
+    while await dispatcher.round() or dispatcher._tasks:
+        await asyncio.gather(*dispatcher._tasks)
+
+
+@asynccontextmanager
+async def running(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    """The dispatcher runs by itself meanwhile."""
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(what: str, true: object, within: float = 5.0) -> None:
+    """Wait until something is true; fail if it does not come true."""
+    assert callable(true)
+    try:
+        async with asyncio.timeout(within):
+            while not true():  # noqa: ASYNC110 - what we wait for happens elsewhere
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"never: {what}")
+
+
+async def deliveries(shop: House, made: NewEndpoint) -> list[tuple[str, int, int | None]]:
+    """Status, attempts and last HTTP status, oldest first."""
+    endpoint_id = read_id("whe", made.id)
+    found = await shop.webhooks().deliveries(shop.merchant_id, endpoint_id, None, 100)
+    return [(d.status, d.attempts, d.last_status) for d, _ in reversed(found)]
+
+
+async def only_delivery(shop: House, made: NewEndpoint) -> UUID:
+    """The id of the only delivery."""
+    endpoint_id = read_id("whe", made.id)
+    ((found, _),) = await shop.webhooks().deliveries(shop.merchant_id, endpoint_id, None, 2)
+    return found.id

@@ -66,13 +66,15 @@ async def silent(subscription: Subscription, seconds: float = 0.5) -> bool:
     return False
 
 
-async def test_own_commits_come_at_once(shop: House) -> None:
-    async with listening(shop) as hub:
-        listener = await hub.subscribe(shop.merchant_id, None)
-        for wanted in range(3):
-            await shop.announce(wanted)
-            assert await take(listener, 1, within=0.1) == [wanted]
-        assert await silent(listener)
+async def test_own_commits_come_without_looking(shop: House) -> None:
+    hub = EventHub(shop.pool, shop.clock)  # it does not run, so it never polls
+    shop.journal.on_commit(hub.take)
+    listener = await hub.subscribe(shop.merchant_id, None)
+    for wanted in range(3):
+        await shop.announce(wanted)
+        assert await take(listener, 1) == [wanted]
+    assert await silent(listener)
+    await listener.aclose()
 
 
 async def test_other_processes_commits_come_soon_and_once(shop: House, elsewhere: Journal) -> None:
@@ -140,6 +142,24 @@ async def test_reconnecting_misses_nothing_and_repeats_nothing(
         await committing
         assert await silent(listener)
     assert sorted(map(number, got)) == list(range(150))
+
+
+async def test_reconnecting_again_without_news_repeats_nothing(shop: House) -> None:
+    """The reader got the older one last; that stays so however often it comes back."""
+    early = shop.ids.new()
+    shop.clock.advance(timedelta(seconds=1))
+    async with listening(shop) as hub:
+        listener = await hub.subscribe(shop.merchant_id, None)
+        await shop.announce(2)
+        assert await take(listener, 1) == [2]
+        await insert(shop, early, 1)
+        assert await take(listener, 1) == [1]
+        for _ in range(3):
+            await listener.aclose()
+            listener = await hub.subscribe(shop.merchant_id, early)
+        assert await silent(listener)
+        await shop.announce(3)
+        assert await take(listener, 1) == [3]
 
 
 async def test_what_was_lost_on_the_way_comes_again(shop: House) -> None:

@@ -1,6 +1,9 @@
 """What is announced, to whom, and when a delivery is tried again."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +13,7 @@ from tandem.events import DELIVERIES, EVENTS, Delivery, Endpoint, Event, announc
 from tandem.events.live import first_id_at
 from tandem.events.model import GAPS, MAX_SPREAD, MERCHANT_TYPES, TYPES, gap
 from tandem.events.secrets import OVERLAP, Secrets, new_secrets, open_secrets, seal_secrets
+from tandem.events.send import Message, show_secret, sign
 from tandem.events.shapes import payload
 from tandem.kernel import Ids, ManualClock
 
@@ -92,6 +96,24 @@ def test_the_payload_is_the_same_bytes_each_time() -> None:
         b'"data":{"a": 1,"b":"\\u2028"}}'
     )
     assert b'"data":{"a": 1' in msgspec.json.encode(event_view(event))
+
+
+def test_the_example_without_a_library_checks_signatures() -> None:
+    """The code in docs/webhooks.md, as it stands there."""
+    text = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(import base64.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102 - our own documentation
+    is_genuine = names["is_genuine"]
+    now = datetime.now(UTC)
+    message = Message("evt_1", '{"a":"é"}'.encode(), (b"new" * 11, b"old" * 11))
+    headers = dict(sign(message, now))
+    for secret in message.secrets:
+        assert is_genuine(show_secret(secret), headers, message.body)
+    assert not is_genuine(show_secret(b"x" * 32), headers, message.body)
+    assert not is_genuine(show_secret(b"new" * 11), headers, message.body + b" ")
+    old = dict(sign(message, now - timedelta(minutes=6)))
+    assert not is_genuine(show_secret(b"new" * 11), old, message.body)
 
 
 class OpenRing:

@@ -82,6 +82,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight: Counter[UUID] = Counter()
         self._slow: set[UUID] = set()
+        self._sending: set[UUID] = set()
 
     def wake(self, view: View) -> None:
         """A listener of the journal: looks at once if a commit has deliveries."""
@@ -139,13 +140,16 @@ class Dispatcher:
             if len(picked) == free:
                 break
             endpoint_id = delivery.endpoint_id
-            if not delivery.blocked and taken[endpoint_id] < self._places(endpoint_id):
+            # A clock that jumps can let our own claim run out while we still send.
+            free_to_go = not delivery.blocked and delivery.id not in self._sending
+            if free_to_go and taken[endpoint_id] < self._places(endpoint_id):
                 taken[endpoint_id] += 1
                 picked.append(delivery.id)
         return picked
 
     def _begin(self, delivery: Claimed) -> None:
         self._in_flight[delivery.endpoint_id] += 1
+        self._sending.add(delivery.id)
         task = asyncio.create_task(self._try(delivery), name="webhook")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -160,6 +164,7 @@ class Dispatcher:
             # The claim runs out, and the delivery is tried again.
             log.exception("a delivery failed", delivery=show_id("whd", delivery.id))
         finally:
+            self._sending.discard(delivery.id)
             self._in_flight[endpoint_id] -= 1
             if not self._in_flight[endpoint_id]:
                 del self._in_flight[endpoint_id]

@@ -33,8 +33,8 @@ LOOK_BACK: Final = timedelta(seconds=5)
 """How much later than a younger event an older one may be committed and still be passed on."""
 WAITING_MAX: Final = 256
 REMEMBERED: Final = 256
-_OWNERS_REMEMBERED: Final = 4096
-_READERS_REMEMBERED: Final = 4
+_OWNERS_REMEMBERED: Final = 2048
+_READERS_REMEMBERED: Final = 2
 _PAGE: Final = 100
 _MOMENTS: Final = 10
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -123,10 +123,10 @@ class Subscription:
         self._seen = seen
         self._late.extend(late)
         self._floor = floor
-        for event_id in sorted(seen):
+        for event_id in sorted(seen - {self._after}):
             self.had.add(event_id)
         if self._after is not None:
-            self.had.add(self._after)
+            self.had.add(self._after)  # last, as the reader had it
 
     def put(self, event: Event) -> None:
         """Give the listener an event, or end it if it is too slow."""
