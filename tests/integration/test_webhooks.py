@@ -35,9 +35,9 @@ from tandem.events import (
     NewEndpoint,
     TooManyEndpoints,
     UpdateEndpoint,
+    dispatch,
     load_endpoints,
 )
-from tandem.events import dispatch
 from tandem.events import send as sending
 from tandem.events.dispatch import LEASE, PARKED, PLACES_PER_ENDPOINT
 from tandem.events.model import GAPS
