@@ -350,6 +350,10 @@ class InMemory:
             assert rows.keys() <= self.tables[table].keys()
             assert not rows.keys() & view.inserted[table].keys()
             self.tables[table].update(deepcopy(rows))
+        for table, appended in view.appended.items():
+            for row in appended:
+                assert table.key_of(row) not in self.tables[table]
+                self.tables[table][table.key_of(row)] = row
         for pending_id in view.released:
             del self.tables[RESERVATIONS][pending_id]
         return outcomes

@@ -19,6 +19,7 @@ from structlog.typing import EventDict
 from moves import Move, account, hold, journal_on, new_ids, once, owner, pay, resolve
 from tandem.kernel import transfer_id
 from tandem.ledger import (
+    TRANSFERS,
     AccountCode,
     AccountKey,
     InsufficientFunds,
@@ -55,9 +56,7 @@ class Told:
         journal.on_commit(self)
 
     def __call__(self, view: View) -> None:
-        for table, rows in view.inserted.items():
-            if table.name == "transfers":
-                self.transfers += rows
+        self.transfers += [row.id for row in view.appended[TRANSFERS]]
 
 
 class Scene:

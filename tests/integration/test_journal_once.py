@@ -15,6 +15,7 @@ from moves import Move, account, hold, journal_on, new_ids, new_view, once, pay,
 from tandem.db import IdempotencyConflict, Table, open_journal_connection
 from tandem.kernel import transfer_id
 from tandem.ledger import (
+    TRANSFERS,
     AccountCode,
     InsufficientFunds,
     Journal,
@@ -191,16 +192,13 @@ async def test_a_reused_transaction_id_is_no_proof(fresh_database: str) -> None:
         journal.on_commit(views.append)
         await journal.submit(move(pay(BANK, ANN, 1), key="k"))
     lost, lost_without_rows = new_view(), new_view()
-    for table, rows in views[0].inserted.items():
-        if table.name == "transfers":
-            lost.inserted[table] = {IDS.new(): row for row in rows.values()}
-        else:
-            lost_without_rows.inserted[table] = rows
+    (transfer,) = views[0].appended[TRANSFERS]
+    lost.appended[TRANSFERS] = [msgspec.structs.replace(transfer, id=IDS.new())]
+    lost_without_rows.inserted.update(views[0].inserted)
     connection = await open_journal_connection(fresh_database)
     try:
         other = await connection.fetchval(
-            "SELECT xmin::text FROM transfers WHERE id = $1",
-            next(key for t, r in views[0].inserted.items() if t.name == "transfers" for key in r),
+            "SELECT xmin::text FROM transfers WHERE id = $1", transfer.id
         )
         assert await fate_of(connection, other, views[0]) == "committed"
         assert await fate_of(connection, other, lost) == "aborted"

@@ -65,7 +65,8 @@ class Group:
             {table.name: dict(rows) for table, rows in changes.items() if rows}
             for changes in (view.rows, view.inserted, view.updated)
         ]
-        return deepcopy((full, view.pending, view.open_pending, view.released))
+        logs = {table.name: list(rows) for table, rows in view.appended.items() if rows}
+        return deepcopy((full, logs, view.pending, view.open_pending, view.released))
 
     def refuses(self, kind: type[Exception], entry: Move) -> None:
         was = self.state()

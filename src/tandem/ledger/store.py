@@ -157,13 +157,13 @@ async def fate_of(connection: Connection, transaction_id: str, view: View) -> st
         return "aborted"
     if status != "committed":
         return status
-    for table, rows in view.inserted.items():
-        if rows and not table.shared:
-            key = next(iter(rows))
-            values = key if len(table.key) > 1 else (key,)
-            marks = ", ".join(f"${n}::{table.types[c]}" for n, c in enumerate(table.key, 1))
-            statement = f"SELECT true FROM {table.name} WHERE ({', '.join(table.key)}) = ({marks})"
-            return "committed" if await connection.fetchval(statement, *values) else "aborted"
+    own = [(table, table.key_of(rows[0])) for table, rows in view.appended.items() if rows]
+    own += [(t, next(iter(rows))) for t, rows in view.inserted.items() if rows and not t.shared]
+    for table, key in own[:1]:
+        values = key if len(table.key) > 1 else (key,)
+        marks = ", ".join(f"${n}::{table.types[c]}" for n, c in enumerate(table.key, 1))
+        statement = f"SELECT true FROM {table.name} WHERE ({', '.join(table.key)}) = ({marks})"
+        return "committed" if await connection.fetchval(statement, *values) else "aborted"
     return None
 
 
