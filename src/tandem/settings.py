@@ -1,5 +1,6 @@
 """What an operator may set, read once from the environment. Every name begins with TANDEM_."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,6 +12,19 @@ from tandem.kernel import Currency, Invalid, currency
 Mode = Literal["sandbox", "production"]
 MINUTE: Final = 60
 DAY: Final = 86_400
+MAX_SECONDS: Final = 3650 * DAY
+"""The longest time that can be set: dates stay within what calendars can write."""
+
+MAX_URL: Final = 54
+"""The longest address that still fits into a code together with a token (tandem.codes)."""
+
+_DIGITS: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
+_WALLET: Final = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
+_URL: Final = re.compile(
+    r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~-]+)*",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +75,35 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         name[7:].lower(): value for name, value in environment.items() if name.startswith("TANDEM_")
     }
     values: dict[str, Any] = {}
-    for name, annotation in Settings.__annotations__.items():
+    for name in Settings.__annotations__:
         if name in given:
-            values[name] = _READERS.get(name, _whole if annotation is int else _text)(
-                f"TANDEM_{name.upper()}", given[name]
-            )
+            values[name] = _READERS.get(name, _whole)(f"TANDEM_{name.upper()}", given[name])
     return Settings(**values)
 
 
-def _text(_name: str, text: str) -> str:
-    return text.rstrip("/")
+def _url(name: str, text: str) -> str:
+    url = text.rstrip("/")
+    if _URL.fullmatch(url) is None or len(url) > MAX_URL:
+        raise Invalid(
+            name,
+            f"must be an address such as https://pay.example, at most {MAX_URL} characters "
+            "and without a query",
+        )
+    return url
+
+
+def _wallet(name: str, text: str) -> str:
+    if _WALLET.fullmatch(text) is None:
+        raise Invalid(name, "must be 1 to 64 of a-z, 0-9, point, underscore and hyphen")
+    return text
 
 
 def _whole(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:19]) <= 10**15:
-        raise Invalid(name, "must be a whole number from 1 to 10^15")
+    seconds = name.endswith("_SECONDS")
+    most = MAX_SECONDS if seconds else 10**15
+    if _DIGITS.fullmatch(text) is None or not 1 <= int(text) <= most:
+        what = "of seconds, at most ten years" if seconds else "from 1 to 10^15"
+        raise Invalid(name, f"must be a whole number {what}")
     return int(text)
 
 
@@ -89,17 +117,22 @@ def _one_of(*choices: str) -> Callable[[str, str], str]:
 
 
 def _currencies(name: str, text: str) -> tuple[Currency, ...]:
-    return tuple(currency(code.strip(), name) for code in text.split(","))
+    found = tuple(currency(code.strip(), name) for code in text.split(","))
+    if len(set(found)) < len(found):
+        raise Invalid(name, "must name each currency once")
+    return found
 
 
 def _timezone(name: str, text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise Invalid(name, "must be an IANA name such as Asia/Shanghai") from error
 
 
 _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
+    "public_url": _url,
+    "wallet": _wallet,
     "mode": _one_of("sandbox", "production"),
     "sign_up": _one_of("open", "operator"),
     "currencies": _currencies,

@@ -34,6 +34,11 @@ def link(public_url: str, token: str) -> str:
     return f"{public_url}/c/{token}"
 
 
+def is_token(text: str) -> bool:
+    """Whether this can be a code's token."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def link_token(text: str, public_url: str) -> str:
     """The token in a scanned text: an EMVCo payload of ours, or our link itself.
 
@@ -42,7 +47,7 @@ def link_token(text: str, public_url: str) -> str:
     scanned = read_scan(text)
     if isinstance(scanned, (TandemCode, LinkCode)):
         before, _, token = scanned.url.partition("/c/")
-        if before == public_url and _TOKEN.fullmatch(token):
+        if before == public_url and is_token(token):
             return token
         raise CodeOfAnotherOperator(before[:100])
     raise CodeOfAnotherOperator(None)

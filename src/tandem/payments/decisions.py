@@ -10,10 +10,11 @@ from uuid import UUID
 import msgspec
 
 from tandem.events import Endpoint, announce
-from tandem.kernel import Currency, Refused, currency, transfer_id
+from tandem.kernel import Currency, Refused, check_amount, currency, transfer_id
 from tandem.ledger import (
     AccountKey,
     InsufficientFunds,
+    StaleRead,
     Transfer,
     TransferCode,
     TransferKind,
@@ -82,6 +83,7 @@ class Step(msgspec.Struct, frozen=True):
 def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
     """The merchant's terms for this payment. Raises why the shop does not take it."""
     place = shop.place
+    check_amount(amount)
     if place.merchant_status != "active":
         raise MerchantNotActive
     terms = place.currencies.get(code)
@@ -153,7 +155,7 @@ def approve(
     entry: UUID,
 ) -> Step:
     """The person agrees: capture at once, or reserve the amount for later."""
-    allowed(payment, Command.APPROVE)
+    allowed(payment, Command.APPROVE, view.now)
     unit = currency(payment.currency)
     payer_account, payee = person(payer.id, unit), merchant(payment.merchant_id, unit)
     payment = msgspec.structs.replace(
@@ -189,7 +191,7 @@ def approve(
 
 def decline(view: View, payment: Payment, reason: str) -> Step:
     """It will not be paid; `reason` is a stable code."""
-    allowed(payment, Command.DECLINE)
+    allowed(payment, Command.DECLINE, view.now)
     declined = changed(
         payment,
         Command.DECLINE,
@@ -203,7 +205,7 @@ def decline(view: View, payment: Payment, reason: str) -> Step:
 
 def scan(view: View, payment: Payment, payer: PersonTerms) -> Step:
     """A person scanned the order's code: it waits for this person from now on."""
-    allowed(payment, Command.SCAN)
+    allowed(payment, Command.SCAN, view.now)
     if payment.person_id is not None:
         if payment.person_id != payer.id:
             raise NotYourPayment
@@ -235,15 +237,15 @@ def capture(
     A part posts the reservation for that much and, unless `final`, reserves the rest anew in the
     same entry, so that at no moment the rest is free.
     """
-    allowed(payment, Command.CAPTURE)
+    allowed(payment, Command.CAPTURE, view.now)
     assert payment.pending_id is not None, "what is authorised is reserved"
     unit = currency(payment.currency)
-    amount = payment.held if amount is None else amount
+    amount = payment.held if amount is None else check_amount(amount)
     if amount > payment.held:
         raise CaptureExceedsHeld(payment.held, amount)
     rest = payment.held - amount
     payer, payee = _parties(payment, unit)
-    charge = min(amount, fee(terms, amount, first=payment.captured == 0))
+    charge = fee(terms, amount, first=payment.captured == 0)
     post = Transfer(
         payer,
         payee,
@@ -281,7 +283,9 @@ def capture(
 
 def release(view: View, payment: Payment, command: Command) -> Step:
     """Cancel or expire: what is reserved goes free, what was captured stays captured."""
-    allowed(payment, command)
+    allowed(payment, command, view.now)
+    if command is Command.EXPIRE and (payment.expires_at or view.now) > view.now:
+        raise StaleRead(payment.merchant_id)  # it was given more time at this moment
     ends = Status.EXPIRED if command is Command.EXPIRE else Status.CANCELLED
     transfers: tuple[Transfer, ...] = ()
     if payment.pending_id is not None:
@@ -307,9 +311,9 @@ def refund(
     view: View, payment: Payment, amount: int | None, reason: str | None
 ) -> tuple[Step, Refund]:
     """Give back what was captured, in full or in part. The fee stays with the operator."""
-    allowed(payment, Command.REFUND)
+    allowed(payment, Command.REFUND, view.now)
     unit = currency(payment.currency)
-    amount = payment.refundable if amount is None else amount
+    amount = payment.refundable if amount is None else check_amount(amount)
     if amount > payment.refundable:
         raise RefundExceedsCaptured(payment.refundable, amount)
     payer, payee = _parties(payment, unit)

@@ -176,17 +176,16 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
     command: Command
 
     def touches(self) -> Touches:
-        """The payment, and the three accounts if it is approved."""
+        """The payment and the three accounts; no person's money moves unless it is approved."""
+        if self.command is not Command.APPROVE:
+            return _touched(self.shop, self.payment)
         paying = _paying(self.shop, self.payer, self.payment.currency)
-        rows = ((PAYMENTS, self.payment.id),)
-        if self.command is Command.APPROVE:
-            return Touches(paying.accounts, rows, terms=paying.terms)
-        return Touches(rows=rows)
+        return Touches(paying.accounts, ((PAYMENTS, self.payment.id),), terms=paying.terms)
 
     def decide(self, view: View) -> Decision:
         """Do it, if the payment is for this person."""
         payment = _current(view, self.payment)
-        allowed(payment, self.command)
+        allowed(payment, self.command, view.now)
         if payment.person_id not in (None, self.payer.id):
             raise NotYourPayment
         if self.command is Command.SCAN:
@@ -266,16 +265,17 @@ def _paying(shop: Shop, payer: PersonTerms, code: str) -> Touches:
 
 
 def _touched(shop: Shop, payment: Payment) -> Touches:
+    """The payment and its parties; under the merchant's terms, which say who is told about it."""
     unit = currency(payment.currency)
     payee = merchant(payment.merchant_id, unit)
-    accounts: tuple[AccountKey, ...] = ()
+    accounts: tuple[AccountKey, ...] = (payee,)
     if payment.person_id is not None:
         accounts = (person(payment.person_id, unit), payee, fees(unit))
     return Touches(
         accounts,
         ((PAYMENTS, payment.id),),
         () if payment.pending_id is None else (payment.pending_id,),
-        ((payee, shop.place.terms),) if accounts else (),
+        ((payee, shop.place.terms),),
     )
 
 

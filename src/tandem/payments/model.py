@@ -163,9 +163,16 @@ PAYMENTS: Final = Table(
 REFUNDS: Final = Table("refunds", Refund, rank=12, log=True)
 
 
-def allowed(payment: Payment, command: Command) -> None:
-    """Raise `PaymentConflict` if the payment's state does not allow the command."""
+def allowed(payment: Payment, command: Command, now: datetime) -> None:
+    """Raise `PaymentConflict` if the payment's state does not allow the command.
+
+    What should have expired counts as expired, however late the timers are: then it can only be
+    released.
+    """
     status = Status(payment.status)
+    over = payment.expires_at is not None and payment.expires_at <= now
+    if over and command not in (Command.EXPIRE, Command.CANCEL):
+        raise PaymentConflict(Status.EXPIRED.value, command.value, ())
     if (status, command) not in LIFE:
         can = tuple(c.value for (s, c) in LIFE if s is status and c is not Command.EXPIRE)
         raise PaymentConflict(status.value, command.value, can)

@@ -19,7 +19,7 @@ from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, Refused, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, TransferCode, due_reservations, submit_fresh
 from tandem.merchants import load_place
-from tandem.payments.codes import Landing, link_token, new_token
+from tandem.payments.codes import Landing, is_token, link_token, new_token
 from tandem.payments.decisions import Rules, Shop
 from tandem.payments.entries import (
     ByMerchant,
@@ -312,6 +312,8 @@ class Payments:
 
     async def code_landing(self, token: str) -> Landing:
         """What the page behind a code shows. Raises `NotFound`."""
+        if not is_token(token):
+            raise NotFound("code", "with such a token")
         async with self._pool.acquire() as connection:
             payment = await payment_by_token(connection, token)
         if payment is not None:
@@ -412,8 +414,6 @@ class Payments:
     async def _device_of(self, text: str, merchant_id: UUID) -> tuple[Device, Mark]:
         """The device that made a pay code, and the code's mark. Counts wrong codes."""
         code = paycode.parse(text)
-        now = self._clock.now()
-        self._wrong_codes.check(merchant_id, now)
         index = int(code.index)
         device = self._devices.get(index)
         if device is None:
@@ -422,6 +422,9 @@ class Payments:
             if device is not None:
                 self._devices.put(index, device)
         seed = None if device is None else open_seed(self._keyring, device)
+        # No await from here to the count: of many guesses at once none slips through.
+        now = self._clock.now()
+        self._wrong_codes.check(merchant_id, now)
         try:
             mark = paycode.check(code, seed, now, None)
         except PayCodeExpired:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.db import Pool, work
-from tandem.kernel import SystemClock
+from tandem.kernel import Invalid, SystemClock
 
 POLL_SECONDS: Final = 0.2
 MAX_OFFSET: Final = timedelta(days=3650)
@@ -36,7 +36,9 @@ class VirtualClock:
         return ClockView(self._clock.now(), int(self._clock.offset.total_seconds()))
 
     async def advance(self, by: timedelta) -> ClockView:
-        """Move forward; a clock never goes back, and stops at ten years ahead."""
+        """Move forward; a clock never goes back, and stops at ten years ahead. Raises `Invalid`."""
+        if by < timedelta():
+            raise Invalid("seconds", "must be forward: a clock never goes back")
         async with work(self._pool) as connection:
             seconds: int = await connection.fetchval(
                 "UPDATE installation "

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from tandem.db import Idempotency, Pool, Table
 from tandem.events import Endpoint, announce, load_endpoints
-from tandem.kernel import Currency, Ids, Refused, currency, show_id
+from tandem.kernel import Currency, Ids, Refused, check_amount, currency, show_id
 from tandem.ledger import (
     Decision,
     Entry,
@@ -96,6 +96,7 @@ class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Book it if both balances cover it; an overdraft is for refunds, not for payouts."""
+        check_amount(self.amount)
         payer, at_bank = merchant(self.merchant_id, self.unit), bank(self.unit)
         own, ours = view.account(payer), view.account(at_bank)
         available = max(0, min(own.balance - own.debits_pending, -ours.balance))
@@ -154,8 +155,8 @@ class Payouts:
 
         try:
             return await submit_fresh(self._journal, self._pool, entry, idempotency)
-        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
-            raise ReferenceBooked(reference) from error
+        except asyncpg.UniqueViolationError:  # a rival booked it at this moment, or a repeat of it
+            return await submit_fresh(self._journal, self._pool, entry, idempotency)
 
     async def of_merchant(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Payout]:
         """A merchant's payouts, newest first."""

@@ -7,7 +7,7 @@ import msgspec
 
 from tandem.db import Idempotency
 from tandem.events import announce
-from tandem.kernel import NotFound, Refused, currency, show_id
+from tandem.kernel import NotFound, Refused, check_amount, currency, show_id
 from tandem.ledger import (
     Decision,
     InsufficientFunds,
@@ -67,6 +67,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Make the request."""
+        check_amount(self.amount)
         _check_two(self.requester, self.payer)
         request = MoneyRequest(
             id=view.new_id(),
@@ -164,6 +165,7 @@ class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Book it."""
+        check_amount(self.amount)
         unit = currency(self.currency)
         top_up = TopUp(
             view.new_id(), self.receiver.id, self.amount, self.currency, self.reference, view.now
@@ -197,6 +199,7 @@ def _send(
     view: View, spending: Spending, asked: MakeSend | Accept, *, request_id: UUID | None
 ) -> tuple[Send, Transfer]:
     """The row and the transfer of a send, or the refusal that stands against it."""
+    check_amount(asked.amount)
     _check_two(asked.sender, asked.receiver)
     unit = currency(asked.currency)
     debit, credit = person(asked.sender.id, unit), person(asked.receiver.id, unit)

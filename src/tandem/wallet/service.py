@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from tandem.db import Idempotency, Pool
-from tandem.kernel import Clock, Ids, NotFound, Refused, currency, show_id
+from tandem.kernel import Clock, Ids, Invalid, NotFound, Refused, currency, show_id
 from tandem.ledger import Account, Entry, Journal, Outcome, person, statement, submit_fresh
 from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
@@ -26,6 +26,7 @@ from tandem.wallet.shapes import (
 from tandem.wallet.store import (
     accounts_by_id,
     due_requests,
+    held_amounts,
     line_type,
     reference_booked,
     request_by_id,
@@ -71,9 +72,10 @@ class Wallet:
             account_id = person(person_id, unit).id
             lines = await statement(connection, account_id, before, limit)
             behind = await stories(connection, lines, person_id)
+            held = await held_amounts(connection, lines)
         shown: list[HistoryLine] = []
         for line in lines:
-            kind, reserved = line_type(line)
+            kind, reserved = line_type(line, held)
             story = behind.get(line.transfer.reference)
             shown.append(
                 HistoryLine(
@@ -213,7 +215,13 @@ class Wallet:
         reference: str,
         idempotency: Idempotency | None,
     ) -> Outcome:
-        """Book money that came in at the bank; the outcome is a TopUpView."""
+        """Book money that came in at the bank; the outcome is a TopUpView.
+
+        Raises `AlreadyBooked`; `Invalid` for a currency that the operator does not keep.
+        """
+        if code not in {unit.code for unit in self._settings.currencies}:
+            kept = ", ".join(unit.code for unit in self._settings.currencies)
+            raise Invalid("currency", f"wallets here are in {kept}")
 
         async def entry() -> Entry:
             receiver = await self._terms(person_id)
@@ -231,8 +239,8 @@ class Wallet:
 
         try:
             return await self._submit(entry, idempotency)
-        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
-            raise AlreadyBooked(reference) from error
+        except asyncpg.UniqueViolationError:  # a rival booked it at this moment, or a repeat of it
+            return await self._submit(entry, idempotency)
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""

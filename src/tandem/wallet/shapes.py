@@ -92,7 +92,7 @@ class HistoryLine(msgspec.Struct, frozen=True):
         ),
     ]
     change: Annotated[int, Meta(description="Plus for in, minus for out", examples=[-3800])]
-    reserved: Annotated[int, Meta(description="Plus: reserved by this; minus: given free")]
+    reserved: Annotated[int, Meta(description="Plus: reserved by this; minus: paid or given free")]
     balance: Annotated[int, Meta(description="The balance after it", examples=[6200])]
     currency: CurrencyCode
     with_name: Annotated[str | None, Meta(description="The other side", examples=["Blue Door"])]

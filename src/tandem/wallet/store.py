@@ -1,6 +1,6 @@
 """The wallet in SQL: reads without locks. The journal alone writes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -123,12 +123,19 @@ async def _by_ids(
     return await connection.fetch(query, list(ids))
 
 
-def line_type(line: Statement) -> tuple[str, int]:
+async def held_amounts(connection: Connection, lines: Iterable[Statement]) -> dict[UUID, int]:
+    """What the reservations held that a statement's lines resolved, by the reservation's id."""
+    ids = {line.transfer.pending_id for line in lines if line.transfer.pending_id is not None}
+    return {row[0]: row[1] for row in await _by_ids(connection, "id, amount", "transfers", ids)}
+
+
+def line_type(line: Statement, held: Mapping[UUID, int]) -> tuple[str, int]:
     """The type of a history line, and what it reserves (plus) or gives free (minus)."""
     transfer = line.transfer
     kind = TransferKind(transfer.kind)
     if kind is TransferKind.PENDING:
         return "reserved", transfer.amount
+    freed = 0 if transfer.pending_id is None else held[transfer.pending_id]
     if kind in (TransferKind.VOID, TransferKind.EXPIRE):
-        return "released", -transfer.amount
-    return TransferCode(transfer.code).name.lower(), 0
+        return "released", -freed
+    return TransferCode(transfer.code).name.lower(), -freed
