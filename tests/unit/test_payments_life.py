@@ -1,0 +1,302 @@
+"""A payment's life, walked in every order of commands to depth 6, by the real entries."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import pytest
+from msgspec.structs import replace as altered
+
+from moves import NOON
+from tandem.codes.paycode import Mark
+from tandem.kernel import Invalid
+from tandem.ledger import ACCOUNTS, TransferKind
+from tandem.ledger.model import RESERVATIONS, TRANSFERS
+from tandem.payments import Command, Payment, PaymentConflict, Status
+from tandem.payments.entries import ByMerchant, ByPerson, CreateOrder, GiveBack, PayWithCode
+from tandem.payments.errors import CaptureExceedsHeld, NotYourPayment, RefundExceedsCaptured
+from tandem.payments.model import LIFE, PAYMENTS, REFUNDS
+from tandem.people import PersonTerms
+from tandem.wallet.entries import MakeTopUp
+from tills import (
+    BANK,
+    DEVICE_IDS,
+    DOOR,
+    EVERYONE,
+    FEES,
+    LIN,
+    RULES,
+    Books,
+    asked,
+    lin,
+    mei,
+    shop,
+)
+
+AMOUNT: Final = 450
+DEPTH: Final = 6
+FINAL_STATES: Final = {Status.REFUNDED, Status.CANCELLED, Status.DECLINED, Status.EXPIRED}
+
+
+class Move(NamedTuple):
+    """A command as a walk gives it: `part` takes a third of what is left, else all of it."""
+
+    command: Command
+    part: bool = False
+    final: bool = False
+    who: PersonTerms = lin
+
+
+MOVES: Final = (
+    Move(Command.SCAN),
+    Move(Command.APPROVE),
+    Move(Command.DECLINE),
+    Move(Command.CAPTURE),
+    Move(Command.CAPTURE, part=True),
+    Move(Command.CAPTURE, part=True, final=True),
+    Move(Command.CANCEL),
+    Move(Command.REFUND),
+    Move(Command.REFUND, part=True),
+    Move(Command.EXPIRE),
+)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where a walk stands: the books, the payment, the time."""
+
+    books: Books
+    payment: Payment
+    now: datetime
+
+    def after(self, move: Move) -> "Stand":
+        """Where the move leads. Raises its refusal."""
+        books, now = self.books.copy(), self.now
+        if move.command is Command.EXPIRE:
+            now = max(now, self.payment.expires_at or now)
+        books.decide(self.entry(move), now)
+        return Stand(books, books.tables[PAYMENTS][self.payment.id], now)
+
+    def entry(self, move: Move) -> Any:  # noqa: ANN401 - an Entry of its kind
+        """The entry that the service would make."""
+        payment = self.payment
+        common: dict[str, Any] = {"id": self.books.ids.entry(), "idempotency": None}
+        if move.command is Command.REFUND:
+            amount = -(-payment.refundable // 3) if move.part else None
+            return GiveBack(**common, shop=shop, payment=payment, amount=amount, reason=None)
+        if move.command in (Command.SCAN, Command.APPROVE, Command.DECLINE):
+            return ByPerson(
+                **common,
+                shop=shop,
+                rules=RULES,
+                payment=payment,
+                payer=move.who,
+                command=move.command,
+            )
+        amount = -(-payment.held // 3) or 1 if move.part else None
+        return ByMerchant(
+            **common,
+            shop=shop,
+            payment=payment,
+            command=move.command,
+            amount=amount if move.command is Command.CAPTURE else None,
+            final=move.final,
+        )
+
+
+def begin(status: Status, *, manual: bool) -> Stand:
+    """A payment in its first state, and people with money."""
+    books = Books()
+    for number, who in enumerate((lin, mei)):
+        top_up = MakeTopUp(
+            id=books.ids.entry(),
+            idempotency=None,
+            receiver=who,
+            amount=5000,
+            currency="CNY",
+            reference=str(number),
+        )
+        books.decide(top_up, NOON)
+    common: dict[str, Any] = {"id": books.ids.entry(), "idempotency": None}
+    common |= {"shop": shop, "rules": RULES}
+    new = asked(AMOUNT, manual=manual)
+    if status is Status.CREATED:
+        order = CreateOrder(**common, new=new, code_token="t" * 20, expires_seconds=600)
+        books.decide(order, NOON)
+    else:
+        # above `confirm_above`, so it waits for the person
+        code = PayWithCode(
+            **common,
+            new=new,
+            payer=lin,
+            device_id=DEVICE_IDS[0],
+            mark=Mark(7, 0),
+        )
+        books.decide(code, NOON)
+    (payment,) = books.tables[PAYMENTS].values()
+    assert payment.status == status
+    return Stand(books, payment, NOON)
+
+
+def walks(stand: Stand, depth: int, seen: Counter[Any]) -> Iterator[tuple[Stand, Move]]:
+    """Every place that can be reached in so many steps, with each move from there."""
+    for move in MOVES:
+        seen[Status(stand.payment.status), move.command] += 1
+        yield stand, move
+        try:
+            after = stand.after(move)
+        except PaymentConflict:
+            continue  # nothing changed (`Books.decide`), so what follows is what follows here
+        if depth > 1:
+            yield from walks(after, depth - 1, seen)
+
+
+def check(stand: Stand) -> None:
+    """What must hold of a payment and of everybody's money at any time."""
+    p, books = stand.payment, stand.books
+    assert 0 <= p.refunded <= p.captured <= p.authorised <= p.amount
+    assert 0 <= p.fee <= p.captured
+    accounts = {key: books.tables[ACCOUNTS].get(key.id) for key in EVERYONE}
+    assert sum(row.balance for row in accounts.values() if row) == 0
+    assert books.balance(LIN) == 5000 - p.captured + p.refunded
+    assert books.balance(DOOR) == p.captured - p.refunded - p.fee
+    assert books.balance(FEES) == p.fee
+    assert books.balance(BANK) == -10_000
+    held = books.tables[RESERVATIONS]
+    assert set(held) == ({p.pending_id} if p.status == Status.AUTHORISED else set())
+    assert (p.held > 0) == (p.status == Status.AUTHORISED)
+    for side, pending in ((LIN, "debits_pending"), (DOOR, "credits_pending")):
+        row = accounts[side]
+        assert (0 if row is None else getattr(row, pending)) == p.held
+    kinds = Counter(t.kind for t in books.tables[TRANSFERS].values() if t.reference == p.id)
+    released = sum(kinds[kind] for kind in (TransferKind.POST, TransferKind.VOID))
+    assert kinds[TransferKind.PENDING] - released - kinds[TransferKind.EXPIRE] == len(held)
+    assert sum(refund.amount for refund in books.tables[REFUNDS].values()) == p.refunded
+    assert (p.decline_reason is not None) == (p.status == Status.DECLINED)
+    assert (p.expires_at is not None) == (p.status in ("created", "waiting", "authorised"))
+    lin_row = accounts[LIN]
+    spent = p.captured + p.held
+    assert lin_row is not None
+    assert lin_row.spent_on(NOON.date()) == (spent if stand.now.date() == NOON.date() else p.amount)
+
+
+@pytest.mark.parametrize("manual", [False, True], ids=["automatic", "manual"])
+@pytest.mark.parametrize("first", [Status.CREATED, Status.WAITING])
+def test_every_order_of_commands_to_depth_6(first: Status, *, manual: bool) -> None:
+    seen: Counter[Any] = Counter()
+    walked = 0
+    for stand, move in walks(begin(first, manual=manual), DEPTH, seen):
+        walked += 1
+        status = Status(stand.payment.status)
+        ends = LIFE.get((status, move.command))
+        if ends is None:
+            with pytest.raises(PaymentConflict) as refused:
+                stand.after(move)
+            told = refused.value
+            assert (told.status, told.command) == (status.value, move.command.value)
+            rest = {c.value for s, c in LIFE if s is status} - {Command.EXPIRE.value}
+            assert set(told.allowed) == rest
+            assert bool(rest) == (status not in FINAL_STATES)
+            continue
+        after = stand.after(move)
+        assert Status(after.payment.status) in ends
+        check(after)
+    assert walked > 100
+    reached = {status for status, _ in seen}
+    expected = set(Status) - ({Status.CREATED} if first is Status.WAITING else set())
+    assert reached == (expected if manual else expected - {Status.AUTHORISED})
+
+
+def test_the_table_leads_from_every_state_to_its_end_and_never_back() -> None:
+    order = [S for S in Status if S not in FINAL_STATES]
+    for (before, _), ends in LIFE.items():
+        assert before not in FINAL_STATES
+        for after in ends - FINAL_STATES:
+            assert order.index(after) >= order.index(before)
+
+
+def authorised() -> Stand:
+    return begin(Status.CREATED, manual=True).after(Move(Command.APPROVE))
+
+
+@pytest.mark.parametrize("amount", [0, -1, -AMOUNT, 2**63, 10**30])
+def test_amounts_that_cannot_be_moved(amount: int) -> None:
+    held = authorised()
+    captured = held.after(Move(Command.CAPTURE))
+    take = altered(held.entry(Move(Command.CAPTURE)), amount=amount)
+    give = altered(captured.entry(Move(Command.REFUND)), amount=amount)
+    new: Any = {"new": asked(amount), "shop": shop, "rules": RULES, "idempotency": None}
+    books = held.books
+    order = CreateOrder(id=books.ids.entry(), **new, code_token="x" * 20, expires_seconds=60)
+    for entry, stand in ((take, held), (give, captured), (order, held)):
+        with pytest.raises(Invalid):
+            stand.books.decide(entry, stand.now)
+
+
+def test_one_unit_too_many() -> None:
+    held = authorised()
+    partly = held.after(Move(Command.CAPTURE, part=True))
+    captured = partly.after(Move(Command.CAPTURE))
+    back = captured.after(Move(Command.REFUND, part=True))
+    take = altered(partly.entry(Move(Command.CAPTURE)), amount=partly.payment.held + 1)
+    give = altered(back.entry(Move(Command.REFUND)), amount=back.payment.refundable + 1)
+    with pytest.raises(CaptureExceedsHeld) as more:
+        partly.books.decide(take, NOON)
+    assert (more.value.left, more.value.amount) == (300, 301)
+    with pytest.raises(RefundExceedsCaptured) as too_much:
+        back.books.decide(give, NOON)
+    assert (too_much.value.left, too_much.value.amount) == (300, 301)
+
+
+@pytest.mark.parametrize("command", [Command.SCAN, Command.APPROVE, Command.DECLINE])
+def test_nobody_else_pays_what_waits_for_a_person(command: Command) -> None:
+    waiting = begin(Status.CREATED, manual=False).after(Move(Command.SCAN))
+    with pytest.raises(NotYourPayment):
+        waiting.after(Move(command, who=mei))
+
+
+@pytest.mark.parametrize("first", [Status.CREATED, Status.WAITING])
+@pytest.mark.parametrize("command", [Command.SCAN, Command.APPROVE, Command.DECLINE])
+def test_when_the_time_is_over_nobody_pays_any_more_however_late_the_timer_is(
+    first: Status, command: Command
+) -> None:
+    stand = begin(first, manual=False)
+    assert stand.payment.expires_at is not None
+    late = replace(stand, now=stand.payment.expires_at)
+    with pytest.raises(PaymentConflict) as refused:
+        late.after(Move(command))
+    assert (refused.value.status, refused.value.allowed) == ("expired", ())
+    assert late.after(Move(Command.CANCEL)).payment.status == "cancelled"
+
+
+def test_a_reservation_whose_time_is_over_is_not_captured() -> None:
+    held = authorised()
+    assert held.payment.expires_at is not None
+    late = replace(held, now=held.payment.expires_at)
+    for move in (Move(Command.CAPTURE), Move(Command.CAPTURE, part=True)):
+        with pytest.raises(PaymentConflict):
+            late.after(move)
+    ended = late.after(Move(Command.EXPIRE))
+    assert (ended.payment.status, ended.books.balance(LIN)) == ("expired", 5000)
+
+
+def test_a_timer_does_not_end_what_still_has_time() -> None:
+    stand = authorised()
+    entry = stand.entry(Move(Command.EXPIRE))
+    assert stand.payment.expires_at is not None
+    early = stand.payment.expires_at - timedelta(microseconds=1)
+    with pytest.raises(Exception, match="same moment"):
+        stand.books.copy().decide(entry, early)
+
+
+def test_what_was_read_before_the_lock_and_has_changed_is_read_anew() -> None:
+    created = begin(Status.CREATED, manual=True)
+    held = created.after(Move(Command.APPROVE))
+    stale = created.entry(Move(Command.CANCEL))
+    with pytest.raises(Exception, match="same moment"):
+        held.books.decide(stale, NOON)
+    partly = held.after(Move(Command.CAPTURE, part=True))
+    with pytest.raises(Exception, match="same moment"):
+        partly.books.decide(held.entry(Move(Command.CAPTURE)), NOON)

@@ -1,0 +1,198 @@
+"""What each side sees of a payment, and is told about it: never more than is theirs."""
+
+import msgspec
+import pytest
+
+from moves import NOON
+from tandem.codes.paycode import Mark
+from tandem.events import EVENTS
+from tandem.kernel import show_id
+from tandem.payments import Command, Landing, merchant_view, person_view
+from tandem.payments.codes import is_token, link, link_token, new_token
+from tandem.payments.entries import ByMerchant, ByPerson, GiveBack, PayStatic, PayWithCode
+from tandem.payments.errors import CodeOfAnotherOperator
+from tandem.payments.model import PAYMENTS, Payment, Source
+from tandem.payments.shapes import masked
+from tandem.wallet.entries import MakeSend, MakeTopUp
+from tandem.wallet.model import SENDS
+from tills import DEVICE_IDS, DOOR_ID, LIN_ID, MEI_ID, RULES, SPENDING, Books, asked, lin, mei, shop
+
+
+@pytest.fixture
+def books() -> Books:
+    """Lin paid by pay code and at the static code, declined, got a refund, sent money."""
+    books = Books()
+
+    def top_up(reference: str) -> MakeTopUp:
+        return MakeTopUp(
+            id=books.ids.entry(),
+            idempotency=None,
+            receiver=lin,
+            amount=4000,
+            currency="CNY",
+            reference=reference,
+        )
+
+    def by_code(step: int, amount: int) -> Payment:
+        entry = PayWithCode(
+            id=books.ids.entry(),
+            idempotency=None,
+            shop=shop,
+            rules=RULES,
+            new=asked(amount, source=Source.PAY_CODE),
+            payer=lin,
+            device_id=DEVICE_IDS[0],
+            mark=Mark(step, 0),
+        )
+        return paid(books.decide(entry, NOON).body)
+
+    def paid(body: bytes) -> Payment:
+        shown = msgspec.json.decode(body)["id"]
+        return next(p for p in books.tables[PAYMENTS].values() if show_id("pay", p.id) == shown)
+
+    books.decide(top_up("B1"), NOON)
+    captured = by_code(1, 300)
+    waiting = by_code(2, 450)
+    by_code(3, 700)  # above Lin's limit: declined
+    decline = ByPerson(
+        id=books.ids.entry(),
+        idempotency=None,
+        shop=shop,
+        rules=RULES,
+        payment=waiting,
+        payer=lin,
+        command=Command.DECLINE,
+    )
+    books.decide(decline, NOON)
+    give = GiveBack(
+        id=books.ids.entry(),
+        idempotency=None,
+        shop=shop,
+        payment=captured,
+        amount=100,
+        reason="cold",
+    )
+    books.decide(give, NOON)
+    static = PayStatic(
+        id=books.ids.entry(),
+        idempotency=None,
+        shop=shop,
+        rules=RULES,
+        new=asked(200, manual=True, source=Source.STATIC_CODE),
+        payer=lin,
+    )
+    held = paid(books.decide(static, NOON).body)
+    cancel = ByMerchant(
+        id=books.ids.entry(), idempotency=None, shop=shop, payment=held, command=Command.CANCEL
+    )
+    books.decide(cancel, NOON)
+    send = MakeSend(
+        id=books.ids.entry(),
+        idempotency=None,
+        spending=SPENDING,
+        sender=lin,
+        receiver=mei,
+        amount=50,
+        currency="CNY",
+        message="tea",
+    )
+    books.decide(send, NOON)
+    return books
+
+
+def test_a_merchant_is_told_nothing_that_names_the_person(books: Books) -> None:
+    told = [event for event in books.tables[EVENTS].values() if event.owner_id == DOOR_ID]
+    assert len(told) == 7
+    for event in told:
+        for secret in (LIN_ID.hex, str(LIN_ID), "Lin Wei", '"lin"', "handle", "device"):
+            assert secret not in event.data, (event.type, secret)
+        assert msgspec.json.decode(event.data)["payer"] == "L***"
+
+
+def test_a_person_is_told_nothing_of_fees_and_of_the_merchants_own_references(
+    books: Books,
+) -> None:
+    told = [event for event in books.tables[EVENTS].values() if event.owner_id == LIN_ID]
+    assert {event.type.split(".")[0] for event in told} == {"payment", "send", "top_up"}
+    for event in told:
+        shown = msgspec.json.decode(event.data)
+        assert not {"fee", "order_reference", "code_token", "shop_id", "till_id"} & shown.keys()
+
+
+def test_both_sides_are_told_of_each_step(books: Books) -> None:
+    steps = ["captured", "waiting", "declined", "declined", "refunded", "authorised", "cancelled"]
+    events = list(books.tables[EVENTS].values())
+    for owner_id in (DOOR_ID, LIN_ID):
+        mine = [e.type for e in events if e.owner_id == owner_id and e.type.startswith("payment.")]
+        assert mine == [f"payment.{step}" for step in steps]
+    assert [e.type for e in events if e.owner_id == MEI_ID] == ["send.received"]
+
+
+def test_decline_reasons_are_stable_codes(books: Books) -> None:
+    reasons = [p.decline_reason for p in books.tables[PAYMENTS].values() if p.decline_reason]
+    assert reasons == ["declined_by_person", "limit_per_payment"]
+
+
+def test_views_show_the_same_payment(books: Books) -> None:
+    for payment in books.tables[PAYMENTS].values():
+        theirs, mine = merchant_view(payment), person_view(payment)
+        for name in ("id", "status", "amount", "currency", "captured", "refunded", "way"):
+            assert getattr(theirs, name) == getattr(mine, name)
+    (send,) = books.tables[SENDS].values()
+    assert send.sender_name == "Lin Wei"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (None, None),
+        ("L", "L"),
+        ("Li", "L*"),
+        ("Lin Wei", "L***"),
+        ("林", "林"),
+        ("林薇", "林*"),
+        ("x" * 100, "x***"),
+    ],
+)
+def test_masked_names(name: str | None, shown: str | None) -> None:
+    assert masked(name) == shown
+
+
+def test_a_token_leads_back_to_itself_and_to_no_other_operator() -> None:
+    token = new_token(lambda count: bytes(range(count)))
+    assert is_token(token)
+    assert len(token) == 20
+    url = link("https://pay.example", token)
+    assert link_token(url, "https://pay.example") == token
+    for other in ("https://pay.example.evil", "https://pay", "https://PAY.example"):
+        with pytest.raises(CodeOfAnotherOperator):
+            link_token(url, other)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://pay.example/c/",
+        "https://pay.example/c/" + "a" * 33,
+        "https://pay.example/c/" + "a" * 15,
+        "https://pay.example/c/" + "a" * 20 + "/x",
+        "https://pay.example/d/" + "a" * 20,
+        "https://pay.example/c/" + "a" * 20 + "?x=1",
+        "https://pay.example/c/" + "a" * 19 + "é",
+        "https://user@pay.example/c/" + "a" * 20,
+        "nothing of ours",
+        "281234567800000000",
+    ],
+)
+def test_codes_that_are_not_ours(text: str) -> None:
+    with pytest.raises(CodeOfAnotherOperator):
+        link_token(text, "https://pay.example")
+
+
+@pytest.mark.parametrize("token", ["", "a\0" * 10, "a" * 20 + "\n", "../" * 7, "é" * 20])
+def test_what_is_no_token(token: str) -> None:
+    assert not is_token(token)
+
+
+def test_a_landing_page_names_no_person() -> None:
+    assert not {"payer", "payer_name", "person_id"} & set(Landing.__struct_fields__)

@@ -1,0 +1,110 @@
+"""Settings: every variable, good and bad."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tandem.codes import MAX_CODE_LINK
+from tandem.kernel import Invalid, currency
+from tandem.payments.codes import link, new_token
+from tandem.settings import MAX_SECONDS, MAX_URL, Settings, read_settings
+
+SECONDS = ("order_seconds", "confirm_seconds", "authorisation_seconds", "request_seconds")
+NUMBERS = ("limit_per_payment", "limit_per_day", "confirm_above", "rate_per_second",
+           "sign_ups_per_hour", *SECONDS)  # fmt: skip
+
+
+def read(**values: str) -> Settings:
+    return read_settings({f"TANDEM_{name.upper()}": value for name, value in values.items()})
+
+
+def test_nothing_set_is_production_with_the_defaults() -> None:
+    settings = read_settings({"PATH": "/bin", "TANDEM_SOMETHING": "else"})
+    assert settings == Settings()
+    assert not settings.sandbox
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("mode", "sandbox", "sandbox"),
+        ("mode", "production", "production"),
+        ("public_url", "https://pay.example", "https://pay.example"),
+        ("public_url", "https://pay.example/", "https://pay.example"),
+        ("public_url", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("public_url", "http://[::1]:80/wallet", "http://[::1]:80/wallet"),
+        ("wallet", "blue-bank", "blue-bank"),
+        ("timezone", "Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
+        ("currencies", "JPY", (currency("JPY"),)),
+        ("currencies", "EUR, CNY", (currency("EUR"), currency("CNY"))),
+        ("sign_up", "operator", "operator"),
+        ("sign_up", "open", "open"),
+        *((name, "1", 1) for name in NUMBERS),
+        *((name, "0000012", 12) for name in NUMBERS),
+        *((name, str(MAX_SECONDS), MAX_SECONDS) for name in SECONDS),
+        ("limit_per_day", str(10**15), 10**15),
+    ],
+)
+def test_good_values(name: str, text: str, value: object) -> None:
+    assert getattr(read(**{name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mode", ""),
+        ("mode", "Sandbox"),
+        ("mode", "test"),
+        ("public_url", ""),
+        ("public_url", "pay.example"),
+        ("public_url", "ftp://pay.example"),
+        ("public_url", "https://user:secret@pay.example"),
+        ("public_url", "https://pay.example?x=1"),
+        ("public_url", "https://pay.example/#top"),
+        ("public_url", "https://PAY.example"),
+        ("public_url", "https://bücher.example"),
+        ("public_url", "https://pay.example\n"),
+        ("public_url", "https://pay.example/\0"),
+        ("public_url", "https://" + "a" * (MAX_URL - 7)),
+        ("wallet", ""),
+        ("wallet", "Blue Bank"),
+        ("wallet", "a" * 65),
+        ("timezone", ""),
+        ("timezone", "Mars/Olympus"),
+        ("timezone", "../../etc/passwd"),
+        ("timezone", "/etc/localtime"),
+        ("timezone", "Asia"),
+        ("timezone", "a\0b"),
+        ("timezone", "a" * 10_000),
+        ("currencies", ""),
+        ("currencies", "CNY,"),
+        ("currencies", "cny"),
+        ("currencies", "CNY,CNY"),
+        ("currencies", "CNY,ABC"),
+        ("currencies", "XAU"),
+        ("sign_up", ""),
+        ("sign_up", "closed"),
+        *((name, text) for name in NUMBERS for text in (
+            "", "0", "-1", "+1", "1.5", "1e3", " 1", "1\n", "ten", "１２", "²", "1_000",
+            str(10**15 + 1), "0000000000000000001999999999999999999", "9" * 10_000)),
+        *((name, str(MAX_SECONDS + 1)) for name in SECONDS),
+    ],
+)  # fmt: skip
+def test_bad_values_are_told_by_their_name(name: str, text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read(**{name: text})
+    assert refused.value.field == f"TANDEM_{name.upper()}"
+
+
+def test_the_longest_address_fits_into_a_code() -> None:
+    token = new_token(bytes)
+    url = "https://" + "a" * (MAX_URL - 8)
+    assert read(public_url=url).public_url == url
+    assert len(link(url, token)) == MAX_CODE_LINK
+
+
+def test_a_day_begins_at_the_operators_midnight() -> None:
+    shanghai = read(timezone="Asia/Shanghai")
+    late = datetime(2026, 3, 14, 16, 0, tzinfo=UTC)
+    assert (shanghai.day_of(late).day, Settings().day_of(late).day) == (15, 14)
