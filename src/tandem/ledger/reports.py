@@ -115,9 +115,9 @@ async def verify(
     """Recompute every balance from the transfers and say what differs.
 
     Reads one consistent snapshot: totals of every account, the chain of balances that the
-    transfers keep, both sides' ledgers, what is reserved against what is unresolved. Returns at
-    most 100 differences of each kind, and how many accounts and transfers it read. `progress` is
-    called with how many of how many steps are done.
+    transfers keep, both sides' ledgers, what is reserved against what is unresolved, what each
+    resolution resolves. Returns at most 100 differences of each kind, and how many accounts and
+    transfers it read. `progress` is called with how many of how many steps are done.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         found: list[Difference] = []
@@ -209,4 +209,18 @@ _RESOLVED_ONCE: Final = f"""
     GROUP BY pending_id HAVING count(*) > 1 LIMIT {_SHOWN}
 """
 
-_CHECKS: Final = (_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE)
+_RESOLUTIONS: Final = f"""
+    SELECT 'resolution', t.id,
+        format('%s from %s to %s', t.amount, t.debit_account_id, t.credit_account_id),
+        coalesce(
+            format('at most %s from %s to %s', p.amount, p.debit_account_id, p.credit_account_id),
+            'of a pending transfer'
+        )
+    FROM transfers AS t LEFT JOIN transfers AS p ON p.id = t.pending_id AND p.kind = 1
+    WHERE t.pending_id IS NOT NULL AND (
+        p.id IS NULL OR t.amount > p.amount
+        OR t.debit_account_id <> p.debit_account_id OR t.credit_account_id <> p.credit_account_id
+    ) LIMIT {_SHOWN}
+"""
+
+_CHECKS: Final = (_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE, _RESOLUTIONS)
