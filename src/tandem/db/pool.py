@@ -15,12 +15,25 @@ Connection: TypeAlias = (
 )
 
 
+class _PooledConnection(asyncpg.Connection):
+    """A connection that is given back to the pool as it is: one round trip less for each use.
+
+    Nothing here leaves state in a session: no SET, no cursor, no LISTEN, no session-level lock; a
+    transaction ends with its block.
+    """
+
+    def get_reset_query(self) -> str:
+        """Nothing to undo."""
+        return ""
+
+
 async def open_pool(dsn: str, *, size: int = 10) -> Pool:
     """A pool of at most `size` connections that work as the application's role."""
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
+        connection_class=_PooledConnection,
         command_timeout=60,
         server_settings={"role": APP_ROLE, "application_name": "tandem"},
     )

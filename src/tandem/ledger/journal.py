@@ -4,8 +4,9 @@ Entries that arrive while a commit is under way wait in memory and go together i
 Alone, an entry does not wait. A group is one transaction on the journal's own connection:
 
 1. lock and read the rows that its entries touch, table by table in order of rank, rows in order of
-   key, so that no two journals deadlock; then look up answers to idempotency keys, **after** the
-   locks, so that a rival's commit is seen;
+   key, so that no two journals deadlock. While repeats are about, look up what idempotency keys
+   were answered before, **after** the locks, so that a rival's commit is seen; else a key that
+   turns out to be taken, or an entry that is refused, sends the group back to look;
 2. decide the entries one after another (`View.decide`, pure);
 3. write everything by one statement, a data-modifying CTE for each table and kind of change;
 4. COMMIT with fsync, and only then answer.
@@ -44,6 +45,8 @@ GROUP_MAX: Final = 512
 QUEUE_MAX: Final = 8192
 RETRY_AFTER_SECONDS: Final = 1
 RETRIES: Final = 8
+WARY_GROUPS: Final = 100
+"""After a repeat or a refusal, this many groups look up what their keys were answered before."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 DATABASE_ERRORS: Final = (
     OSError,
@@ -92,6 +95,7 @@ class Journal:
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
+        self._wary = 0
         self._connection: Connection | None = None
         self._committer: asyncio.Task[None] | None = None
         self._listeners: list[CommitListener] = []
@@ -152,7 +156,7 @@ class Journal:
     async def _settle(self, group: list[_Waiting]) -> None:
         """Bring every entry of a group to its outcome, whatever it takes."""
         for attempt in range(RETRIES):
-            repeats = len(group) > 1 or attempt > 0
+            repeats = attempt > 0 or self._wary > 0
             try:
                 await self._commit(group, repeats=repeats)
             except Exception as error:  # noqa: BLE001 - each kind is dealt with
@@ -165,6 +169,7 @@ class Journal:
                     await self._restart_transaction()
                 rival = isinstance(error, RivalError) or sqlstate(error) in _RETRIED_STATES
                 if rival or not repeats:  # without the look-up, any failure may be a repeat's
+                    self._wary = WARY_GROUPS
                     await asyncio.sleep(0.001 * attempt * attempt)
                     continue
                 await self._split(group, error)
@@ -180,8 +185,10 @@ class Journal:
         asked = [(waiting.touches, waiting.entry.idempotency) for waiting in group]
         await read_view(connection, view, asked, repeats=repeats)
         outcomes = _decide(view, group)
-        if not repeats and group[0].entry.idempotency and isinstance(outcomes[0], Refused):
+        doubtful = any(map(_doubtful, group, outcomes))
+        if doubtful and not repeats:
             raise RivalError("refused, but what it repeats may have been accepted")
+        self._wary = WARY_GROUPS if doubtful else max(0, self._wary - 1)
         transaction_id = await write_view(connection, view)
         if transaction_id is None:
             await self._restart_transaction()
@@ -280,6 +287,13 @@ def _decide(view: View, group: Sequence[_Waiting]) -> list[Outcome | Exception]:
         except Refused as refusal:
             outcomes.append(refusal)
     return outcomes
+
+
+def _doubtful(waiting: _Waiting, outcome: Outcome | Exception) -> bool:
+    """Whether the entry may repeat, or does repeat, one that was answered before."""
+    if isinstance(outcome, Exception):
+        return waiting.entry.idempotency is not None
+    return outcome.replayed
 
 
 def _resolve(waiting: _Waiting, outcome: Outcome | Exception) -> None:

@@ -51,8 +51,7 @@ async def read_view(
 ) -> None:
     """Lock and read everything that a group's entries touch, into the view.
 
-    `repeats`: also look up what their idempotency keys were answered before. A lone entry saves
-    that round trip: if its key turns out to be taken, it is tried again with the look-up.
+    `repeats`: also look up what their idempotency keys were answered before, a round trip more.
     """
     wanted: dict[Table[Any], dict[Key, None]] = defaultdict(dict)
     pending: dict[UUID, None] = {}
