@@ -1,0 +1,464 @@
+"""Payments and wallets against a plain model of them.
+
+`Model` is written from what the house promises: a dictionary of balances, a list of what was
+spent on which day, and a dictionary for each payment and request. `Play` gives a system the real
+entries and compares every outcome, every amount and every balance with the model. Unit tests let
+Hypothesis play it on `Books` in memory; integration tests play it on PostgreSQL.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from moves import CNY, NOON, new_ids, utc_day
+from tandem.codes.paycode import Mark
+from tandem.kernel import read_id
+from tandem.ledger import AccountKey, bank, fees
+from tandem.ledger import merchant as merchant_account
+from tandem.ledger import person as person_account
+from tandem.payments import Command, Shop, Source
+from tandem.payments.decisions import Rules
+from tandem.payments.entries import (
+    ByMerchant,
+    ByPerson,
+    CreateOrder,
+    GiveBack,
+    PayStatic,
+    PayWithCode,
+)
+from tandem.payments.model import PAYMENTS
+from tandem.people import PersonTerms
+from tandem.settlement.payouts import MakePayout
+from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
+from tandem.wallet.model import REQUESTS
+from tills import (
+    DEVICE_IDS,
+    LIN_LIMITS,
+    MOST_BY_SCAN,
+    RULES,
+    SPENDING,
+    TERMS,
+    Runs,
+    asked,
+    lin,
+    mei,
+    shop,
+)
+
+ORDER_SECONDS: Final = 1100
+REQUEST_SECONDS: Final = 1500
+LIMITS: Final = (LIN_LIMITS, SPENDING)
+OPEN: Final = ("created", "waiting", "authorised")
+Facts = dict[str, Any]
+
+
+@dataclass
+class Model:
+    """What must be. People are 0 and 1; `at` is the house's time in seconds from the beginning."""
+
+    balance: Counter[str] = field(default_factory=Counter)
+    spent: Counter[tuple[int, int]] = field(default_factory=Counter)
+    payments: dict[str, Facts] = field(default_factory=dict)
+    requests: dict[str, Facts] = field(default_factory=dict)
+    at: int = 0
+
+    @property
+    def day(self) -> int:
+        return (self.at + 12 * 3600) // 86_400
+
+    def held(self, who: int) -> int:
+        mine = [p for p in self.payments.values() if p["who"] == who]
+        return sum(p["amount"] - p["captured"] for p in mine if p["status"] == "authorised")
+
+    def may_spend(self, who: int, amount: int) -> str | None:
+        """Why this person cannot spend the amount today, if so."""
+        limits = LIMITS[who]
+        if amount > limits.per_payment:
+            return "limit_per_payment"
+        if amount > limits.per_day - self.spent[who, self.day]:
+            return "limit_per_day"
+        covered = amount <= self.balance[f"p{who}"] - self.held(who)
+        return None if covered else "insufficient_funds"
+
+    def move(self, source: str, target: str, amount: int) -> None:
+        self.balance[source] -= amount
+        self.balance[target] += amount
+
+    def fee(self, p: Facts, part: int) -> int:
+        percent = (Decimal(part) * TERMS.fee_basis_points / 10_000).quantize(
+            Decimal(1), ROUND_HALF_EVEN
+        )
+        return min(part, int(percent) + (0 if p["captured"] else TERMS.fee_fixed))
+
+    def take(self, p: Facts, part: int) -> None:
+        """Money goes from the person to the merchant, and the fee from there."""
+        charge = self.fee(p, part)
+        self.move(f"p{p['who']}", "door", part)
+        self.move("door", "fees", charge)
+        p["captured"] += part
+        p["fee"] += charge
+
+    def agree(self, p: Facts, who: int) -> None:
+        """The person agrees."""
+        self.spent[who, self.day] += p["amount"]
+        p.update(who=who, day=self.day, authorised=p["amount"], until=None, status="captured")
+        if p["manual"]:
+            p.update(status="authorised", until=self.at + RULES.authorisation_seconds)
+        else:
+            self.take(p, p["amount"])
+
+    def free(self, p: Facts, ends: str) -> None:
+        """What is reserved goes free, and counts no more if it was reserved today."""
+        if p["status"] == "authorised" and p["day"] == self.day:
+            self.spent[p["who"], p["day"]] -= p["amount"] - p["captured"]
+        p.update(status="captured" if p["captured"] else ends, until=None)
+
+    def over(self, p: Facts) -> bool:
+        return p["until"] is not None and self.at >= p["until"]
+
+
+def code_of(reason: str | None) -> str:
+    """The code that is raised for what a decline calls by a longer name."""
+    return "done" if reason is None else "limit_exceeded" if "limit" in reason else reason
+
+
+def no_amount(amount: int) -> bool:
+    return not 1 <= amount <= 10**15
+
+
+class Play:
+    """Commands for the model and for a system, compared after each."""
+
+    def __init__(
+        self,
+        system: Runs,
+        *,
+        start: datetime = NOON,
+        people: tuple[PersonTerms, PersonTerms] = (lin, mei),
+        at: Shop = shop,
+        rules: Rules = RULES,
+        devices: tuple[UUID, UUID] = DEVICE_IDS,
+    ) -> None:
+        self.system, self.start, self.people = system, start, people
+        self.at, self.rules, self.devices = at, rules, devices
+        self.model, self.ids = Model(), new_ids()
+        self.marks = [0, 0]
+        self.said: list[str] = []
+        self.references = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.model.at)
+
+    def common(self) -> dict[str, Any]:
+        return {"id": self.ids.entry(), "idempotency": None}
+
+    async def give(self, entry: Any, expected: str) -> Facts:  # noqa: ANN401 - an Entry
+        """Let the system decide; the outcome must be what the model expects."""
+        outcome, body = await self.system.run(entry, self.now)
+        self.said.append(f"{type(entry).__name__}: {outcome}")
+        assert outcome == expected, f"{outcome}, not {expected}; so far: {self.said}"
+        answer: Facts = msgspec.json.decode(body) if body else {}
+        return answer
+
+    # -- the operator ----------------------------------------------------------------------------
+
+    async def top_up(self, who: int, amount: int) -> None:
+        self.references += 1
+        entry = MakeTopUp(
+            **self.common(),
+            receiver=self.people[who],
+            amount=amount,
+            currency="CNY",
+            reference=f"play {self.ids.new().hex}",
+        )
+        await self.give(entry, "invalid_request" if no_amount(amount) else "done")
+        if not no_amount(amount):
+            self.model.move("bank", f"p{who}", amount)
+
+    async def pay_out(self, amount: int) -> None:
+        there = min(self.model.balance["door"], -self.model.balance["bank"])
+        expected = "payout_not_covered" if amount > there else "done"
+        entry = MakePayout(
+            **self.common(),
+            merchant_id=self.at.merchant_id,
+            endpoints=(),
+            amount=amount,
+            unit=CNY,
+            reference=f"play {self.ids.new().hex}",
+        )
+        await self.give(entry, "invalid_request" if no_amount(amount) else expected)
+        if expected == "done" and not no_amount(amount):
+            self.model.move("door", "bank", amount)
+
+    # -- payments --------------------------------------------------------------------------------
+
+    def new(self, amount: int, *, manual: bool, **more: Any) -> Facts:  # noqa: ANN401 - facts
+        made = {"amount": amount, "manual": manual, "who": None, "status": "created", "until": None}
+        return made | {"authorised": 0, "captured": 0, "refunded": 0, "fee": 0, "day": None} | more
+
+    def shop_says(self, amount: int) -> str:
+        if no_amount(amount):
+            return "invalid_request"
+        return "way_refused" if amount > MOST_BY_SCAN else "done"
+
+    async def order(self, amount: int, *, manual: bool) -> None:
+        entry = CreateOrder(
+            **self.common(),
+            shop=self.at,
+            rules=self.rules,
+            new=asked(amount, manual=manual),
+            code_token=self.ids.new().hex,
+            expires_seconds=ORDER_SECONDS,
+        )
+        expected = self.shop_says(amount)
+        answer = await self.give(entry, expected)
+        if expected == "done":
+            made = self.new(amount, manual=manual, until=self.model.at + ORDER_SECONDS)
+            self.model.payments[answer["id"]] = made
+
+    async def pay_code(self, who: int, amount: int, *, manual: bool, again: bool) -> None:
+        again = again and self.marks[who] > 0
+        self.marks[who] += not again
+        expected = self.shop_says(amount)
+        expected = "pay_code_used" if again and expected == "done" else expected
+        entry = PayWithCode(
+            **self.common(),
+            shop=self.at,
+            rules=self.rules,
+            new=asked(amount, manual=manual, source=Source.PAY_CODE),
+            payer=self.people[who],
+            device_id=self.devices[who],
+            mark=Mark(self.marks[who], 1),
+        )
+        answer = await self.give(entry, expected)
+        if expected != "done":
+            self.marks[who] -= not again  # a refused code stays good
+            return
+        made = self.new(amount, manual=manual, who=who)
+        self.model.payments[answer["id"]] = made
+        wrong = self.model.may_spend(who, amount)
+        if wrong is not None:
+            made["status"] = "declined"
+        elif amount > self.rules.confirm_above:
+            made.update(status="waiting", until=self.model.at + self.rules.confirm_seconds)
+        else:
+            self.model.agree(made, who)
+        assert answer["decline_reason"] == wrong
+
+    async def static(self, who: int, amount: int, *, manual: bool) -> None:
+        expected = self.shop_says(amount)
+        if expected == "done":
+            expected = code_of(self.model.may_spend(who, amount))
+        entry = PayStatic(
+            **self.common(),
+            shop=self.at,
+            rules=self.rules,
+            new=asked(amount, manual=manual, source=Source.STATIC_CODE),
+            payer=self.people[who],
+        )
+        answer = await self.give(entry, expected)
+        if expected == "done":
+            made = self.model.payments[answer["id"]] = self.new(amount, manual=manual, who=who)
+            self.model.agree(made, who)
+
+    async def by_person(self, name: str, who: int, command: Command) -> None:
+        p = self.model.payments[name]
+        states = ("waiting",) if command is Command.DECLINE else ("created", "waiting")
+        if self.model.over(p) or p["status"] not in states:
+            expected = "payment_state"
+        elif p["who"] not in (None, who):
+            expected = "payment_taken"
+        elif command is Command.APPROVE:
+            expected = code_of(self.model.may_spend(who, p["amount"]))
+        else:
+            expected = "done"
+        entry = ByPerson(
+            **self.common(),
+            shop=self.at,
+            rules=self.rules,
+            payment=await self.system.row(PAYMENTS, read_id("pay", name)),
+            payer=self.people[who],
+            command=command,
+        )
+        await self.give(entry, expected)
+        if expected != "done":
+            return
+        if command is Command.APPROVE:
+            self.model.agree(p, who)
+        elif command is Command.SCAN:
+            p.update(status="waiting", who=who)
+        else:
+            p.update(status="declined", until=None)
+
+    async def by_merchant(
+        self, name: str, command: Command, amount: int | None = None, *, final: bool = False
+    ) -> None:
+        p, now = self.model.payments[name], self.model.at
+        left = p["amount"] - p["captured"]
+        states = ("authorised",) if command is Command.CAPTURE else OPEN
+        late = self.model.over(p) and command is Command.CAPTURE
+        if late or p["status"] not in states:
+            expected = "payment_state"
+        elif command is Command.EXPIRE and now < p["until"]:
+            expected = "changed_meanwhile"
+        elif amount is not None and no_amount(amount):
+            expected = "invalid_request"
+        else:
+            expected = "done" if amount is None or amount <= left else "capture_exceeds_authorised"
+        entry = ByMerchant(
+            **self.common(),
+            shop=self.at,
+            payment=await self.system.row(PAYMENTS, read_id("pay", name)),
+            command=command,
+            amount=amount,
+            final=final,
+        )
+        await self.give(entry, expected)
+        if expected != "done":
+            return
+        if command is not Command.CAPTURE:
+            self.model.free(p, "expired" if command is Command.EXPIRE else "cancelled")
+            return
+        part = left if amount is None else amount
+        self.model.take(p, part)
+        if final or part == left:
+            self.model.free(p, "captured")
+
+    async def refund(self, name: str, amount: int | None) -> None:
+        p = self.model.payments[name]
+        left = p["captured"] - p["refunded"]
+        part = left if amount is None else amount
+        if p["status"] not in ("captured", "partially_refunded"):
+            expected = "payment_state"
+        elif no_amount(part):
+            expected = "invalid_request"
+        elif part > left:
+            expected = "refund_exceeds_captured"
+        elif part > self.model.balance["door"] + TERMS.overdraft:
+            expected = "refund_not_covered"
+        else:
+            expected = "done"
+        entry = GiveBack(
+            **self.common(),
+            shop=self.at,
+            payment=await self.system.row(PAYMENTS, read_id("pay", name)),
+            amount=amount,
+            reason=None,
+        )
+        await self.give(entry, expected)
+        if expected == "done":
+            self.model.move("door", f"p{p['who']}", part)
+            p["refunded"] += part
+            p["status"] = "refunded" if part == left else "partially_refunded"
+
+    # -- between people --------------------------------------------------------------------------
+
+    async def send(self, who: int, to: int, amount: int) -> None:
+        if no_amount(amount):
+            expected = "invalid_request"
+        elif who == to:
+            expected = "sends_to_self"
+        else:
+            expected = code_of(self.model.may_spend(who, amount))
+        entry = MakeSend(
+            **self.common(),
+            spending=SPENDING,
+            sender=self.people[who],
+            receiver=self.people[to],
+            amount=amount,
+            currency="CNY",
+            message=None,
+        )
+        await self.give(entry, expected)
+        if expected == "done":
+            self._sent(who, to, amount)
+
+    async def ask(self, who: int, to: int, amount: int) -> None:
+        expected = "sends_to_self" if who == to else "done"
+        expected = "invalid_request" if no_amount(amount) else expected
+        entry = Ask(
+            **self.common(),
+            requester=self.people[who],
+            payer=self.people[to],
+            amount=amount,
+            currency="CNY",
+            message="please",
+            expires_seconds=REQUEST_SECONDS,
+        )
+        answer = await self.give(entry, expected)
+        if expected == "done":
+            made = {"who": who, "to": to, "amount": amount, "status": "open"}
+            made["until"] = self.model.at + REQUEST_SECONDS
+            self.model.requests[answer["id"]] = made
+
+    async def answer(self, name: str, status: str) -> None:
+        """Accept, decline, cancel or expire a request."""
+        r = self.model.requests[name]
+        over = self.model.at >= r["until"]
+        if r["status"] != "open" or (over and status != "expired"):
+            expected = "request_closed"
+        elif status == "expired" and not over:
+            expected = "changed_meanwhile"
+        elif status == "accepted":
+            expected = code_of(self.model.may_spend(r["to"], r["amount"]))
+        else:
+            expected = "done"
+        common = self.common() | {"request_id": read_id("req", name)}
+        entry: Any = Close(**common, status=status, by=self.people[r["to"]].id)
+        if status == "accepted":
+            entry = Accept(
+                **common,
+                spending=SPENDING,
+                sender=self.people[r["to"]],
+                receiver=self.people[r["who"]],
+                amount=r["amount"],
+                currency="CNY",
+                message=None,
+            )
+        await self.give(entry, expected)
+        if expected == "done":
+            r["status"] = status
+            if status == "accepted":
+                self._sent(r["to"], r["who"], r["amount"])
+
+    def _sent(self, who: int, to: int, amount: int) -> None:
+        self.model.move(f"p{who}", f"p{to}", amount)
+        self.model.spent[who, self.model.day] += amount
+
+    def wait(self, seconds: int) -> None:
+        self.model.at += seconds
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Every balance, payment, request and reservation is as the model has it."""
+        keys: dict[str, AccountKey] = {"bank": bank(CNY), "fees": fees(CNY)}
+        keys["door"] = merchant_account(self.at.merchant_id, CNY)
+        keys |= {f"p{who}": person_account(p.id, CNY) for who, p in enumerate(self.people)}
+        for name, key in keys.items():
+            row = await self.system.account(key)
+            assert row.balance == self.model.balance[name], (name, self.said)
+            if name[0] == "p":
+                who = int(name[1])
+                assert row.debits_pending == self.model.held(who)
+                assert row.spent_on(utc_day(self.now)) == self.model.spent[who, self.model.day]
+                assert row.balance - row.debits_pending >= 0
+        assert sum(self.model.balance.values()) == 0
+        assert self.model.balance["door"] >= -TERMS.overdraft
+        pending = set()
+        for name, p in self.model.payments.items():
+            row = await self.system.row(PAYMENTS, read_id("pay", name))
+            for column in ("status", "authorised", "captured", "refunded", "fee"):
+                assert getattr(row, column) == p[column], (name, column, self.said)
+            assert row.held == (p["amount"] - p["captured"] if p["status"] == "authorised" else 0)
+            pending |= {row.pending_id} - {None}
+        assert await self.system.reservations() == pending
+        for name, r in self.model.requests.items():
+            row = await self.system.row(REQUESTS, read_id("req", name))
+            assert row.status == r["status"]

@@ -1,0 +1,128 @@
+"""Payments and wallets, played by Hypothesis against a plain model (tests/pay_play.py)."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pay_play import Play
+from tandem.payments import Command
+from tills import Books
+
+amounts = st.one_of(
+    st.integers(1, 520),
+    st.integers(1, 60),
+    st.sampled_from([0, -1, 400, 401, 500, 501, 901, 2**63]),
+)
+people = st.integers(0, 1)
+which = st.integers(0, 4)
+
+
+def now(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("nothing in memory waits")
+
+
+class Payments(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.play = Play(Books())
+
+    def payment(self, place: int) -> str:
+        names = list(self.play.model.payments)
+        return names[-1 - place % len(names)]
+
+    def request(self, place: int) -> str:
+        names = list(self.play.model.requests)
+        return names[-1 - place % len(names)]
+
+    def some_payment(self) -> bool:
+        return bool(self.play.model.payments)
+
+    def some_request(self) -> bool:
+        return bool(self.play.model.requests)
+
+    @initialize(first=st.integers(100, 1500), second=st.integers(100, 3000))
+    def begin(self, first: int, second: int) -> None:
+        now(self.play.top_up(0, first))
+        now(self.play.top_up(1, second))
+
+    @rule(who=people, amount=amounts)
+    def top_up(self, who: int, amount: int) -> None:
+        now(self.play.top_up(who, amount))
+
+    @rule(amount=amounts)
+    def pay_out(self, amount: int) -> None:
+        now(self.play.pay_out(amount))
+
+    @rule(amount=amounts, manual=st.booleans())
+    def order(self, *, amount: int, manual: bool) -> None:
+        now(self.play.order(amount, manual=manual))
+
+    @rule(
+        who=people,
+        amount=amounts,
+        manual=st.booleans(),
+        again=st.sampled_from([False] * 4 + [True]),
+    )
+    def pay_code(self, *, who: int, amount: int, manual: bool, again: bool) -> None:
+        now(self.play.pay_code(who, amount, manual=manual, again=again))
+
+    @rule(who=people, amount=amounts, manual=st.booleans())
+    def static(self, *, who: int, amount: int, manual: bool) -> None:
+        now(self.play.static(who, amount, manual=manual))
+
+    @precondition(some_payment)
+    @rule(
+        place=which,
+        who=people,
+        command=st.sampled_from([Command.SCAN, Command.APPROVE, Command.APPROVE, Command.DECLINE]),
+    )
+    def by_person(self, place: int, who: int, command: Command) -> None:
+        now(self.play.by_person(self.payment(place), who, command))
+
+    @precondition(some_payment)
+    @rule(place=which, amount=st.one_of(st.none(), amounts), final=st.booleans())
+    def capture(self, *, place: int, amount: int | None, final: bool) -> None:
+        now(self.play.by_merchant(self.payment(place), Command.CAPTURE, amount, final=final))
+
+    @precondition(some_payment)
+    @rule(place=which, command=st.sampled_from([Command.CANCEL, Command.EXPIRE]))
+    def end(self, place: int, command: Command) -> None:
+        now(self.play.by_merchant(self.payment(place), command))
+
+    @precondition(some_payment)
+    @rule(place=which, amount=st.one_of(st.none(), amounts))
+    def refund(self, place: int, amount: int | None) -> None:
+        now(self.play.refund(self.payment(place), amount))
+
+    @rule(who=people, to=people, amount=amounts)
+    def send(self, who: int, to: int, amount: int) -> None:
+        now(self.play.send(who, to, amount))
+
+    @rule(who=people, to=people, amount=amounts)
+    def ask(self, who: int, to: int, amount: int) -> None:
+        now(self.play.ask(who, to, amount))
+
+    @precondition(some_request)
+    @rule(place=which, status=st.sampled_from(["accepted", "declined", "cancelled", "expired"]))
+    def answer(self, place: int, status: str) -> None:
+        now(self.play.answer(self.request(place), status))
+
+    @rule(seconds=st.sampled_from([1, 699, 700, 1100, 1500, 43_200, 86_400]))
+    def wait(self, seconds: int) -> None:
+        self.play.wait(seconds)
+
+    @invariant()
+    def everything_agrees(self) -> None:
+        now(self.play.check())
+
+
+TestPayments = Payments.TestCase
+TestPayments.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
