@@ -97,7 +97,7 @@ def _word(outcome: Outcome | BaseException) -> tuple[str, bytes]:
 
 
 SETTINGS: Final = hypothesis.settings(
-    max_examples=12,
+    max_examples=8,
     stateful_step_count=10,
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
