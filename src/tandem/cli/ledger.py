@@ -97,14 +97,15 @@ def trial_balance() -> None:
     Example: `tandem ledger trial-balance`
     """
     lines = run(_read(read_trial_balance))
-    if not lines:
+    if not any(line.debits or any(_pending(line)) for line in lines):
         say("Nothing is booked yet.")
     trial_table(lines)
 
 
 def trial_table(lines: list[TrialLine]) -> None:
     """Print a trial balance: a table for each currency, with its sum."""
-    for number in sorted({line.ledger for line in lines}):
+    used = {line.ledger for line in lines if any((line.debits, line.credits, *_pending(line)))}
+    for number in sorted(used):
         unit = currency_by_number(number)
         made = table("Account", "How many", "Debits", "Credits", "Balance", right=_NUMBERS)
         made.title = f"Trial balance in {unit.code}"
@@ -112,19 +113,26 @@ def trial_table(lines: list[TrialLine]) -> None:
         mine = [line for line in lines if line.ledger == number]
         for line in mine:
             made.add_row(
-                *cells(
-                    AccountCode(line.code).name.lower(),
-                    line.accounts,
-                    format_amount(line.debits, unit),
-                    format_amount(line.credits, unit),
-                    format_amount(line.credits - line.debits, unit),
-                )
+                *cells(AccountCode(line.code).name.lower(), line.accounts, *_sums([line], unit))
             )
-        debits, credited = sum(x.debits for x in mine), sum(x.credits for x in mine)
         made.columns[0].footer = "Sum"
-        for column, total in zip(made.columns[4:], [credited - debits], strict=True):
-            column.footer = format_amount(total, unit)
+        for column, text in zip(made.columns[2:], _sums(mine, unit), strict=True):
+            column.footer = text
         show(made)
+
+
+def _pending(line: TrialLine) -> tuple[int, int]:
+    return line.debits_pending, line.credits_pending
+
+
+def _sums(lines: list[TrialLine], unit: Currency) -> tuple[str, str, str]:
+    """Debits, credits, and credits less debits."""
+    debits, credited = sum(line.debits for line in lines), sum(line.credits for line in lines)
+    return (
+        format_amount(debits, unit),
+        format_amount(credited, unit),
+        format_amount(credited - debits, unit),
+    )
 
 
 async def _read(question: Callable[[Connection], Awaitable[T]]) -> T:
@@ -150,7 +158,7 @@ def statement(
 ) -> None:
     """Show an account's movements, newest first, with the balance after each.
 
-    Example: `tandem ledger statement ppl_0199f0a4c0de70008000000000000001 --currency CNY`
+    Example: `tandem ledger statement ppl_0199… --currency CNY`
 
     Parameters
     ----------
@@ -205,7 +213,7 @@ def _what(transfer: TransferRow) -> str:
 def entry(entry_id: Annotated[str, Parameter(name="entry")], /) -> None:
     """Show a journal entry: its transfers, all of which were booked or none.
 
-    Example: `tandem ledger entry ent_0199f0a4c0de70008000000000000100`
+    Example: `tandem ledger entry ent_0199…`
 
     Parameters
     ----------

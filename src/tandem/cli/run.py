@@ -74,7 +74,9 @@ def waiting(first: str = "") -> Iterator[Progress]:
     def tell(text: str) -> None:
         for timer in timers:
             timer.cancel()
-        timers[:] = [loop.call_later(_SILENT_SECONDS, console.print, f"{printable(text)} …")]
+        if text:
+            line = f"{printable(text)} …"
+            timers[:] = [loop.call_later(_SILENT_SECONDS, console.print, line)]
 
     if first:
         tell(first)

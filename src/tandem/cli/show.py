@@ -20,6 +20,11 @@ AMBER: Final = "#C98A0B"
 FAINT: Final = "dim"
 
 
+_WHOLE: Final = frozenset({"Entry", "Key", "Merchant", "Person", "Shop", "Till"})
+"""Columns of ids: one that is broken over two lines cannot be copied."""
+_WIDEST: Final = 2000
+
+
 def console() -> Console:
     """Standard output, in colour if it is a terminal (and NO_COLOR is not set)."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
@@ -67,15 +72,15 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
         if column in right:
             made.add_column(column, justify="right", no_wrap=True)
         else:
-            made.add_column(column, overflow="fold")
+            made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     return made
 
 
 def show(made: Table) -> None:
-    """Print a table: as wide as it needs to be where nobody looks at it."""
+    """Print a table; in a file or a pipe as wide as it needs to be."""
     out = console()
     if not sys.stdout.isatty():
-        out.width = max(out.width, out.measure(made).maximum)
+        out.width = max(out.width, Console(width=_WIDEST).measure(made).maximum)
     out.print(made)
 
 

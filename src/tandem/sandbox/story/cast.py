@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -32,8 +32,13 @@ class Person:
     name: str
     handle: str
     api: Api
-    seed: bytes
+    seed: bytes = field(repr=False)
     index: str
+
+    @property
+    def first_name(self) -> str:
+        """What the others call them."""
+        return _first(self.name)
 
     def pay_code(self, clock: Clock) -> str:
         """The code that the phone shows now: no network is asked."""
@@ -122,7 +127,7 @@ async def _shops(page: Page, merchant: Api) -> tuple[Json, Json, Json]:
 async def _person(
     page: Page, http: httpx.AsyncClient, ids: Ids, handle: str, name: str, run: str
 ) -> Person:
-    body = {"handle": handle, "name": name, "device_name": f"{name.split()[0]}'s phone"}
+    body = {"handle": handle, "name": name, "device_name": f"{_first(name)}'s phone"}
     answer = await http.post("/v1/people", json=body)
     if answer.status_code == _TAKEN:  # data that was kept from the last time
         body["handle"] = f"{handle}.{run}"
@@ -131,7 +136,7 @@ async def _person(
     expect(answer.is_success, f"{name} can sign up", made)
     device = made["device"]
     shown = made["person"]["handle"]
-    page.step(name.split()[0], f"signs up as {shown}; the phone gets a key and a seed")
+    page.step(_first(name), f"signs up as {shown}; the phone gets a key and a seed")
     return Person(
         made["person"]["id"],
         name,
@@ -140,6 +145,10 @@ async def _person(
         base64.b64decode(device["code_seed"]),
         device["code_index"],
     )
+
+
+def _first(name: str) -> str:
+    return name.partition(" ")[0]
 
 
 async def _top_up(page: Page, operator: Api, person: Person, amount: int, reference: str) -> None:

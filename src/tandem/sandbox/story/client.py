@@ -1,7 +1,8 @@
 """One party's view of the API: a key, calls, and what the calls took."""
 
 import asyncio
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -13,7 +14,8 @@ _FIRST_ERROR = 400
 _SHOWN_DIGITS = 4
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reply:
     """An answer, and how long it took in milliseconds."""
 
     method: str
@@ -28,7 +30,8 @@ class Reply(NamedTuple):
         parts = [_short(part) for part in self.path.partition("?")[0].split("/")]
         return f"{self.method} {'/'.join(parts)} {self.status} · {self.milliseconds} ms"
 
-    def __getitem__(self, name: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - a field of the JSON; a reply is not used as a tuple
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a field of the JSON
+        """A field of the body."""
         return self.body[name]
 
 

@@ -42,22 +42,23 @@ class Inbox:
         """The event of this type about this object, when it is there. Raises `StoryBroke`."""
 
         def is_it(event: Seen) -> bool:
-            return event.type == kind and event.data.get("id") == object_id
+            return event.type == kind and bool(event.data.get("id") == object_id)
 
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self._find(is_it)
+                found = await self._find(is_it)
         except TimeoutError:
             came = [event.type for event in self.seen]
             raise StoryBroke(
                 f"{kind} of {object_id} comes within {PATIENCE_SECONDS:.0f} s", repr(came)
             ) from None
+        return found
 
     async def _find(self, is_it: Callable[[Seen], bool]) -> Seen:
         while True:
-            for event in reversed(self.seen):
-                if is_it(event):
-                    return event
+            found = next(filter(is_it, self.seen), None)
+            if found is not None:
+                return found
             self._came.clear()
             await self._came.wait()
 

@@ -61,13 +61,17 @@ class Page:
 
     def good(self, what: str) -> None:
         """It came out well."""
-        self._out.print(Text("  ✓ ", style=JADE) + Text(what))
+        self._hanging(Text("  ✓", style=JADE), what)
 
     def refused(self, reply: Reply) -> None:
         """It was refused, as it should be; with the sentence that the API gave."""
-        self._out.print(
-            Text("  ✗ ", style=EMBER) + Text(f"{reply.body['code']}: {reply.body['detail']}")
-        )
+        self._hanging(Text("  ✗", style=EMBER), f"{reply['code']}: {reply['detail']}")
+
+    def _hanging(self, mark: Text, what: str) -> None:
+        """A mark and a text whose further lines stand below its first."""
+        made = Table.grid(padding=(0, 1))
+        made.add_row(mark, Text(what))
+        self._out.print(made, width=min(WIDTH, self._out.width))
 
     def note(self, what: str) -> None:
         """A remark."""
@@ -99,7 +103,11 @@ class Page:
         self._out.print(Columns(drawn))
 
     def table(
-        self, title: str, columns: dict[str, bool], rows: list[list[str]], foot: list[str] | None = None
+        self,
+        title: str,
+        columns: dict[str, bool],
+        rows: list[list[str]],
+        foot: list[str] | None = None,
     ) -> None:
         """A table; `columns` says of each whether it holds numbers."""
         made = Table(
