@@ -1,0 +1,1 @@
+"""The benchmark: Tandem against the usual way, on one PostgreSQL with fsync on. `make bench`."""

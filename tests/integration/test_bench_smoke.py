@@ -1,0 +1,81 @@
+"""The benchmark runs: every way, a few payments each, with its own check that the books are whole.
+
+Its figures say nothing here; that they are there, and from real payments, is what is shown.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WAYS = {
+    "bare",
+    "tandem journal",
+    "usual pgbench",
+    "tandem http",
+    "usual http",
+    "tandem http pay code",
+    "tandem http first",
+    "usual http first",
+}
+
+
+def bench(*arguments: str, database_url: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - our own module, no shell
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TANDEM_BENCH_DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def ran(
+    database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
+    written = tmp_path_factory.mktemp("bench") / "run.json"
+    done = bench("--smoke", "--json", str(written), database_url=database_url)
+    assert done.returncode == 0, done.stderr
+    return done, json.loads(written.read_text())
+
+
+def test_every_way_pays_and_the_books_are_whole(
+    ran: tuple["subprocess.CompletedProcess[str]", dict[str, Any]],
+) -> None:
+    _, run = ran
+    assert {measure["way"] for measure in run["measures"]} == WAYS
+    paid = 0
+    for measure in run["measures"]:
+        (sample,) = measure["samples"]
+        assert 0 < sample["count"] <= sample["acknowledged"], measure
+        assert 0 < sample["p50_ms"] <= sample["p99_ms"], measure
+        paid += 0 if measure["way"] == "bare" else sample["acknowledged"]
+    # two transfers for each payment, and the top-ups of the hundred people of both databases
+    assert run["verified_transfers"] >= 2 * paid + 2 * 100
+
+
+def test_the_table_fits_and_names_every_target(
+    ran: tuple["subprocess.CompletedProcess[str]", dict[str, Any]],
+) -> None:
+    done, run = ran
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert run["machine"]["name"] in done.stdout
+    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 6
+
+
+def test_a_server_that_is_not_durable_is_not_measured(database_url: str) -> None:
+    joined = "&" if "?" in database_url else "?"
+    url = f"{database_url}{joined}options=-c%20synchronous_commit%3Doff"
+    done = bench("--smoke", database_url=url)
+    assert done.returncode == 1
+    assert "synchronous_commit is off on this server, and must be on" in done.stderr
+    assert "Traceback" not in done.stderr
