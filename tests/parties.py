@@ -92,7 +92,7 @@ async def open_parties(url: str, folder: Path) -> AsyncIterator[Parties]:
         async with journal_on(url, clock) as journal:
             access = Access(pool, clock, ids, system_entropy)
             people = People(pool, clock, ids, system_entropy, access, keyring, SETTINGS)
-            merchants = Merchants(pool, clock, ids, system_entropy, access, keyring)
+            merchants = Merchants(pool, clock, ids, system_entropy, access, keyring, SETTINGS)
             yield Parties(pool, journal, clock, ids, keyring, access, people, merchants)
     finally:
         await pool.close()

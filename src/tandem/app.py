@@ -116,7 +116,7 @@ async def open_services(
             keyring=keyring,
             access=access,
             people=people,
-            merchants=Merchants(pool, clock, ids, entropy, access, keyring),
+            merchants=Merchants(pool, clock, ids, entropy, access, keyring, settings),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
             payments=payments,

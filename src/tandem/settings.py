@@ -64,6 +64,15 @@ class Settings:
         """Whether money here is play money."""
         return self.mode == "sandbox"
 
+    def unit(self, code: str) -> Currency:
+        """The operator's currency of this code. Raises `Invalid` if it has no such currency."""
+        for unit in self.currencies:
+            if unit.code == code:
+                return unit
+        currency(code)
+        taken = ", ".join(unit.code for unit in self.currencies)
+        raise Invalid("currency", f"{code} is not used here; there are {taken}")
+
     def day_of(self, moment: datetime) -> date:
         """The operator's calendar day of a moment."""
         return moment.astimezone(self.timezone).date()

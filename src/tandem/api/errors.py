@@ -16,6 +16,7 @@ Refused
 ├── MediaTypeUnsupported   the body is not JSON
 ├── TooManyRequests        faster than the limit
 ├── DatabaseAway           the database does not answer
+├── ServerStopping         the server stops before the answer is there
 └── InternalFault          our fault
 """
 
@@ -195,6 +196,21 @@ class DatabaseAway(Refused):
         return (
             "The database does not answer. Send the same request with the same idempotency key "
             f"again in {self.retry_after_seconds} s: it is done once."
+        )
+
+
+@dataclass(eq=False)
+class ServerStopping(Refused):
+    """The server stops and cannot wait for the outcome. What was asked for may happen yet."""
+
+    code: ClassVar[str] = "server_stopping"
+    retry_after_seconds: int
+
+    def sentence(self) -> str:
+        """Say how to learn the outcome."""
+        return (
+            "The server is being stopped before the answer is there. Send the same request with "
+            f"the same idempotency key again in {self.retry_after_seconds} s: it is done once."
         )
 
 

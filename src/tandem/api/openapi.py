@@ -259,7 +259,8 @@ def refusals(operation: Operation[Any]) -> list[type[Refused]]:
         found += [wire.KeyMissing]
     if operation.idempotency is not None:
         found += [IdempotencyConflict, StaleRead, JournalBusy, OutcomeUnknown]
-    return [*found, wire.InternalFault, wire.DatabaseAway, *operation.errors]
+    found += [wire.InternalFault, wire.DatabaseAway, wire.ServerStopping]
+    return [*found, *operation.errors]
 
 
 def _failures(operation: Operation[Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ from tandem.payments import (
     RefundExceedsCaptured,
     RefundNotCovered,
 )
-from tandem.people import DeviceRevoked, HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
+from tandem.people import HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
 from tandem.settlement import PayoutNotCovered, ReferenceBooked
 from tandem.wallet import AlreadyBooked, PersonNotActive, RequestClosed, SendsToSelf
 
@@ -122,7 +122,6 @@ ROWS: Final = (
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
     Row(403, SignUpClosed()),
-    Row(403, DeviceRevoked()),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(404, PendingNotFound(_AN_ID)),
@@ -163,6 +162,7 @@ ROWS: Final = (
     Row(500, wire.InternalFault()),
     Row(503, JournalBusy(1)),
     Row(503, wire.DatabaseAway(2)),
+    Row(503, wire.ServerStopping(2)),
     Row(504, OutcomeUnknown(_AN_ID)),
 )
 """Every refusal that the API answers with, by status."""

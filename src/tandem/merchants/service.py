@@ -38,6 +38,7 @@ from tandem.merchants.store import (
     update_shop,
     update_till,
 )
+from tandem.settings import Settings
 
 NAME_LENGTH: Final = 100
 CITY_LENGTH: Final = 60
@@ -59,6 +60,7 @@ class Merchants:
         entropy: Entropy,
         access: Access,
         keyring: KeyRing,
+        settings: Settings,
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -66,6 +68,7 @@ class Merchants:
         self._entropy = entropy
         self._access = access
         self._keyring = keyring
+        self._settings = settings
 
     # -- merchants -------------------------------------------------------------------------------
 
@@ -290,7 +293,7 @@ class Merchants:
     async def _put_currencies(
         self, connection: Connection, merchant_id: UUID, currencies: Mapping[str, CurrencyTerms]
     ) -> None:
-        units = {code: currency(code) for code in currencies}
+        units = {code: self._settings.unit(code) for code in currencies}
         for code, terms in currencies.items():
             await put_currency(connection, merchant_id, code, terms)
         # Locks all accounts in the journal's order, before the overdrafts lock one after another.

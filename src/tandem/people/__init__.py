@@ -1,6 +1,6 @@
 """People: who has a wallet, with which devices and limits."""
 
-from tandem.people.errors import DeviceRevoked, HandleTaken, SignUpClosed
+from tandem.people.errors import HandleTaken, SignUpClosed
 from tandem.people.limits import LimitExceeded, PayerNotActive, Spending, objection
 from tandem.people.model import (
     DEVICES,
@@ -32,7 +32,6 @@ __all__ = [
     "AddDevice",
     "CreatePerson",
     "Device",
-    "DeviceRevoked",
     "DeviceView",
     "HandleTaken",
     "LimitExceeded",

@@ -2,8 +2,7 @@
 
 Refused
 ├── HandleTaken      somebody has this handle
-├── SignUpClosed     only the operator makes wallets here
-└── DeviceRevoked    the device is not in use any more
+└── SignUpClosed     only the operator makes wallets here
 """
 
 from dataclasses import dataclass
@@ -33,14 +32,3 @@ class SignUpClosed(Refused):
     def sentence(self) -> str:
         """Say whom to ask."""
         return "Wallets are made by the operator here. Ask the operator for one."
-
-
-@dataclass(eq=False)
-class DeviceRevoked(Refused):
-    """The device was taken out of use."""
-
-    code: ClassVar[str] = "device_revoked"
-
-    def sentence(self) -> str:
-        """Say what to do."""
-        return "This device was taken out of use. Add a new one."

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from tandem.db import Idempotency, Pool
-from tandem.kernel import Clock, Ids, Invalid, NotFound, Refused, currency, show_id
+from tandem.kernel import Clock, Ids, Invalid, NotFound, Refused, show_id
 from tandem.ledger import Account, Entry, Journal, Outcome, person, statement, submit_fresh
 from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
@@ -67,7 +67,7 @@ class Wallet:
         self, person_id: UUID, code: str, before: int | None, limit: int
     ) -> list[HistoryLine]:
         """The movements of a balance, newest first, with the balance after each."""
-        unit = currency(code)
+        unit = self._settings.unit(code)
         async with self._pool.acquire() as connection:
             account_id = person(person_id, unit).id
             lines = await statement(connection, account_id, before, limit)
@@ -112,7 +112,7 @@ class Wallet:
                 sender=await self._terms(sender_id),
                 receiver=await self._terms(receiver_id),
                 amount=amount,
-                currency=currency(code).code,
+                currency=self._settings.unit(code).code,
                 message=message,
             )
 
@@ -138,7 +138,7 @@ class Wallet:
                 requester=await self._terms(requester_id),
                 payer=await self._terms(payer_id),
                 amount=amount,
-                currency=currency(code).code,
+                currency=self._settings.unit(code).code,
                 message=message,
                 expires_seconds=expires_seconds or self._settings.request_seconds,
             )
@@ -233,7 +233,7 @@ class Wallet:
                 idempotency=idempotency,
                 receiver=receiver,
                 amount=amount,
-                currency=currency(code).code,
+                currency=self._settings.unit(code).code,
                 reference=reference,
             )
 
