@@ -1,5 +1,7 @@
 """Requests of every kind, good and hostile, to operations over fake services."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -18,6 +20,7 @@ from web_fakes import (
     Create,
     Line,
     Services,
+    Wire,
     problem,
 )
 from web_fakes import make_app as app_of
@@ -327,6 +330,23 @@ async def test_our_faults_show_nothing(
     assert "secret" not in str(line)
     assert "DETAIL" not in str(line)
     assert "tk_mer_good" not in str(line)
+
+
+async def test_a_request_that_the_stopping_server_gives_up_is_told_to_come_again(
+    services: Services,
+) -> None:
+    """uvicorn cancels what is under way when its patience ends, and says 500 by itself."""
+    wire = Wire(app_of(services))
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", b"mine")]
+    headers += [(name.lower().encode(), value.encode()) for name, value in WRITE.items()]
+    asking = asyncio.create_task(wire.request("POST", "/v1/things", headers))
+    await asyncio.sleep(0.01)
+    assert wire.received, "it waits for the body"
+    asking.cancel("Task cancelled, timeout graceful shutdown exceeded")
+    await asking
+    assert (wire.status, wire.headers[b"retry-after"]) == (503, b"2")
+    assert json.loads(wire.body)["code"] == "server_stopping"
+    assert wire.headers[b"x-request-id"] == b"mine"
 
 
 async def test_times_are_the_services(client: httpx.AsyncClient, services: Services) -> None:

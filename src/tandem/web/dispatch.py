@@ -25,6 +25,7 @@ from tandem.api.errors import (
     MethodNotAllowed,
     NoSuchPath,
     ScopeMissing,
+    ServerStopping,
     Unauthenticated,
     WrongKind,
 )
@@ -128,6 +129,7 @@ class Dispatcher(Generic[S]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         caller: Principal | None = None
+        answering = False
         method: str = scope["method"]
         headers, twice = read_headers(scope["headers"])
         request_id = self._request_ids.read(headers.get(b"x-request-id"))
@@ -145,6 +147,7 @@ class Dispatcher(Generic[S]):
                 self._services, caller, None, request_id, client, _text(headers, b"last-event-id")
             )
             result = await self._perform(route, call, values, headers, scope, receive)
+            answering = True
             if route.live:
                 live_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
                 await self._streams.send(result, caller, live_headers, receive, send)
@@ -152,6 +155,12 @@ class Dispatcher(Generic[S]):
             await self._send(route, result, request_id, method, send)
         except DisconnectedError:
             return
+        except asyncio.CancelledError:
+            # The server stops and waits no longer. Not raised on: the server would answer 500.
+            if answering:
+                raise
+            stopping = ServerStopping(AWAY_SECONDS)
+            await self._refuse(stopping, scope, headers, request_id, None, receive, send)
         except Refused as refused:
             kind = None if caller is None else caller.kind
             await self._refuse(refused, scope, headers, request_id, kind, receive, send)
