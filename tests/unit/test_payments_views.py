@@ -47,8 +47,9 @@ def books() -> Books:
         return paid(books.decide(entry, NOON).body)
 
     def paid(body: bytes) -> Payment:
+        rows: list[Payment] = list(books.tables[PAYMENTS].values())
         shown = msgspec.json.decode(body)["id"]
-        return next(p for p in books.tables[PAYMENTS].values() if show_id("pay", p.id) == shown)
+        return next(p for p in rows if show_id("pay", p.id) == shown)
 
     books.decide(top_up("B1"), NOON)
     captured = by_code(1, 300)

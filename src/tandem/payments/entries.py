@@ -176,9 +176,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
     command: Command
 
     def touches(self) -> Touches:
-        """The payment and the three accounts; no person's money moves unless it is approved."""
-        if self.command is not Command.APPROVE:
-            return _touched(self.shop, self.payment)
+        """The payment and the three accounts, under the person's and the merchant's terms."""
         paying = _paying(self.shop, self.payer, self.payment.currency)
         return Touches(paying.accounts, ((PAYMENTS, self.payment.id),), terms=paying.terms)
 
