@@ -18,7 +18,9 @@ from tandem.merchants import Acceptance, CurrencyTerms, Merchant, Merchants, Sho
 from tandem.people import NewPerson, People
 from tandem.settings import Settings
 
-SETTINGS: Final = Settings(mode="sandbox", currencies=(currency("CNY"), currency("EUR")))
+SETTINGS: Final = Settings(
+    mode="sandbox", currencies=(currency("CNY"), currency("EUR"), currency("JPY"))
+)
 FEES: Final = CurrencyTerms(60, 10)
 
 

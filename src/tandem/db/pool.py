@@ -58,6 +58,10 @@ async def open_journal_connection(dsn: str) -> Connection:
             "enable_hashjoin": "off",
             "enable_mergejoin": "off",
             "jit": "off",
+            # A peer that is gone must not keep its locks for hours.
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
         },
     )
     # Between groups the journal's transaction is open and empty (it holds no snapshot and no lock);

@@ -54,7 +54,7 @@ DATABASE_ERRORS: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-_CONNECTION_STATES: Final = ("08", "57P")
+_CONNECTION_STATES: Final = ("08", "57P", "25P03", "25P04")
 
 CommitListener = Callable[[View], None]
 
@@ -167,6 +167,10 @@ class Journal:
                     continue
                 with contextlib.suppress(Exception):
                     await self._restart_transaction()
+                if _is_passing(error):
+                    log.warning("the database cannot write now", error=repr(error))
+                    await self._discard()
+                    break
                 rival = isinstance(error, RivalError) or sqlstate(error) in _RETRIED_STATES
                 if rival or not repeats:  # without the look-up, any failure may be a repeat's
                     self._wary = WARY_GROUPS
@@ -176,6 +180,9 @@ class Journal:
             return
         for waiting in group:
             _fail(waiting, JournalBusy(RETRY_AFTER_SECONDS))
+        if self._connection is None:  # the database stays away: nobody else waits for it in turn
+            while self._queue:
+                _fail(self._queue.popleft(), JournalBusy(RETRY_AFTER_SECONDS))
 
     async def _commit(self, group: list[_Waiting], *, repeats: bool) -> None:
         """One transaction: read, decide, write, commit, answer."""
@@ -307,6 +314,12 @@ def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.answer.done():
         waiting.answer.set_exception(error)
         waiting.answer.exception()  # a caller that went away leaves nobody to read it
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the database cannot write for now: read-only after a failover, or out of room."""
+    state = sqlstate(error)
+    return state is not None and (state == "25006" or state.startswith("53"))
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -210,8 +210,9 @@ def book(
         for ordinal, transfer in enumerate(transfers, 1):
             debit, credit = account(transfer.debit), account(transfer.credit)
             before += ((debit, _TOTALS(debit)), (credit, _TOTALS(credit)))
-            held = _held(transfer, pending, open_ids - resolved, now)
-            if held is not None:
+            held = None
+            if transfer.pending_id is not None:
+                held = _held(transfer, transfer.pending_id, pending, open_ids - resolved, now)
                 resolved.add(held.id)
                 today = debit.spent_day == day == day_of(held.created_at)
                 _release(transfer, held, debit, credit, today=today)
@@ -228,14 +229,16 @@ def book(
 
 
 def _held(
-    transfer: Transfer, pending: Mapping[UUID, TransferRow], open_ids: set[UUID], now: datetime
-) -> TransferRow | None:
-    """The pending transfer that `transfer` resolves, if it resolves one and may."""
-    if transfer.pending_id is None:
-        return None
-    held = pending.get(transfer.pending_id)
+    transfer: Transfer,
+    pending_id: UUID,
+    pending: Mapping[UUID, TransferRow],
+    open_ids: set[UUID],
+    now: datetime,
+) -> TransferRow:
+    """The pending transfer that `transfer` resolves, if it may."""
+    held = pending.get(pending_id)
     if held is None:
-        raise PendingNotFound(transfer.pending_id)
+        raise PendingNotFound(pending_id)
     if held.id not in open_ids:
         raise PendingResolved(held.id)
     if transfer.kind is TransferKind.POST:

@@ -107,8 +107,9 @@ async def write_view(connection: Connection, view: View) -> str | None:
     inserted.update(view.appended)
     own = [table for table in inserted if not table.shared]
     copied = own if sum(len(inserted[table]) for table in own) >= COPY_FROM else []
-    parts = [("insert", table, rows) for table, rows in inserted.items() if table not in copied]
+    parts = [("insert", table, inserted[table]) for table in inserted if table not in copied]
     parts += [("update", table, rows.values()) for table, rows in view.updated.items() if rows]
+    parts.sort(key=lambda part: part[1].rank)  # as they are locked, and the same shape each time
     if view.released:
         parts.append(("delete", RESERVATIONS, view.released))
     if not parts and not copied:
