@@ -1,6 +1,7 @@
 """Timers: what happens because time passes. One process of an installation runs them."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -30,7 +31,7 @@ async def run_timers(dsn: str, due: Sequence[Due], clock: Clock) -> None:
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 break
             await asyncio.sleep(TICK_SECONDS * 4)
-        purged = 0.0
+        purged = -math.inf
         while True:
             for act in due:
                 while await act() > 0:
