@@ -19,7 +19,7 @@ from tandem.people import NewPerson, People
 from tandem.settings import Settings
 
 SETTINGS: Final = Settings(
-    mode="sandbox", currencies=(currency("CNY"), currency("EUR"), currency("JPY"))
+    mode="sandbox", currencies=tuple(map(currency, ("CNY", "EUR", "USD", "JPY")))
 )
 FEES: Final = CurrencyTerms(60, 10)
 
