@@ -36,6 +36,10 @@ async def client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
         (b'{"amount":1,"currency":"\\ud800"}', "ends too early"),
         (b'{"amount":1,"currency":"a\x00"}', "byte"),
         ('{"amount":1}'.encode("utf-16"), "byte 0"),
+        (b'{"amount":1,"amount":2}', "amount twice"),
+        (b'{"amount":1,"\\u0061mount":2}', "amount twice"),
+        (b'{"amount":1,"lines":[{"name":"a","name":"a"}]}', "name twice"),
+        (b'{"amount":1,"extra":{"a\\u001b":"b","a\\u001b":"c"}}', "a? twice"),
     ],
 )
 async def test_what_is_not_json(

@@ -106,6 +106,7 @@ class Webhooks:
         While it is off nothing is announced to it, and what falls due fails; that can be sent again
         later. Raises `NotFound`, and what `create` raises for URL and types.
         """
+        await self.get(merchant_id, endpoint_id)  # nothing is looked up for another's endpoint
         if change.types is not UNSET:
             _check_types(change.types)
         if change.url is not UNSET:

@@ -5,6 +5,7 @@ headers (415), too long (413, and nothing is kept beyond the limit), not JSON (4
 that is wrong or unknown (422 with a JSON Pointer, RFC 6901).
 """
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
@@ -123,10 +124,26 @@ async def read_body(headers: Headers, receive: Receive) -> bytes:
         chunks.append(chunk)
 
 
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Members of an object by name. Raises `Malformed` if a name is there twice."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise Malformed(f"it has {_shown(name)} twice")
+    return members
+
+
+_EACH_ONCE: Final = json.JSONDecoder(object_pairs_hook=_refuse_twice)
+"""msgspec takes the last of two members with one name; whoever checked the body before us (a
+proxy, the client's own server) may have taken the first (RFC 8259 §4, RFC 7493 §2.3)."""
+
+
 def decode_body(decoder: msgspec.json.Decoder[Any], raw: bytes) -> msgspec.Struct:
     """The body's struct. Raises `Malformed` if it is no JSON, `InvalidBody` if a field is wrong."""
     try:
         body: msgspec.Struct = decoder.decode(raw)
+        _EACH_ONCE.decode(raw.decode())
         if _NUL in raw:
             _refuse_nul(msgspec.json.decode(raw), "", "")
     except msgspec.ValidationError as error:
