@@ -1,7 +1,8 @@
 """uvicorn with the limits that it leaves open: how long a request's head may be and may take.
 
 uvicorn's httptools protocol keeps whatever comes before the end of the headers, and waits for
-that end for ever (a "slowloris"). Bodies are limited where they are read (tandem.web.reading).
+that end, and for the body's, for ever (a "slowloris"). How long a body may be is limited where it
+is read (tandem.web.reading).
 """
 
 import asyncio
@@ -18,6 +19,8 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 """The request line and the headers."""
 HEAD_SECONDS: Final = 10.0
 """From the first byte (or the connection) to the end of the headers."""
+BODY_SECONDS: Final = 15.0
+"""From there to the end of the body: 64 KiB over the worst of mobile networks."""
 IDLE_SECONDS: Final = 75
 """How long a connection may be kept open between requests."""
 DRAIN_SECONDS: Final = 20
@@ -32,13 +35,14 @@ _TOO_LONG: Final = (
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """HTTP/1.1 whose heads are bounded in size; `late` says whether one takes too long."""
+    """HTTP/1.1 whose heads are bounded in size; `late` says whether a request takes too long."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._head_bytes = 0
         self._head_since: float | None = self.loop.time()
+        self._body_since: float | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; refuse a head that goes on for too long."""
@@ -60,11 +64,20 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._head_since = None
+        self._body_since = self.loop.time()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """The body is whole, or there is none."""
+        self._body_since = None
+        super().on_message_complete()
+
     def late(self, now: float) -> bool:
-        """Whether a head has been under way for longer than it may."""
-        return self._head_since is not None and now - self._head_since > HEAD_SECONDS
+        """Whether a head or a body has been under way for longer than it may."""
+        head, body = self._head_since, self._body_since
+        return (head is not None and now - head > HEAD_SECONDS) or (
+            body is not None and now - body > BODY_SECONDS
+        )
 
 
 class Server(UvicornServer):
@@ -93,7 +106,7 @@ class Server(UvicornServer):
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Once a second, close the connections whose head takes too long."""
+        """Once a second, close the connections whose request takes too long to come."""
         if counter % _SWEEP_EVERY_TICKS == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
