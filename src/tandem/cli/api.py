@@ -69,9 +69,9 @@ def help_reference(*, write: Write = None) -> None:
 
 def cli_reference() -> str:
     """docs/reference/cli.md: every command with its help."""
-    from tandem.cli.root import app as root  # noqa: PLC0415 - the root imports this module by its name
+    from tandem.cli.root import COMMANDS, tree  # noqa: PLC0415 - the root imports this module
 
-    text = root.generate_docs(output_format="markdown", recursive=True)
+    text = tree(*COMMANDS).generate_docs(output_format="markdown", recursive=True)
     body = text.partition("\n")[2].lstrip()
     lines = [line.rstrip() for line in (_TITLE + _NOTE + body).splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"

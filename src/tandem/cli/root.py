@@ -27,15 +27,6 @@ Mobile payments that you can run yourself.
 `tandem demo` shows what it does; `tandem up` serves it. `tandem COMMAND --help` teaches the rest.
 """
 
-app = App(
-    name="tandem",
-    help=_HELP,
-    help_format="markdown",
-    version=__version__,
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,
-)
-
 COMMANDS: Final = {
     "up": ("tandem.cli.up:up", "Serve Tandem: the database, the API and its pages."),
     "demo": ("tandem.cli.demo:demo", "Watch people and shops pay each other over real HTTP."),
@@ -48,8 +39,20 @@ COMMANDS: Final = {
 }
 """Where each command is, and the sentence about it."""
 
-for _name, (_path, _sentence) in COMMANDS.items():
-    app.command(_path, name=_name, help=_sentence)
+
+def tree(*whole: str) -> App:
+    """All commands. Those named in `whole` are imported for their help, the others are not."""
+    app = App(
+        name="tandem",
+        help=_HELP,
+        help_format="markdown",
+        version=__version__,
+        version_flags=["--version"],
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (path, sentence) in COMMANDS.items():
+        app.command(path, name=name, help=None if name in whole else sentence)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -61,7 +64,7 @@ def execute(arguments: Sequence[str]) -> int:
     """Run a command. Returns the exit status; no refusal and no misuse leaves as an exception."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file, unless somebody replaced it
     try:
-        status = app(
+        status = tree(*arguments[:1])(
             arguments or ["--help"],
             exit_on_error=False,
             print_error=False,
