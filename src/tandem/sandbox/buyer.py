@@ -116,6 +116,7 @@ class Buyer:
 
     async def _person(self) -> UUID:
         """The buyer, made and given money when first needed."""
+        assert self._settings.sandbox, "play money stays in the sandbox"
         try:
             return await self._wallet.person_by_handle(HANDLE)
         except NotFound:

@@ -155,8 +155,8 @@ class Payouts:
 
         try:
             return await submit_fresh(self._journal, self._pool, entry, idempotency)
-        except asyncpg.UniqueViolationError:  # a rival booked it at this moment, or a repeat of it
-            return await submit_fresh(self._journal, self._pool, entry, idempotency)
+        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
+            raise ReferenceBooked(reference) from error
 
     async def of_merchant(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Payout]:
         """A merchant's payouts, newest first."""

@@ -239,8 +239,8 @@ class Wallet:
 
         try:
             return await self._submit(entry, idempotency)
-        except asyncpg.UniqueViolationError:  # a rival booked it at this moment, or a repeat of it
-            return await self._submit(entry, idempotency)
+        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
+            raise AlreadyBooked(reference) from error
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""

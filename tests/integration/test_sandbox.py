@@ -1,0 +1,206 @@
+"""The sandbox: its clock, its buyer, and that production has neither."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+from town import Door, Town, key, open_keyring, open_town, said
+
+from tandem.app import ModeMismatch, open_services, operations
+from tandem.kernel import Invalid, read_id
+from tandem.payments import Command
+from tandem.sandbox import BuyerRule, BuyerRules
+from tandem.sandbox.clock import MAX_OFFSET
+from tandem.sandbox.routes import SANDBOX_OPERATIONS
+from tandem.settings import Settings
+
+
+@pytest.fixture
+async def town(fresh_database: str, tmp_path: Path) -> AsyncIterator[Town]:
+    async with open_town(fresh_database, tmp_path) as made:
+        yield made
+        await made.check()
+
+
+async def rules(town: Town, *given: BuyerRule) -> None:
+    await town.services.buyer.set_rules(BuyerRules(rules=given))
+
+
+async def state(town: Town, door: Door, payment_id: UUID) -> str:
+    return (await town.services.payments.of_merchant(door.id, payment_id)).status
+
+
+# -- the buyer -----------------------------------------------------------------------------------
+
+
+async def test_a_buyer_pays_declines_and_looks_away_by_amount(town: Town) -> None:
+    door = await town.merchant()
+    await rules(
+        town,
+        BuyerRule(amount=1300, action="decline"),
+        BuyerRule(amount=1400, action="ignore"),
+        BuyerRule(action="pay"),
+    )
+    paid, declined, ignored = [await town.order(door, amount) for amount in (10, 1300, 1400)]
+    held = await town.order(door, 20, manual=True)
+    assert await town.services.buyer.act() == 3
+    states = [await state(town, door, one) for one in (paid, declined, ignored, held)]
+    assert states == ["captured", "declined", "created", "authorised"]
+    assert await town.services.buyer.act() == 0
+    assert await door.balance() == 10
+
+
+async def test_a_buyer_acts_by_name_and_slowly(town: Town) -> None:
+    door = await town.merchant()
+    await rules(
+        town,
+        BuyerRule(name="SLOW", action="pay", after_seconds=90),
+        BuyerRule(name="nobody", amount=5, action="pay"),
+    )
+    slow = await town.order(door, 10, description="Something slow")
+    by_reference = await town.order(door, 10, order_reference="slow-7")
+    other = await town.order(door, 6, description="for nobody")  # the name fits, the amount not
+    assert await town.services.buyer.act() == 0
+    town.wait(seconds=89)
+    assert await town.services.buyer.act() == 0
+    town.wait(seconds=2)
+    assert await town.services.buyer.act() == 2
+    states = [await state(town, door, one) for one in (slow, by_reference, other)]
+    assert states == ["captured", "captured", "created"]
+
+
+async def test_a_buyer_decides_for_a_person_by_their_name(town: Town) -> None:
+    lin, door = await town.person(yuan=5000, name="Lin Decline"), await town.merchant()
+    await rules(town, BuyerRule(name="decline", action="decline"), BuyerRule(action="pay"))
+    waiting = said(await town.by_code(door, lin.code(), 100_001))
+    order = await town.order(door, 10)
+    await town.services.payments.by_person(lin.id, order, Command.SCAN, key())
+    assert await town.services.buyer.act() == 2
+    for one in (read_id("pay", waiting["id"]), order):
+        assert await state(town, door, one) == "declined"
+    assert (await lin.balance())["balance"] == 500_000
+
+
+async def test_without_rules_a_buyer_does_nothing_and_is_not_made(town: Town) -> None:
+    door = await town.merchant()
+    order = await town.order(door, 10)
+    assert await town.services.buyer.act() == 0
+    assert await town.count("people") == 0
+    await rules(town, BuyerRule(action="pay"))
+    assert await town.count("people") == 1
+    await rules(town)
+    assert await town.services.buyer.act() == 0
+    assert await state(town, door, order) == "created"
+
+
+async def test_what_a_buyer_cannot_pay_stays_and_holds_nobody_up(town: Town) -> None:
+    door = await town.merchant()
+    await rules(town, BuyerRule(action="pay"))
+    dear, cheap = await town.order(door, 10**13), await town.order(door, 10)
+    assert await town.services.buyer.act() == 1
+    assert [await state(town, door, one) for one in (dear, cheap)] == ["created", "captured"]
+    assert await town.services.buyer.act() == 0  # or the timers would never rest
+
+
+async def test_rules_hold_in_every_process(town: Town, fresh_database: str, tmp_path: Path) -> None:
+    async with open_town(fresh_database, tmp_path) as other:
+        await rules(town, BuyerRule(action="pay"))
+        assert (await other.services.buyer.rules()).rules == (BuyerRule(action="pay"),)
+        await asyncio.gather(rules(town), rules(other, BuyerRule(action="ignore")))
+        assert await town.count("people") == 1
+
+
+# -- the clock -----------------------------------------------------------------------------------
+
+
+async def test_the_clock_goes_forward_in_every_process_and_never_back(
+    fresh_database: str, tmp_path: Path
+) -> None:
+    async with (
+        open_town(fresh_database, tmp_path, background=True) as town,
+        open_town(fresh_database, tmp_path, background=True) as other,
+    ):
+        clock = town.services.virtual_clock
+        await clock.advance(timedelta(hours=5))
+        async with asyncio.timeout(5):
+            while other.services.virtual_clock.view().offset_seconds != 5 * 3600:  # noqa: ASYNC110 - another task follows
+                await asyncio.sleep(0.02)
+        for back in (-1, -(10**9)):
+            with pytest.raises(Invalid):
+                await clock.advance(timedelta(seconds=back))
+        assert clock.view().offset_seconds == 5 * 3600
+        for _ in range(3):
+            await clock.advance(MAX_OFFSET / 2)
+        assert clock.view().offset_seconds == MAX_OFFSET.total_seconds()
+    async with open_town(fresh_database, tmp_path, background=True) as later:
+        assert later.services.virtual_clock.view().offset_seconds == MAX_OFFSET.total_seconds()
+
+
+async def test_timers_follow_the_clock(fresh_database: str, tmp_path: Path) -> None:
+    async with open_town(fresh_database, tmp_path, background=True) as town:
+        lin, mei, door = await town.person(yuan=10), await town.person(), await town.merchant()
+        order, held = await town.order(door, 5), await town.paid(door, lin, 300, manual=True)
+        asked_for = said(
+            await town.services.wallet.ask(
+                mei.id, lin.id, 5, "CNY", None, key(), expires_seconds=60
+            )
+        )
+        await town.services.virtual_clock.advance(timedelta(days=8))
+
+        async def ended() -> bool:
+            request = await town.services.wallet.request(lin.id, read_id("req", asked_for["id"]))
+            states = [await state(town, door, one) for one in (order, held)]
+            return [*states, request.status] == ["expired"] * 3
+
+        async with asyncio.timeout(15):
+            while not await ended():  # noqa: ASYNC110 - timers do it
+                await asyncio.sleep(0.1)
+        assert (await lin.balance())["reserved"] == 0
+        await rules(town, BuyerRule(action="pay"))
+        again = await town.order(door, 5)
+        async with asyncio.timeout(15):
+            while await state(town, door, again) != "captured":  # noqa: ASYNC110 - a timer does it
+                await asyncio.sleep(0.1)
+        await town.check()
+
+
+# -- never in production -------------------------------------------------------------------------
+
+
+async def test_a_database_stays_what_it_was_made_as(fresh_database: str, tmp_path: Path) -> None:
+    keyring, production = open_keyring(tmp_path), Settings(mode="production")
+    async with open_services(fresh_database, production, keyring, background=False) as services:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await services.virtual_clock.advance(timedelta(seconds=1))
+        with pytest.raises(AssertionError, match="play money"):
+            await services.buyer.set_rules(BuyerRules(rules=(BuyerRule(action="pay"),)))
+        assert await services.buyer.act() == 0
+        assert await Town(services).count("people") == 0
+        assert await Town(services).count("transfers") == 0
+    with pytest.raises(ModeMismatch) as refused:
+        async with open_town(fresh_database, tmp_path):
+            pass
+    assert (refused.value.database, refused.value.asked) == ("production", "sandbox")
+
+
+async def test_a_sandbox_is_never_run_in_production(town: Town, fresh_database: str) -> None:
+    production = Settings(mode="production")
+    with pytest.raises(ModeMismatch) as refused:
+        async with open_services(fresh_database, production, town.services.keyring):
+            pass
+    assert "TANDEM_MODE=sandbox" in refused.value.sentence()
+    async with town.services.pool.acquire() as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE installation SET mode = 'production'")
+
+
+def test_production_has_no_operation_of_the_sandbox() -> None:
+    paths = {operation.path for operation in operations(Settings(mode="production"))}
+    assert not any("sandbox" in path for path in paths)
+    more = set(operations(Settings(mode="sandbox"))) - set(operations(Settings()))
+    assert more == set(SANDBOX_OPERATIONS)
+    assert all(operation.path.startswith("/v1/sandbox/") for operation in more)
