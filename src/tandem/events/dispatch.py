@@ -118,9 +118,9 @@ class Dispatcher:
         each, limit = PLACES_PER_ENDPOINT * _LOOKED_AT, PLACES * _LOOKED_AT
         async with work(self._pool) as connection:
             due = await due_deliveries(connection, now, each, busy, limit)
-            blocked = [delivery.id for delivery in due if delivery.blocked]
+            blocked = [delivery for delivery in due if delivery.blocked]
             if blocked:
-                await park(connection, blocked, now, now + PARKED)
+                await park(connection, blocked, now + PARKED)
             picked = self._pick(due, free)
             claimed = await claim(connection, picked, now, now + LEASE) if picked else []
         for delivery in claimed:

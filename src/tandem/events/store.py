@@ -249,6 +249,7 @@ class Due(NamedTuple):
 
     endpoint_id: UUID
     id: UUID
+    at: datetime
     blocked: bool
 
 
@@ -278,7 +279,7 @@ _DUE: Final = """
             ORDER BY d.endpoint_id LIMIT 1
         ) FROM waiting AS w WHERE w.endpoint_id IS NOT NULL
     )
-    SELECT due.endpoint_id, due.id, due.blocked
+    SELECT due.endpoint_id, due.id, due.next_attempt_at, due.blocked
     FROM waiting AS w CROSS JOIN LATERAL (
         SELECT d.endpoint_id, d.id, d.next_attempt_at, EXISTS (
             SELECT FROM webhook_deliveries AS earlier
@@ -333,14 +334,19 @@ async def claim(
     ]
 
 
-async def park(connection: Connection, ids: Sequence[UUID], now: datetime, until: datetime) -> None:
-    """Look at blocked deliveries no more until `until`; the one before them wakes them earlier."""
+async def park(connection: Connection, blocked: Sequence[Due], until: datetime) -> None:
+    """Look at blocked deliveries no more until `until`; the one before them wakes them earlier.
+
+    One that was woken after it was seen to be blocked has another time by now, and is left alone.
+    """
     await connection.execute(
         "UPDATE webhook_deliveries SET next_attempt_at = $3 WHERE id IN ("
-        "SELECT id FROM webhook_deliveries WHERE id = ANY($1::uuid[]) AND status = 'pending' "
-        "AND next_attempt_at <= $2 ORDER BY id FOR UPDATE SKIP LOCKED)",
-        ids,
-        now,
+        "SELECT d.id FROM webhook_deliveries AS d "
+        "JOIN unnest($1::uuid[], $2::timestamptz[]) AS seen(id, at) ON seen.id = d.id "
+        "WHERE d.status = 'pending' AND d.next_attempt_at = seen.at "
+        "ORDER BY d.id FOR UPDATE OF d SKIP LOCKED)",
+        [delivery.id for delivery in blocked],
+        [delivery.at for delivery in blocked],
         until,
     )
 
@@ -378,9 +384,12 @@ async def finish(
 
 
 async def wake_next(connection: Connection, tried: Claimed, now: datetime) -> bool:
-    """Let the next delivery of the same object go at once. Whether there is one."""
+    """Let the next delivery of the same object go at once. Whether there is one.
+
+    Its time changes even if it has come already, so that nobody parks what was just woken.
+    """
     found = await connection.fetchval(
-        "UPDATE webhook_deliveries SET next_attempt_at = least(next_attempt_at, $3) WHERE id = ("
+        "UPDATE webhook_deliveries SET next_attempt_at = $3 WHERE id = ("
         "SELECT id FROM webhook_deliveries "
         "WHERE endpoint_id = $1 AND object_id = $2 AND status = 'pending' ORDER BY id LIMIT 1) "
         "AND status = 'pending' RETURNING true",
