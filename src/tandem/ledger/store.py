@@ -27,7 +27,7 @@ Asked = tuple[Touches, Idempotency | None]
 FEW: Final = 16
 """Up to how many rows in all each value is a parameter of its own: a lone payment's."""
 
-COPY_FROM: Final = 64
+COPY_FROM: Final = 16
 """From how many new rows on COPY takes less time than one more round trip."""
 
 
