@@ -201,7 +201,7 @@ def print_symbol(symbol: Symbol) -> None:
 @app.command
 def pay(
     *,
-    seed: str,
+    seed: Annotated[str, Parameter(allow_leading_hyphen=True)],
     index: str,
     counter: Annotated[int, Parameter(validator=Number(gte=0, lt=paycode.COUNTERS))] = 0,
 ) -> None:

@@ -1,7 +1,8 @@
 """`tandem db`: look after the database."""
 
 import os
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import Final
+from urllib.parse import unquote_plus
 
 import asyncpg
 from cyclopts import App
@@ -11,6 +12,8 @@ from tandem.cli.show import done, facts, say
 from tandem.db.locate import default_data_folder, describe, open_database
 from tandem.db.migrate import current, pending
 from tandem.db.migrate import upgrade as migrate
+
+_PASSWORDS: Final = frozenset({"password", "sslpassword"})
 
 app = App(name="db", help="Look after the database.", help_format="markdown")
 
@@ -98,11 +101,14 @@ async def _url() -> str:
 def without_password(given: str) -> str:
     """A database URL that may be shown. Raises `DatabaseUrlInvalid`."""
     describe(given)
-    parts = urlsplit(given)
-    credentials, at, host = parts.netloc.rpartition("@")
+    before, question, options = given.partition("?")
+    kept = [
+        option
+        for option in options.split("&")
+        if unquote_plus(option.partition("=")[0]).lower() not in _PASSWORDS
+    ]
+    scheme, slashes, rest = before.partition("://")
+    credentials, at, place = rest.rpartition("@")
     user = credentials.partition(":")[0]
-    query = "&".join(
-        option for option in parts.query.split("&") if not option.lower().startswith("password=")
-    )
-    shown = parts._replace(netloc=f"{quote(user, safe='%')}{at}{host}", query=query)
-    return urlunsplit(shown)
+    query = f"{question}{'&'.join(kept)}" if any(kept) else ""
+    return f"{scheme}{slashes}{user}{at}{place}{query}"
