@@ -151,10 +151,10 @@ async def test_a_bad_entry_fails_alone(journal: Journal, module_database: str, n
 async def test_a_bad_entry_fails_alone_in_a_large_group(
     journal: Journal, module_database: str
 ) -> None:
-    key = account(next(people))
+    key, large = account(next(people)), 8 * COPY_FROM
     entries = [
         move(pay(BANK, key, 1), writes=[Write(NOTES, Note(next(people), "good"))])
-        for _ in range(2 * COPY_FROM)
+        for _ in range(large)
     ]
     entries[17] = noting("bad")
     entries[90] = noting("good", 2**63)
@@ -162,7 +162,7 @@ async def test_a_bad_entry_fails_alone_in_a_large_group(
     failed = [n for n, one in enumerate(came) if not isinstance(one, Outcome)]
     assert failed == [17, 90]
     assert isinstance(came[17], asyncpg.CheckViolationError)
-    assert await balances(module_database, key) == [2 * COPY_FROM - 2]
+    assert await balances(module_database, key) == [large - 2]
 
 
 async def test_an_entry_whose_rows_cannot_be_told_fails_at_once(journal: Journal) -> None:
