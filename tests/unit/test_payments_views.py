@@ -1,5 +1,8 @@
 """What each side sees of a payment, and is told about it: never more than is theirs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -18,25 +21,23 @@ from tandem.wallet.model import SENDS
 from tills import DEVICE_IDS, DOOR_ID, LIN_ID, MEI_ID, RULES, SPENDING, Books, asked, lin, mei, shop
 
 
-@pytest.fixture
-def books() -> Books:
-    """Lin paid by pay code and at the static code, declined, got a refund, sent money."""
-    books = Books()
+class Story:
+    """What happened to Lin, entry by entry."""
 
-    def top_up(reference: str) -> MakeTopUp:
-        return MakeTopUp(
-            id=books.ids.entry(),
-            idempotency=None,
-            receiver=lin,
-            amount=4000,
-            currency="CNY",
-            reference=reference,
-        )
+    def __init__(self) -> None:
+        self.books = Books()
 
-    def by_code(step: int, amount: int) -> Payment:
-        entry = PayWithCode(
-            id=books.ids.entry(),
-            idempotency=None,
+    def do(self, kind: Callable[..., Any], **fields: Any) -> Payment | None:  # noqa: ANN401 - fields of an entry
+        """Decide an entry; the payment that its answer is about, if it is one."""
+        entry = kind(id=self.books.ids.entry(), idempotency=None, **fields)
+        shown = msgspec.json.decode(self.books.decide(entry, NOON).body)["id"]
+        rows: list[Payment] = list(self.books.tables[PAYMENTS].values())
+        return next((p for p in rows if show_id("pay", p.id) == shown), None)
+
+    def by_code(self, step: int, amount: int) -> Payment | None:
+        """Lin shows a pay code."""
+        return self.do(
+            PayWithCode,
             shop=shop,
             rules=RULES,
             new=asked(amount, source=Source.PAY_CODE),
@@ -44,52 +45,24 @@ def books() -> Books:
             device_id=DEVICE_IDS[0],
             mark=Mark(step, 0),
         )
-        return paid(books.decide(entry, NOON).body)
 
-    def paid(body: bytes) -> Payment:
-        rows: list[Payment] = list(books.tables[PAYMENTS].values())
-        shown = msgspec.json.decode(body)["id"]
-        return next(p for p in rows if show_id("pay", p.id) == shown)
 
-    books.decide(top_up("B1"), NOON)
-    captured = by_code(1, 300)
-    waiting = by_code(2, 450)
-    by_code(3, 700)  # above Lin's limit: declined
-    decline = ByPerson(
-        id=books.ids.entry(),
-        idempotency=None,
-        shop=shop,
-        rules=RULES,
-        payment=waiting,
-        payer=lin,
-        command=Command.DECLINE,
-    )
-    books.decide(decline, NOON)
-    give = GiveBack(
-        id=books.ids.entry(),
-        idempotency=None,
-        shop=shop,
-        payment=captured,
-        amount=100,
-        reason="cold",
-    )
-    books.decide(give, NOON)
-    static = PayStatic(
-        id=books.ids.entry(),
-        idempotency=None,
-        shop=shop,
-        rules=RULES,
-        new=asked(200, manual=True, source=Source.STATIC_CODE),
-        payer=lin,
-    )
-    held = paid(books.decide(static, NOON).body)
-    cancel = ByMerchant(
-        id=books.ids.entry(), idempotency=None, shop=shop, payment=held, command=Command.CANCEL
-    )
-    books.decide(cancel, NOON)
-    send = MakeSend(
-        id=books.ids.entry(),
-        idempotency=None,
+@pytest.fixture
+def books() -> Books:
+    """Lin paid by pay code and at the static code, declined, got a refund, sent money."""
+    story = Story()
+    story.do(MakeTopUp, receiver=lin, amount=4000, currency="CNY", reference="B1")
+    captured = story.by_code(1, 300)
+    waiting = story.by_code(2, 450)
+    story.by_code(3, 700)  # above Lin's limit: declined
+    decline = Command.DECLINE
+    story.do(ByPerson, shop=shop, rules=RULES, payment=waiting, payer=lin, command=decline)
+    story.do(GiveBack, shop=shop, payment=captured, amount=100, reason="cold")
+    new = asked(200, manual=True, source=Source.STATIC_CODE)
+    held = story.do(PayStatic, shop=shop, rules=RULES, new=new, payer=lin)
+    story.do(ByMerchant, shop=shop, payment=held, command=Command.CANCEL)
+    story.do(
+        MakeSend,
         spending=SPENDING,
         sender=lin,
         receiver=mei,
@@ -97,8 +70,7 @@ def books() -> Books:
         currency="CNY",
         message="tea",
     )
-    books.decide(send, NOON)
-    return books
+    return story.books
 
 
 def test_a_merchant_is_told_nothing_that_names_the_person(books: Books) -> None:
