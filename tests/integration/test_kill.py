@@ -183,13 +183,14 @@ async def ready_again(server: Living, shop: Shop, serial: str) -> None:
 @pytest.fixture
 async def server() -> AsyncIterator[Living]:
     with open_folder() as folder:
-        more = {
-            "TANDEM_RATE_PER_SECOND": "1000000",
-            "TANDEM_LIMIT_PER_PAYMENT": "1000000000000",
-            "TANDEM_LIMIT_PER_DAY": "1000000000000",
-            "TANDEM_CONFIRM_ABOVE": "1000000000000",
-        }
-        async with living(folder / "data", workers=2, **more) as server:
+        async with living(
+            folder / "data",
+            workers=2,
+            TANDEM_RATE_PER_SECOND="1000000",
+            TANDEM_LIMIT_PER_PAYMENT="1000000000000",
+            TANDEM_LIMIT_PER_DAY="1000000000000",
+            TANDEM_CONFIRM_ABOVE="1000000000000",
+        ) as server:
             yield server
 
 

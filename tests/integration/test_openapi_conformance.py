@@ -61,9 +61,8 @@ class House:
 
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[House]:
-    more = {"TANDEM_RATE_PER_SECOND": "1000000", "TANDEM_SIGN_UPS_PER_HOUR": "1000000"}
     with open_folder() as folder, requests.Session() as session:
-        async with living(folder / "data", **more) as server:
+        async with living(folder / "data", TANDEM_RATE_PER_SECOND="1000000") as server:
             yield await furnish(server, session)
             assert server.faults() == []
 
@@ -142,7 +141,7 @@ def takes_anything(operation: Operation[Any]) -> bool:
     return bool(described.get("parameters") or described.get("requestBody"))
 
 
-def make_sense(body: dict[str, object], sense: dict[str, object]) -> None:
+def make_sense(body: dict[str, Any], sense: dict[str, object]) -> None:
     """Put what is there in place of what only looks right: a shop, a currency, a little money."""
     body |= {name: sense[name] for name in sense.keys() & body.keys()}
     if body.keys() & {"till_id", "pay_code", "order_reference"}:
@@ -166,7 +165,7 @@ def test_the_document_is_true(
 
     @BOUNDED
     @given(case=described.as_strategy(generation_mode=mode), data=st.data())
-    def every(case: schemathesis.Case, data: st.DataObject) -> None:
+    def every(case: schemathesis.Case[Any], data: st.DataObject) -> None:
         who = data.draw(st.sampled_from([kind for kind in operation.who if kind != "anyone"]))
         there = house.there[who]
         if mode is schemathesis.GenerationMode.POSITIVE and data.draw(st.integers(0, 3)):
