@@ -101,5 +101,5 @@ def test_an_unknown_refusal_is_our_fault() -> None:
 
 
 def test_the_reference_is_up_to_date() -> None:
-    kept = Path(__file__).parents[2] / "docs" / "errors.md"
-    assert kept.read_text() == problems.reference(), "python -m tandem.api.problems >docs/errors.md"
+    kept = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
+    assert kept.read_text() == problems.reference(), "run make docs"

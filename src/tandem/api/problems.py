@@ -4,7 +4,7 @@ A refusal's class, or the nearest of its parents, has a row in `ROWS`: the statu
 from which the reference is made. What has no row is a fault of ours: 500, logged, with nothing
 inside shown. The `code` is the refusal's own and never changes; the page at `type` explains it.
 
-`python -m tandem.api.problems` prints docs/errors.md.
+`python -m tandem.api.problems` prints docs/reference/errors.md.
 """
 
 import inspect
@@ -282,7 +282,7 @@ This page is printed by `python -m tandem.api.problems`; a test compares it.
 
 
 def reference() -> str:
-    """docs/errors.md: every code with its status, meaning, example and data."""
+    """docs/reference/errors.md: every code with its status, meaning, example and data."""
     parts = [_INTRODUCTION]
     for row in ROWS:
         facts = ", ".join(f"`{name}`" for name in shown_data(row.example)) or "none"

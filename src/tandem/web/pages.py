@@ -26,7 +26,7 @@ from tandem.payments import Landing
 from tandem.web.dispatch import RequestIds, Scope, Send
 from tandem.web.faults import describe
 from tandem.web.reading import Receive, read_headers
-from tandem.web.reference import pretty, reference_of
+from tandem.web.reference import pretty, prose, reference_of
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +83,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["prose"] = prose
         self._landings = landings
         self._request_ids = request_ids
         self._clock = clock

@@ -1,12 +1,20 @@
 """The OpenAPI document turned into what the reference page shows."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from markupsafe import Markup, escape
 
 from tandem.api.problems import MEDIA_TYPE
 
+_CODE: Final = re.compile("`([^`]*)`")
+_KEYS: Final = {
+    "merchantKey": "A merchant's key",
+    "deviceKey": "A person's key",
+    "operatorKey": "The operator's key",
+}
 _REF: Final = "#/components/schemas/"
 
 
@@ -46,7 +54,7 @@ def _shown(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, An
         "summary": operation["summary"],
         "text": operation["description"],
         "key_names": [
-            " ".join((name, *scopes))
+            " with ".join((_KEYS[name], *scopes))
             for scheme in operation["security"]
             for name, scopes in scheme.items()
         ],
@@ -103,3 +111,10 @@ def _schema_name(schema: Mapping[str, Any]) -> str | None:
 def pretty(value: object) -> str:
     """A value as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def prose(text: str) -> Markup:
+    """A docstring as HTML: a paragraph for each of its own, and `code` set as code."""
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
+    shown = (_CODE.sub(r"<code>\1</code>", str(escape(part))) for part in paragraphs)
+    return Markup("".join(f"<p>{part}</p>" for part in shown))  # noqa: S704 - escaped just above

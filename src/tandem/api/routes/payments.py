@@ -67,10 +67,10 @@ class CreatePayment(Body, frozen=True, kw_only=True):
     amount: Amount
     currency: CurrencyCode
     shop_id: ShopId | None = None
-    till_id: TillId | None = None
+    till_id: Annotated[str | None, Meta(description="The till, instead of a shop")] = None
     pay_code: Annotated[
         str | None,
-        Meta(description="The 18 digits that the person shows", examples=["281234567800000000"]),
+        Meta(description="The 18 digits that the person shows"),
     ] = None
     way: Annotated[
         Literal["scan", "click"], Meta(description="How the person pays", examples=["scan"])
