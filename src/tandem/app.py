@@ -38,6 +38,12 @@ from tandem.wallet import Wallet
 log = structlog.get_logger(__name__)
 
 _RESTART_SECONDS: Final = 1.0
+_DATABASE_AWAY: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver raises if the server dies between two messages
+)
 _GC_THRESHOLDS: Final = (50_000, 50, 100)
 
 
@@ -154,7 +160,7 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await run()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _DATABASE_AWAY as error:
             log.warning("task lost its database", task=name, error=repr(error))
         except Exception:
             log.exception("task failed", task=name)

@@ -310,6 +310,7 @@ class OfNobody(Refused):
         (ConnectionResetError("hunter2"), 503, "database_unavailable"),
         (TimeoutError(), 503, "database_unavailable"),
         (asyncpg.InterfaceError("connection is closed"), 503, "database_unavailable"),
+        (asyncpg.InternalClientError("cannot switch to state"), 503, "database_unavailable"),
         (asyncpg.AdminShutdownError("hunter2"), 503, "database_unavailable"),
         (asyncpg.TooManyConnectionsError("hunter2"), 503, "database_unavailable"),
         (asyncpg.UniqueViolationError("x\nDETAIL: hunter2"), 500, "internal_error"),

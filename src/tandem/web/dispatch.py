@@ -71,6 +71,11 @@ AWAY_SECONDS: Final = 2
 _SECRET: Final = re.compile(rb"[Bb]earer +(tk_[A-Za-z0-9_-]{1,100})")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _AWAY_STATES: Final = ("08", "53", "57P")
+_AWAY: Final = (
+    OSError,
+    asyncpg.InterfaceError,  # the driver's word for a connection lost between statements
+    asyncpg.InternalClientError,  # and for one lost between two messages
+)
 _JSON_TYPE: Final = (b"content-type", b"application/json")
 _PROBLEM_TYPE: Final = (b"content-type", problems.MEDIA_TYPE.encode())
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
@@ -270,10 +275,7 @@ class Dispatcher(Generic[S]):
     def _fault(self, error: Exception, request_id: str, scope: Scope) -> Refused:
         """Log what went wrong, and say no more than whether it is the database."""
         state = sqlstate(error)
-        # An InterfaceError is asyncpg's word for a connection that was lost between statements.
-        away = isinstance(error, (OSError, asyncpg.InterfaceError)) or (
-            state is not None and state.startswith(_AWAY_STATES)
-        )
+        away = isinstance(error, _AWAY) or (state is not None and state.startswith(_AWAY_STATES))
         log.error(
             "database away" if away else "request failed",
             request_id=request_id,
