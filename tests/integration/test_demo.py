@@ -1,0 +1,124 @@
+"""`tandem demo`: the story comes out, shows what it promises, and touches nothing else."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+from servers import gone
+
+PROMISED = (
+    "shows a code for one order",
+    "types the amount",
+    "made without a network",
+    "pay_code_used",
+    "capture later, in parts",
+    "Refund, in parts",
+    "refund_exceeds_captured",
+    "send each other money",
+    "Declined: insufficient_funds",
+    "way_refused",
+    "Both receipts",
+    "The journal",
+    "sees payment.captured live",
+    "its signature is right",
+)
+LIMIT_SECONDS = 120
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("TANDEM_")}
+    return kept | {"TANDEM_DATA": str(data)} | more
+
+
+async def demo(data: Path, *options: str, **more: str) -> tuple[int | None, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tandem", "demo", *options),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(data, **more),
+    )
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_the_story_comes_out(new_data: Path) -> None:
+    # Whatever else is set, the demo is the same: it must not go near another database.
+    status, out, err = await demo(
+        new_data,
+        "--once",
+        TANDEM_DATABASE_URL="postgresql://nobody@127.0.0.1:1/money",
+        TANDEM_LIMIT_PER_PAYMENT="1",
+        TANDEM_MODE="production",
+    )
+    assert status == 0, out + err
+    assert [promise for promise in PROMISED if promise not in out] == []
+    assert out.rstrip().endswith("The story came out as it should.")
+    assert "nothing differs" in out
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "Traceback" not in err
+    (sums,) = re.findall(r"^ *Sum +(.*)$", out, re.MULTILINE)
+    debits, credited, difference = re.findall(r"[\d.]+(?= CNY)", sums)
+    assert debits == credited
+    assert difference == "0.00"
+    delays = re.findall(r"live, (\d+) ms", out)
+    assert len(delays) >= 3
+    assert os.listdir(new_data) == ["demo"]  # noqa: PTH208 - in a test's coroutine nothing else runs
+
+
+async def test_a_second_one_begins_anew_or_goes_on(new_data: Path) -> None:
+    for options, top_ups in (((), "580.00"), ((), "580.00"), (("--keep",), "1160.00")):
+        status, out, err = await demo(new_data, "--once", *options)
+        assert status == 0, out + err
+        assert re.search(rf"bank +1 +{top_ups} CNY", out), out[-1500:]
+
+
+async def test_it_serves_until_it_is_stopped(new_data: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tandem", "demo"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(new_data),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    shown: list[str] = []
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while not shown or not shown[-1].startswith("curl"):
+                line = (await process.stdout.readline()).decode()
+                assert line, "".join(shown)
+                shown.append(line)
+            asked = await asyncio.create_subprocess_shell(
+                shown[-1], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
+            answer, _ = await asked.communicate()
+            assert b'"balances"' in answer
+            pid = int((new_data / "demo/postgres/postmaster.pid").read_text().splitlines()[0])
+            second = await demo(new_data, "--once")
+            assert second[0] == 1
+            assert "in use by process" in second[2]
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 0
+            assert gone(pid)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_it_fits_a_narrow_terminal(new_data: Path) -> None:
+    status, out, _ = await demo(new_data, "--once", COLUMNS="200")
+    assert status == 0
+    wide = [line for line in out.splitlines() if len(line) > 80]
+    assert all("─" in line for line in wide), wide
