@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import asyncpg
+import structlog
 
 from tandem.kernel import Clock
+
+log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 0.25
 _LOCK: Final = 0x7A11_0001
@@ -34,8 +37,7 @@ async def run_timers(dsn: str, due: Sequence[Due], clock: Clock) -> None:
         purged = -math.inf
         while True:
             for act in due:
-                while await act() > 0:
-                    pass
+                await _exhaust(act)
             now = asyncio.get_running_loop().time()
             if now - purged > PURGE_SECONDS:
                 purged = now
@@ -49,3 +51,12 @@ async def run_timers(dsn: str, due: Sequence[Due], clock: Clock) -> None:
             await asyncio.sleep(TICK_SECONDS)
     finally:
         await connection.close(timeout=1)
+
+
+async def _exhaust(act: Due) -> None:
+    """Do a job until nothing of it is due; one that fails does not keep the others waiting."""
+    try:
+        while await act() > 0:
+            pass
+    except Exception:
+        log.exception("a timer failed", job=getattr(act, "__qualname__", repr(act)))
