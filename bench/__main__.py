@@ -53,7 +53,7 @@ def _tell(text: str) -> None:
 
 async def measure(plan: Plan, profile: Path | None) -> Run:
     """The whole run."""
-    began, busy = time.monotonic(), os.getloadavg()[0]
+    began = time.monotonic()
     async with open_server(os.environ, _tell) as server:
         machine = this_machine(server.version, server.folder)
         with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder:
@@ -79,7 +79,6 @@ async def measure(plan: Plan, profile: Path | None) -> Run:
         machine=machine,
         measures=[*first, *(step.measure for step in steps)],
         verified_transfers=verified,
-        load_before=busy,
         seconds=time.monotonic() - began,
     )
 

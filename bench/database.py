@@ -1,5 +1,6 @@
 """The PostgreSQL that everything is measured on, and the databases made in it for the run."""
 
+import asyncio
 import secrets
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ from tandem.db.errors import EmbeddedUnavailable
 from tandem.db.locate import check_server
 
 DURABLE: Final = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+
+_DROPS: Final = 30
 
 Tell = Callable[[str], None]
 
@@ -101,8 +104,21 @@ async def new_database(server: Server, name: str, template: str | None) -> Async
     try:
         yield server.database(full)
     finally:
-        async with connected(server.url) as connection:
-            await connection.execute(f'DROP DATABASE "{full}" WITH (FORCE)')
+        await _drop(server, full)
+
+
+async def _drop(server: Server, name: str) -> None:
+    for attempt in range(_DROPS):
+        async with connected(server.admin_url) as connection:
+            try:
+                await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            except asyncpg.InsufficientPrivilegeError:
+                # autovacuum is in it, which only a superuser may end; it soon does by itself
+                if attempt == _DROPS - 1:
+                    raise
+            else:
+                return
+        await asyncio.sleep(1)
 
 
 async def settle(server: Server, database: str) -> None:

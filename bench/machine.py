@@ -1,4 +1,4 @@
-"""The machine that it ran on, as far as it matters for the figures."""
+"""The machine that it ran on, as far as it matters for the figures, and who else used it."""
 
 import os
 import platform
@@ -7,8 +7,12 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 from bench.result import Machine
+
+_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+_PROC: Final = Path("/proc")
 
 _BLOCK = bytes(8192)
 _TRIES = 300
@@ -53,3 +57,49 @@ def _fdatasync_ms(folder: Path) -> float:
             os.fdatasync(descriptor)
             times.append(time.perf_counter() - began)
     return median(times) * 1000
+
+
+class Others:
+    """How many of the cores other programs take, from now on.
+
+    Ours are this process and those that it started, with theirs.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._used, self._ours = _used(), _ours()
+
+    def cores(self) -> float:
+        """The cores that others took until now, on average."""
+        now = _ours()
+        ours = sum(ticks - self._ours.get(pid, 0) for pid, ticks in now.items())
+        theirs = (_used() - self._used - ours) * _TICK
+        return max(0.0, theirs / (time.monotonic() - self._began))
+
+
+def _used() -> int:
+    """The ticks in which the cores were not idle (proc(5): user, nice, system, irq, …, steal)."""
+    values = (_PROC / "stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    user, nice, system, _idle, _wait, irq, soft_irq, steal = map(int, values)
+    return user + nice + system + irq + soft_irq + steal
+
+
+def _ours() -> dict[int, int]:
+    """The ticks of each process of ours, with those of its children that have ended."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for folder in _PROC.glob("[0-9]*"):
+        try:
+            text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # it ended meanwhile
+        fields = text.rpartition(")")[2].split()
+        pid = int(folder.name)
+        parents[pid] = int(fields[1])
+        ticks[pid] = sum(map(int, fields[11:15]))
+    ours = {os.getpid()}
+    found = ours
+    while found:
+        found = {pid for pid, parent in parents.items() if parent in ours} - ours
+        ours |= found
+    return {pid: ticks[pid] for pid in ours if pid in ticks}

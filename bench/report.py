@@ -23,8 +23,8 @@ _RIVALS: Final = {
     "tandem http first": "usual http first",
 }
 _AT: Final = 64
-_BUSY: Final = 0.5
-"""A load average of the last minute that spoils the figures."""
+_BUSY: Final = 0.1
+"""So many cores taken by others spoil the figures."""
 _COLUMNS: Final = "{:38}{:>7} {:>10} {:>17} {:>8} {:>8} {:>6}"
 
 
@@ -109,8 +109,9 @@ def targets(run: Run) -> list[Target]:
 def table(run: Run) -> Iterator[str]:
     """The run as text, line by line, at most `WIDTH` columns wide."""
     yield from _heading(run.machine)
-    if run.load_before > _BUSY:
-        yield f"The machine was busy before it began (load {run.load_before:.1f}): figures are low."
+    others = run.others()
+    if others is not None and others > _BUSY:
+        yield f"Other programs took {others:.1f} cores meanwhile: do not trust these figures."
     yield ""
     yield _COLUMNS.format("", "clients", "a second", "least to most", "p50 ms", "p99 ms", "ratio")
     measures = Measures(run)

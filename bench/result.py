@@ -13,7 +13,8 @@ Pattern = Literal["", "uniform", "hot"]
 class Sample(msgspec.Struct, frozen=True):
     """One measurement: `count` payments (or commits) in `seconds`; latencies in milliseconds.
 
-    `acknowledged` also counts those before and after the time that was measured.
+    `acknowledged` also counts those before and after the time that was measured. `others` is how
+    many cores other programs took meanwhile, if that is known.
     """
 
     count: int
@@ -21,6 +22,7 @@ class Sample(msgspec.Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     acknowledged: int
+    others: float | None = None
 
     @property
     def rate(self) -> float:
@@ -72,15 +74,20 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct):
-    """A whole run. `load_before` is the machine's load average of the minute before it."""
+    """A whole run."""
 
     date: str
     plan: str
     machine: Machine
     measures: list[Measure]
     verified_transfers: int
-    load_before: float
-    seconds: float = 0.0
+    seconds: float
+
+    def others(self) -> float | None:
+        """How many cores other programs took in most measurements: the median, if it is known."""
+        samples = (sample for measure in self.measures for sample in measure.samples)
+        known = [sample.others for sample in samples if sample.others is not None]
+        return median(known) if known else None
 
 
 def sample_of(
