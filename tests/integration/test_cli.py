@@ -22,7 +22,8 @@ from living import Living, fresh_key, living
 
 from conftest import open_folder
 from tandem.cli.root import execute
-from tandem.db.migrate import upgrade
+from tandem.db.migrate import current, upgrade
+from tandem.db.schema import head, up_to_date
 
 BALANCE = ("ledger", "trial-balance")
 NOBODY = "ppl_" + "0" * 32
@@ -232,6 +233,14 @@ def test_a_database_of_ones_own(empty_database: str, cli: Cli) -> None:
     assert "The schema is up to date." in cli.done("db", "upgrade")
     assert cli.done("db", "url").startswith("postgresql://")
     assert "Nothing is booked yet." in cli.done(*BALANCE)
+
+
+async def test_the_short_question_about_the_schema_knows_the_head(
+    empty_database: str, fresh_database: str
+) -> None:
+    assert not await up_to_date(empty_database)
+    assert await up_to_date(fresh_database)
+    assert await current(fresh_database) == head()
 
 
 def test_a_newer_database_is_not_touched(empty_database: str, cli: Cli) -> None:

@@ -9,9 +9,9 @@ import asyncpg
 
 from tandem.app import Services, open_services
 from tandem.cli.errors import SchemaOld
-from tandem.cli.run import waiting
+from tandem.cli.run import Progress, waiting
 from tandem.db.locate import default_data_folder, open_database
-from tandem.db.migrate import current, pending, upgrade
+from tandem.db.schema import up_to_date
 from tandem.kernel import system_entropy
 from tandem.keyring import FileKeyRing, key_file
 from tandem.settings import Mode, Settings, read_settings
@@ -22,13 +22,20 @@ async def database(env: Mapping[str, str] | None = None) -> AsyncIterator[str]:
     """The URL of a migrated database. Raises a `DatabaseUnavailable`, `SchemaOld`."""
     with waiting("Opening the database") as progress:
         async with open_database(env or os.environ, progress=progress, share=True) as dsn:
-            todo = await pending(dsn)
-            if todo and await current(dsn) is not None:
-                raise SchemaOld(len(todo))
-            if todo:
-                await upgrade(dsn, progress)
+            if not await up_to_date(dsn):
+                await _migrate_new(dsn, progress)
             progress("")
             yield dsn
+
+
+async def _migrate_new(dsn: str, progress: Progress) -> None:
+    """Make the schema of an empty database. Raises `SchemaOld`, `DatabaseNewer` for any other."""
+    from tandem.db.migrate import current, pending, upgrade  # noqa: PLC0415 - slow to load, and seldom needed
+
+    todo = await pending(dsn)
+    if todo and await current(dsn) is not None:
+        raise SchemaOld(len(todo))
+    await upgrade(dsn, progress)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ what they need in the meantime.
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import socket
@@ -19,10 +20,10 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from tandem.app import open_services
 from tandem.db import work
 from tandem.db.errors import DatabaseUnavailable
 from tandem.db.locate import default_data_folder, open_database
+from tandem.db.schema import up_to_date
 from tandem.kernel import Refused, system_entropy
 from tandem.keyring import FileKeyRing, key_file
 from tandem.ledger import OPERATOR_ID
@@ -111,14 +112,15 @@ async def serving(
         settings = read_settings(environment)
         data = default_data_folder(environment)
         workers = Workers(sockets, fail)
-        workers.start()  # they import while the database starts
+        workers.start()  # they load their code while the database starts, and so do we
         stack.push_async_callback(workers.stop)
+        loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "tandem.app"))
         progress("Starting the database")
         dsn = await stack.enter_async_context(
             open_database(environment, progress=progress, on_failure=lost)
         )
         stack.push_async_callback(workers.stop)  # before the database stops
-        progress("Bringing the schema up to date")
+        await loaded
         await _migrate(dsn, progress)
         keys = key_file(environment, data)
         keyring = FileKeyRing.open_or_create(keys, system_entropy)
@@ -130,7 +132,10 @@ async def serving(
 
 
 async def _migrate(dsn: str, progress: Progress) -> None:
-    from tandem.db.migrate import upgrade  # noqa: PLC0415 - workers import this room too, never migrate, and start in half the time without
+    if await up_to_date(dsn):
+        return
+    progress("Bringing the schema up to date")
+    from tandem.db.migrate import upgrade  # noqa: PLC0415 - slow to load, and seldom needed
 
     await upgrade(dsn, progress)
 
@@ -163,6 +168,8 @@ async def _operator_key(
     dsn: str, settings: Settings, keyring: FileKeyRing, *, always: bool
 ) -> str | None:
     """The operator's first key, made if there was never one. Also sees that the mode is right."""
+    from tandem.app import open_services  # noqa: PLC0415 - loaded while the database starts
+
     async with (
         open_services(dsn, settings, keyring, background=False) as services,
         work(services.pool) as connection,
