@@ -108,6 +108,9 @@ def main() -> int:
     except (NotMeasurableError, DatabaseUnavailable) as error:
         _tell(error.sentence() if isinstance(error, DatabaseUnavailable) else str(error))
         return 1
+    except KeyboardInterrupt:
+        _tell("Stopped.")
+        return 130
     print("\n".join(("", *table(run))))
     before = earlier(run)
     if before is not None:

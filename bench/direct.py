@@ -92,7 +92,6 @@ class Direct:
         self, *, clients: int, merchants: int, warm_seconds: float, seconds: float
     ) -> Sample:
         """`clients` of them pay one after another, for some seconds."""
-        await asyncio.sleep(0)
         async with Journal(
             lambda: open_journal_connection(self._url),
             self._clock,
