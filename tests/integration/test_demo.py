@@ -1,13 +1,21 @@
 """`tandem demo`: the story comes out, shows what it promises, and touches nothing else."""
 
 import asyncio
+import io
 import os
 import re
 import signal
 import sys
 from pathlib import Path
 
+import pytest
+from living import living
+from rich.console import Console
 from servers import gone
+
+from conftest import open_folder
+from tandem.kernel import SystemClock, system_entropy
+from tandem.sandbox.story import StoryBroke, play, stage
 
 PROMISED = (
     "shows a code for one order",
@@ -122,3 +130,32 @@ async def test_it_fits_a_narrow_terminal(new_data: Path) -> None:
     assert status == 0
     wide = [line for line in out.splitlines() if len(line) > 80]
     assert all("─" in line for line in wide), wide
+
+
+async def test_it_never_clears_what_is_not_a_demo(new_data: Path) -> None:
+    os.mkdir(new_data)  # noqa: PTH102 - in a test's coroutine nothing else runs
+    async with living(new_data / "demo"):
+        pass
+    for options in ((), ("--keep",)):
+        status, out, err = await demo(new_data, "--once", *options)
+        assert (status, out) == (1, "")
+        assert "was not made by `tandem demo`" in err
+    assert "postgres" in os.listdir(new_data / "demo")  # noqa: PTH208 - as above
+
+
+async def test_a_step_that_comes_out_wrong_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object, **__: object) -> str:
+        return "280000000000000000"  # a code that no phone has made
+
+    monkeypatch.setattr("tandem.sandbox.story.cast.Person.pay_code", wrong)
+    with open_folder() as folder:
+        async with living(folder / "data") as server:
+            out = io.StringIO()
+            page = Console(file=out, width=80)
+            clock = SystemClock()
+            async with stage(server.url, server.operator_key, clock, system_entropy, page) as scene:
+                with pytest.raises(StoryBroke) as broke:
+                    await play(scene)
+    assert "POST /v1/payments is done" in broke.value.sentence()
+    assert "pay_code_invalid" in broke.value.sentence()
+    assert "The journal" not in out.getvalue()

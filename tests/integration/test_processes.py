@@ -176,3 +176,16 @@ async def test_no_secret_is_where_others_can_read_it(new_data: Path) -> None:
         (worker,) = server.worker_pids()
         assert b"TANDEM_" not in of_process(worker, "environ")
         assert server.operator_key not in server.log.read_text()
+
+
+async def test_a_lost_key_file_is_not_replaced_in_silence(new_data: Path) -> None:
+    async with living(new_data) as server, server.client(server.operator_key) as operator:
+        await sign_up(operator, "lin")
+    (new_data / "keys").rename(new_data / "lost")
+    status, out, err = await run_up(new_data, "--port", "0", "--sandbox")
+    assert (status, out) == (1, "")
+    assert "✗ " in err
+    assert "keys" in err
+    (new_data / "lost").rename(new_data / "keys")
+    await server.start()
+    assert await server.stop() == 0

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import io
 import re
 import shlex
@@ -273,3 +274,14 @@ def test_whoever_stops_reading_is_not_shouted_at(
     monkeypatch.setattr(sys.stdout, "fileno", lambda: 1, raising=False)
     status, out, err = run("codes", "read", "hello", capsys=capsys)
     assert (status, out, err) == (0, "", "")
+
+
+def test_a_full_disk_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full, pytest.MonkeyPatch.context() as now:
+        now.setattr(sys, "stdout", full)
+        status = execute(["codes", "read", "hello"])
+        now.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert status == 1
+    assert capsys.readouterr().err.startswith("✗ What this prints cannot be written")

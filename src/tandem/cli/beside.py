@@ -12,8 +12,8 @@ from tandem.cli.errors import SchemaOld
 from tandem.cli.run import Progress, waiting
 from tandem.db.locate import default_data_folder, open_database
 from tandem.db.schema import up_to_date
-from tandem.kernel import system_entropy
-from tandem.keyring import FileKeyRing, key_file
+from tandem.keyring import key_file
+from tandem.serve import open_keys
 from tandem.settings import Mode, Settings, read_settings
 
 
@@ -46,9 +46,7 @@ async def services() -> AsyncIterator[Services]:
     """
     settings = read_settings(os.environ)
     async with database() as dsn:
-        keyring = FileKeyRing.open_or_create(
-            key_file(os.environ, default_data_folder(os.environ)), system_entropy
-        )
+        keyring = await open_keys(dsn, key_file(os.environ, default_data_folder(os.environ)))
         settings = replace(settings, mode=await _mode(dsn, settings))
         async with open_services(dsn, settings, keyring, background=False) as opened:
             yield opened

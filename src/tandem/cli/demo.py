@@ -21,6 +21,9 @@ from tandem.sandbox.story import Cast, play, stage
 from tandem.serve import Logs, Options, Server, serving
 
 _KEPT: Final = ("PATH", "HOME", "XDG_DATA_HOME")
+_MADE: Final = ("postgres", "keys", "run", "conf", "log", "software")
+_MARK: Final = "demo"
+"""A file that says of a data folder that it is a demo's: no other is ever cleared."""
 _TRIES: Final = 10
 _PAUSE_SECONDS: Final = 0.5
 
@@ -64,8 +67,7 @@ async def _demo(*, once: bool, port: int, keep: bool) -> None:
     environment |= {"TANDEM_DATA": str(folder), "TANDEM_MODE": "sandbox"}
     with contextlib.ExitStack() as spinner:
         progress = spinner.enter_context(waiting("Preparing the demo"))
-        if not keep:
-            await _clear(folder)
+        await _own(folder, keep=keep)
         options = Options(port=port, logs=Logs(json=False, level="warning"), operator_key=True)
         async with serving(options, environment, progress) as server:
             spinner.close()
@@ -75,11 +77,27 @@ async def _demo(*, once: bool, port: int, keep: bool) -> None:
                 await server.wait()
 
 
-async def _clear(folder: Path) -> None:
-    """Remove what earlier demos left, if no other demo is using it. Raises `DataFolderInUse`."""
-    if not (folder / "lock").exists():
-        return
+async def _own(folder: Path, *, keep: bool) -> None:
+    """Make the demo's folder, or empty it. Raises `DataFolderInUse`, `DataFolderUnusable`."""
     prepare(folder)
+    try:
+        _mark(folder)
+    except OSError as error:
+        raise DataFolderUnusable(folder, (error.strerror or "it is full").lower()) from error
+    if not keep:
+        await _clear(folder)
+
+
+def _mark(folder: Path) -> None:
+    if (folder / _MARK).exists():
+        return
+    if any((folder / name).exists() for name in _MADE):
+        raise DataFolderUnusable(folder, "it was not made by `tandem demo`, so it is not cleared")
+    (folder / _MARK).touch()
+
+
+async def _clear(folder: Path) -> None:
+    """Remove what earlier demos left, if no other demo is using it."""
     lock = FolderLock(folder)
     await lock.take()
     try:
@@ -94,17 +112,16 @@ async def _clear(folder: Path) -> None:
 
 
 def _emptied(folder: Path, *, last: bool) -> bool:
-    """Remove everything but the lock. False if something is left: try again then.
+    """Remove what a server made there. False if something is left: try again then.
 
     A server whose demo was killed may be writing its last files.
     """
-    left = [path for path in folder.iterdir() if path.name != "lock"]
-    for path in left:
+    for path in map(folder.joinpath, _MADE):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=not last)
         else:
-            path.unlink()
-    return not any(path.exists() for path in left)
+            path.unlink(missing_ok=True)
+    return not any((folder / name).exists() for name in _MADE)
 
 
 async def _story(server: Server) -> Cast:

@@ -4,6 +4,8 @@ Commands are imported when they are used (`tandem codes` needs no database), so 
 with the sentence that `tandem --help` shows; a test compares it with the command's own.
 """
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -20,6 +22,8 @@ from tandem.kernel import Invalid, Refused
 OK: Final = 0
 REFUSED: Final = 1
 MISUSED: Final = 2
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _HELP: Final = """\
 Mobile payments that you can run yourself.
@@ -62,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def execute(arguments: Sequence[str]) -> int:
     """Run a command. Returns the exit status; no refusal and no misuse leaves as an exception."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file, unless somebody replaced it
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know all letters
     try:
         status = tree(*arguments[:1])(
             arguments or ["--help"],
@@ -81,6 +86,11 @@ def execute(arguments: Sequence[str]) -> int:
         # Whoever read us has seen enough (`tandem … | head`). Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        complain("What this prints cannot be written: no room is left there.")
+        return REFUSED
     return status if isinstance(status, int) else OK
 
 

@@ -10,7 +10,7 @@ that die again. A worker ends by itself when its parent is gone, however that en
 
 from tandem.serve.errors import AddressUnusable, PortTaken, ServeRefused, WorkersFailed
 from tandem.serve.logs import Logs, set_up_logs
-from tandem.serve.parent import Options, Server, serving
+from tandem.serve.parent import Options, Server, open_keys, serving
 
 __all__ = [
     "AddressUnusable",
@@ -20,6 +20,7 @@ __all__ = [
     "ServeRefused",
     "Server",
     "WorkersFailed",
+    "open_keys",
     "serving",
     "set_up_logs",
 ]

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 import structlog
 
 from tandem.db import work
-from tandem.db.errors import DatabaseUnavailable
 from tandem.db.locate import default_data_folder, open_database
 from tandem.db.schema import up_to_date
 from tandem.kernel import Refused, system_entropy
@@ -100,9 +100,6 @@ async def serving(
         if not failed.done():
             failed.set_result(refused)
 
-    def lost(error: DatabaseUnavailable) -> None:
-        fail(error)
-
     async with AsyncExitStack() as stack:
         sockets = await open_sockets(options.host, options.port, options.workers)
         for sock in sockets:
@@ -117,18 +114,36 @@ async def serving(
         loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "tandem.app"))
         progress("Starting the database")
         dsn = await stack.enter_async_context(
-            open_database(environment, progress=progress, on_failure=lost)
+            open_database(environment, progress=progress, on_failure=fail)
         )
         stack.push_async_callback(workers.stop)  # before the database stops
         await loaded
         await _migrate(dsn, progress)
         keys = key_file(environment, data)
-        keyring = FileKeyRing.open_or_create(keys, system_entropy)
+        keyring = await open_keys(dsn, keys)
         new_key = await _operator_key(dsn, settings, keyring, always=options.operator_key)
         workers.order.set_result(Order(dsn, _settings_of(environment), str(keys), -1, options.logs))
         progress("Starting to answer requests")
         await _up(workers, failed)
         yield Server(url, dsn, data, settings, new_key, workers, failed)
+
+
+async def open_keys(dsn: str, path: Path) -> FileKeyRing:
+    """The key ring of an installation; a new one only while nothing was ever sealed.
+
+    Another machine of the same database, or one whose key file is lost, must not begin a ring of
+    its own: nobody else could open what it seals. Raises a `KeyRingRefused`.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        sealed = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM devices) OR EXISTS (SELECT FROM webhook_endpoints)"
+        )
+    finally:
+        await connection.close()
+    if sealed:
+        return FileKeyRing.load(path, system_entropy)
+    return FileKeyRing.open_or_create(path, system_entropy)
 
 
 async def _migrate(dsn: str, progress: Progress) -> None:
@@ -250,16 +265,9 @@ class Workers:
         pauses = deaths = 0
         while not self._closing():
             began = loop.time()
-            process = await self._start(index)
-            if await self._until_ready(process):
-                self._up.add(index)
-                log.info("worker_ready", worker=index, pid=process.pid)
-                if len(self._up) == len(self._sockets):
-                    self.ready.set()
-            status = await process.wait()
+            status = await self._run(index)
             if self._closing():
                 return
-            log.error("worker_ended", worker=index, pid=process.pid, status=status)
             deaths += 1
             if index not in self._up and deaths >= STARTS:
                 self._fail(WorkersFailed(status))
@@ -268,6 +276,23 @@ class Workers:
             pause = min(FIRST_PAUSE_SECONDS * 2**pauses, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause if pauses else 0)
             pauses += 1
+
+    async def _run(self, index: int) -> int:
+        """Run a worker from its start to its end. Returns its exit status."""
+        try:
+            process = await self._start(index)
+        except OSError as error:  # no room for a process
+            log.error("worker_not_started", worker=index, reason=str(error))  # noqa: TRY400 - the reason is all there is to it
+            return 1
+        if await self._until_ready(process, index):
+            self._up.add(index)
+            log.info("worker_ready", worker=index, pid=process.pid)
+            if len(self._up) == len(self._sockets):
+                self.ready.set()
+        status = await process.wait()
+        if not self._closing():
+            log.error("worker_ended", worker=index, pid=process.pid, status=status)
+        return status
 
     def _closing(self) -> bool:
         return self._stopping
@@ -289,12 +314,11 @@ class Workers:
         self._running[index] = process
         return process
 
-    async def _until_ready(self, process: asyncio.subprocess.Process) -> bool:
+    async def _until_ready(self, process: asyncio.subprocess.Process, index: int) -> bool:
         """Give the worker its order and wait until it listens; False if it ends before."""
         assert process.stdin is not None, "it was started with pipes"
         assert process.stdout is not None, "as above"
         order = await asyncio.shield(self.order)
-        index = next(at for at, running in self._running.items() if running is process)
         mine = msgspec.structs.replace(order, socket=self._sockets[index].fileno())
         with contextlib.suppress(OSError):  # it ended: its status tells
             process.stdin.write(msgspec.json.encode(mine) + b"\n")
