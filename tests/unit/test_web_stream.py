@@ -104,7 +104,7 @@ async def test_a_refusal_before_the_first_frame_is_a_problem() -> None:
 async def test_a_heartbeat_goes_out_when_nothing_happens() -> None:
     source, streams = Source(), Streams(heartbeat_seconds=0.005)
     wire = Wire(make_app(Services()))
-    sending = streams._send(source.frames(), [], wire.receive, wire.send)
+    sending = streams._send(source.frames(), asyncio.Event(), [], wire.receive, wire.send)
     task = asyncio.create_task(sending)
     await wire.until(lambda: wire.body.count(b":\n\n") >= 2)
     streams.stop()

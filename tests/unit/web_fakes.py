@@ -40,6 +40,10 @@ class Access:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.revoked: list[Callable[[UUID], None]] = []
+
+    def on_revoked(self, listener: Callable[[UUID], None]) -> None:
+        self.revoked.append(listener)
 
     async def authenticate(self, secret: str) -> Principal:
         self.asked += 1

@@ -1,6 +1,7 @@
 """Making, checking, listing and revoking keys."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +28,11 @@ class Access:
         self._ids = ids
         self._entropy = entropy
         self._known: Lru[bytes, Principal] = Lru(CACHED_KEYS)
+        self._listeners: list[Callable[[UUID], None]] = []
+
+    def on_revoked(self, listener: Callable[[UUID], None]) -> None:
+        """Call `listener` with the id of each key that was in use here and is revoked."""
+        self._listeners.append(listener)
 
     async def authenticate(self, secret: str) -> Principal:
         """Whose key this is. Raises `KeyUnknown`."""
@@ -90,7 +96,7 @@ class Access:
         )
         if hashed is None:
             raise NotFound("API key", show_id("key", key_id))
-        self._known.drop(hashed)
+        self._forget(hashed)
 
     async def revoke_device(self, connection: Connection, device_id: UUID) -> None:
         """Revoke every key of a device."""
@@ -101,7 +107,7 @@ class Access:
             self._clock.now(),
         )
         for row in rows:
-            self._known.drop(row["hash"])
+            self._forget(row["hash"])
 
     async def keys_of(
         self, connection: Connection, owner_id: UUID, before: UUID | None, limit: int
@@ -134,6 +140,13 @@ class Access:
                     since,
                 )
             for row in rows:
-                self._known.drop(row["hash"])
+                self._forget(row["hash"])
             since = asked_at
             await asyncio.sleep(FOLLOW_SECONDS)
+
+    def _forget(self, hashed: bytes) -> None:
+        principal = self._known.get(hashed)
+        self._known.drop(hashed)
+        if principal is not None:
+            for listener in self._listeners:
+                listener(principal.key_id)

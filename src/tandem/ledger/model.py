@@ -219,7 +219,8 @@ def book(
             _move(transfer, debit, credit, day)
             _check(debit, transfer.amount)
             _check(credit, transfer.amount)
-            rows.append(_row(transfer_id(entry_id, ordinal), transfer, debit, credit, now))
+            row = _row(transfer_id(entry_id, ordinal), transfer, held, debit, credit, now)
+            rows.append(row)
     except BaseException:
         for moved, was in reversed(before):
             _restore(moved, was)
@@ -300,13 +301,21 @@ def _excess(account: Account) -> int:
 
 
 def _row(
-    row_id: UUID, transfer: Transfer, debit: Account, credit: Account, now: datetime
+    row_id: UUID,
+    transfer: Transfer,
+    held: TransferRow | None,
+    debit: Account,
+    credit: Account,
+    now: datetime,
 ) -> TransferRow:
+    amount = transfer.amount
+    if held is not None and transfer.kind is not TransferKind.POST:
+        amount = held.amount  # what was reserved is what is released
     return TransferRow(
         id=row_id,
         debit_account_id=debit.id,
         credit_account_id=credit.id,
-        amount=transfer.amount,
+        amount=amount,
         ledger=debit.ledger,
         code=transfer.code,
         kind=transfer.kind,

@@ -112,6 +112,7 @@ def create_app(
     `tick` is the clock of the rate limits, in seconds: it never goes back.
     """
     streams = Streams()
+    services.access.on_revoked(streams.end)
     request_ids = RequestIds(services.entropy)
     api = Dispatcher(services, operations, Limits(services.settings, tick), request_ids, streams)
     pages = Pages(document(operations), services.payments, request_ids, services.clock)

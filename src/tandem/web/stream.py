@@ -39,6 +39,12 @@ class Streams:
         self._heartbeat_seconds = heartbeat_seconds
         self._stopping = asyncio.Event()
         self._open: Counter[UUID] = Counter()
+        self._ended: dict[UUID, asyncio.Event] = {}
+
+    def end(self, key_id: UUID) -> None:
+        """End the streams of a key that was revoked."""
+        if key_id in self._ended:
+            self._ended[key_id].set()
 
     def stop(self) -> None:
         """End every stream after the event that it is sending. Call it before the server waits."""
@@ -63,16 +69,18 @@ class Streams:
         if self._open[key] >= MAX_STREAMS_PER_KEY or self.open >= MAX_STREAMS:
             raise TooManyRequests("key", _RETRY_AFTER_SECONDS)
         self._open[key] += 1
+        ended = self._ended.setdefault(key, asyncio.Event())
         try:
-            await self._send(live.frames, headers, receive, send)
+            await self._send(live.frames, ended, headers, receive, send)
         finally:
             self._open[key] -= 1
             if not self._open[key]:
-                del self._open[key]
+                del self._open[key], self._ended[key]
 
     async def _send(
         self,
         frames: AsyncIterator[bytes],
+        ended: asyncio.Event,
         headers: list[tuple[bytes, bytes]],
         receive: Receive,
         send: Send,
@@ -88,6 +96,7 @@ class Streams:
             asyncio.create_task(_pump(frames, queue), name="stream source"),
             asyncio.create_task(_gone(receive), name="stream client"),
             asyncio.create_task(self._stopping.wait(), name="stream stop"),
+            asyncio.create_task(ended.wait(), name="stream key"),
         ]
         sender = asyncio.create_task(self._forward(queue, send), name="stream")
         try:

@@ -1,0 +1,286 @@
+"""Clients that mean harm, with others' keys or at the same moment: refused, nothing written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+import pytest
+from hostile import House, head, open_house, problem, say
+from living import (
+    ALL_SCOPES,
+    fresh_key,
+    made,
+    post,
+)
+
+from tandem.api.examples import example
+from tandem.api.operation import PATH_IDS, Live, Operation
+from tandem.api.operations import OPERATIONS
+
+
+@pytest.fixture(scope="module")
+async def house() -> AsyncIterator[House]:
+    async with open_house() as made_house:
+        yield made_house
+
+
+# --- keys
+
+
+def prepared(operation: Operation[Any], ids: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """A request for an operation: its path with these ids, and what httpx needs to send it."""
+    path = operation.path
+    for name in operation.path_types:
+        path = path.replace(f"{{{name}}}", ids[name])
+    more: dict[str, Any] = {"headers": {"Idempotency-Key": fresh_key()}}
+    if operation.body_type is not None:
+        more["json"] = example(operation.body_type)
+    return path, more
+
+
+WITH_IDS: Final = [op for op in OPERATIONS if any(name in PATH_IDS for name in op.path_types)]
+
+
+async def belongings(house: House) -> dict[str, str]:
+    """One of everything that is theirs."""
+    async with house.server.client(house.theirs.key) as till:
+        order = {"amount": 500, "currency": "CNY", "shop_id": house.theirs.shop_id}
+        endpoint = await post(till, "/v1/webhooks", {"url": "http://127.0.0.1:9/x"})
+        payment = await post(till, "/v1/payments", order)
+        sent = made(await till.get(f"/v1/webhooks/{endpoint['id']}/deliveries"))["data"]
+        return {
+            "payment_id": payment["id"],
+            "shop_id": house.theirs.shop_id,
+            "till_id": house.theirs.till_id,
+            "key_id": house.theirs.key_id,
+            "endpoint_id": endpoint["id"],
+            "delivery_id": sent[0]["id"],
+            "event_id": made(await till.get("/v1/events"))["data"][0]["id"],
+        }
+
+
+async def test_another_merchants_objects_are_not_there(house: House) -> None:
+    ids = await belongings(house)
+    async with (
+        house.unharmed(),
+        house.server.client(house.mine.key) as mine,
+        house.server.client(house.theirs.key) as theirs,
+    ):
+        for operation in WITH_IDS:
+            if "merchant" not in operation.who:
+                continue
+            path, more = prepared(operation, ids)
+            problem(await mine.request(operation.method, path, **more), 404, "not_found")
+            if operation.method == "GET":
+                assert (await theirs.get(path)).status_code == 200, path
+        for field in ("shop_id", "till_id"):
+            body = {"amount": 500, "currency": "CNY", field: ids[field]}
+            key = {"Idempotency-Key": fresh_key()}
+            problem(await mine.post("/v1/payments", json=body, headers=key), 404, "not_found")
+            assert made(await mine.get("/v1/payments", params={field: ids[field]}))["data"] == []
+
+
+async def test_another_persons_things_are_not_there(house: House) -> None:
+    async with (
+        house.server.client(house.lin.key) as lin,
+        house.server.client(house.mei.key) as mei,
+    ):
+        pay = {"amount": 100, "currency": "CNY", "code": house.mine.code}
+        ids = {
+            "payment_id": (await post(lin, "/v1/wallet/payments", pay))["id"],
+            "send_id": (
+                await post(lin, "/v1/wallet/sends", {"to": "mei", "amount": 1, "currency": "CNY"})
+            )["id"],
+            "request_id": (
+                await post(
+                    mei, "/v1/wallet/requests", {"of": "lin", "amount": 1, "currency": "CNY"}
+                )
+            )["id"],
+            "device_id": made(await lin.get("/v1/people/me/devices"))["data"][0]["id"],
+            "event_id": made(await lin.get("/v1/events"))["data"][0]["id"],
+        }
+        async with house.unharmed(), house.server.client(house.eve.key) as eve:
+            for operation in WITH_IDS:
+                if "person" not in operation.who:
+                    continue
+                path, more = prepared(operation, ids)
+                problem(await eve.request(operation.method, path, **more), 404, "not_found")
+                if operation.method == "GET":
+                    assert (await lin.get(path)).status_code == 200, path
+
+
+async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
+    ids = await belongings(house)
+    ids |= {"merchant_id": house.theirs.merchant_id, "person_id": house.lin.id}
+    ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
+    ids |= {"device_id": "dev_" + "0" * 32, "account_id": "acc_" + "0" * 32, "handle": "lin"}
+    narrow: dict[str, str] = {}
+    async with house.server.client(house.mine.key) as mine:
+        for scope in ALL_SCOPES:
+            body = {"name": scope, "scopes": [name for name in ALL_SCOPES if name != scope]}
+            narrow[scope] = (await post(mine, "/v1/keys", body))["secret"]
+    keys = {"person": house.eve.key, "merchant": house.mine.key}
+    keys["operator"] = house.server.operator_key
+    async with house.unharmed(), house.server.client() as client:
+        for operation in OPERATIONS:
+            if "anyone" in operation.who:
+                continue
+            path, more = prepared(operation, ids)
+            asks = more.pop("headers")
+            nobody = await client.request(operation.method, path, headers=asks, **more)
+            problem(nobody, 401, "unauthenticated")
+            assert nobody.headers["www-authenticate"].startswith("Bearer")
+            for kind, key in keys.items():
+                if kind in operation.who:
+                    continue
+                given = asks | {"Authorization": f"Bearer {key}"}
+                answer = await client.request(operation.method, path, headers=given, **more)
+                problem(answer, 403, "wrong_kind_of_key")
+            if operation.scope is not None:
+                given = asks | {"Authorization": f"Bearer {narrow[operation.scope]}"}
+                answer = await client.request(operation.method, path, headers=given, **more)
+                problem(answer, 403, "scope_missing")
+                assert answer.json()["data"]["scope"] == operation.scope
+
+
+async def test_a_key_makes_none_that_can_do_more(house: House) -> None:
+    async with house.server.client(house.mine.key) as mine:
+        small = await post(mine, "/v1/keys", {"name": "k", "scopes": ["keys:write"]})
+    async with house.unharmed(), house.server.client(small["secret"]) as client:
+        key = {"Idempotency-Key": fresh_key()}
+        body = {"name": "more", "scopes": ["keys:write", "refunds:write"]}
+        problem(await client.post("/v1/keys", json=body, headers=key), 403, "scope_missing")
+
+
+async def test_a_revoked_key_works_no_more_within_a_second(house: House) -> None:
+    async with house.server.client(house.mine.key) as mine:
+        doomed = await post(mine, "/v1/keys", {"name": "k", "scopes": ["payments:read"]})
+        key = doomed["secret"]
+        for _ in range(12):  # both workers know it
+            async with house.server.client(key) as client:
+                assert (await client.get("/v1/payments")).status_code == 200
+        assert (await mine.delete(f"/v1/keys/{doomed['id']}")).status_code == 204
+    await asyncio.sleep(1)
+    for _ in range(12):
+        async with house.server.client(key) as client:
+            problem(await client.get("/v1/payments"), 401, "unauthenticated")
+
+
+async def test_who_tries_many_keys_is_stopped_and_nobody_else(house: House) -> None:
+    """From another address of this machine, so that the other tests can go on."""
+    transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2", retries=0)
+    statuses: list[int] = []
+    async with house.unharmed():
+        async with house.server.client(transport=transport) as client:
+            for number in range(400):
+                key = {"Authorization": f"Bearer tk_mer_{number:043}"}
+                response = await client.get("/v1/payments", headers=key)
+                statuses.append(response.status_code)
+                if response.status_code == 429:
+                    problem(response, 429, "too_many_requests")
+                    assert int(response.headers["retry-after"]) >= 1
+                    break
+        assert set(statuses[:-1]) == {401}
+        assert statuses[-1] == 429
+        assert len(statuses) <= 101
+        async with house.server.client(house.mine.key) as mine:
+            assert (await mine.get("/v1/payments")).status_code == 200
+
+
+# --- at the same moment
+
+
+async def test_an_order_is_paid_by_one_of_two(house: House) -> None:
+    async with (
+        house.server.client(house.mine.key) as till,
+        house.server.client(house.lin.key) as lin,
+        house.server.client(house.mei.key) as mei,
+    ):
+        for _ in range(5):
+            order = await post(till, "/v1/payments", house.order())
+            code = made(await till.get(f"/v1/payments/{order['id']}/code"))["url"]
+            answers = await asyncio.gather(
+                *(
+                    who.post(
+                        "/v1/wallet/payments",
+                        json={"code": code},
+                        headers={"Idempotency-Key": fresh_key()},
+                    )
+                    for who in (lin, mei, lin, mei)
+                )
+            )
+            won = [answer for answer in answers if answer.status_code == 201]
+            assert len(won) == 1, [answer.text for answer in answers]
+            for answer in answers:
+                if answer not in won:
+                    assert answer.json()["code"] in {
+                        "payment_state",
+                        "not_your_payment",
+                        "not_found",
+                    }
+            after = made(await till.get(f"/v1/payments/{order['id']}"))
+            assert (after["status"], after["captured"]) == ("captured", 500)
+
+
+async def test_a_pay_code_pays_one_of_two_merchants(house: House) -> None:
+    code = house.eve.pay_code(datetime.now(UTC))
+    async with (
+        house.server.client(house.mine.key) as mine,
+        house.server.client(house.theirs.key) as theirs,
+        house.server.client(house.eve.key) as eve,
+    ):
+        before = made(await eve.get("/v1/wallet"))["balances"][0]["balance"]
+        answers = await asyncio.gather(
+            *(
+                who.post(
+                    "/v1/payments",
+                    json={"amount": 500, "currency": "CNY", "shop_id": shop, "pay_code": code},
+                    headers={"Idempotency-Key": fresh_key()},
+                )
+                for who, shop in ((mine, house.mine.shop_id), (theirs, house.theirs.shop_id)) * 3
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
+        for answer in answers:
+            if answer.status_code == 409:
+                problem(answer, 409, "pay_code_used")
+        after = made(await eve.get("/v1/wallet"))["balances"][0]["balance"]
+        assert before - after == 500
+
+
+# --- live updates
+
+
+async def test_streams_are_bounded_and_a_slow_reader_slows_nobody(house: House) -> None:
+    stream = next(op for op in OPERATIONS if op.answer_type is Live).path
+    request = head(house, target=stream.encode(), verb=b"GET").replace(
+        b"Connection: close\r\n", b""
+    )
+    opened = []
+    async with house.unharmed(), asyncio.timeout(30):
+        anonymous = request.replace(house.mine.key.encode(), b"tk_mer_wrong")
+        answer = await say(
+            house.server, anonymous.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+        assert answer.status == 401
+        statuses = []
+        for _ in range(24):  # ten for a key in each of two workers
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            opened.append((reader, writer))
+            writer.write(request)
+            statuses.append(int((await reader.readline()).split()[1]))
+        assert set(statuses) == {200, 429}
+        assert 10 <= statuses.count(200) <= 20
+    async with house.server.client(house.mine.key) as till:
+        for _ in range(50):  # nobody reads the streams
+            await post(till, "/v1/payments", house.order(description="x" * 140))
+        reader, _ = opened[0]
+        async with asyncio.timeout(10):
+            while not (await reader.readline()).startswith(b"event: payment."):
+                pass
+    for _, writer in opened:
+        writer.close()
+    async with house.unharmed():
+        await asyncio.sleep(0.2)
