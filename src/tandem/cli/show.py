@@ -16,7 +16,6 @@ from tandem.kernel import Currency, format_amount
 
 JADE: Final = "#0E8F6E"
 EMBER: Final = "#D9542B"
-AMBER: Final = "#C98A0B"
 FAINT: Final = "dim"
 
 
@@ -43,12 +42,12 @@ def money(minor: int, unit: Currency) -> str:
 def complain(sentence: str) -> None:
     """A refusal, on standard error."""
     out = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    out.print(Text("✗ ", style=EMBER) + Text(printable(sentence)), soft_wrap=True)
+    out.print(Text.assemble(("✗ ", EMBER), printable(sentence)), soft_wrap=True)
 
 
 def done(sentence: str) -> None:
     """That it worked, on standard output."""
-    console().print(Text("✓ ", style=JADE) + Text(printable(sentence)), soft_wrap=True)
+    console().print(Text.assemble(("✓ ", JADE), printable(sentence)), soft_wrap=True)
 
 
 def say(text: str = "") -> None:
@@ -61,8 +60,8 @@ def facts(pairs: dict[str, str], *, indent: int = 0) -> None:
     width = max(map(len, pairs), default=0)
     out = console()
     for name, value in pairs.items():
-        line = Text(" " * indent + name.ljust(width) + "  ", style=FAINT)
-        out.print(line + Text(printable(value), style="default"), soft_wrap=True)
+        named = (" " * indent + name.ljust(width) + "  ", FAINT)
+        out.print(Text.assemble(named, printable(value)), soft_wrap=True)
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:

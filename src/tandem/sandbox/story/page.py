@@ -48,7 +48,7 @@ class Page:
 
     def step(self, who: str, what: str, reply: Reply | None = None) -> None:
         """Somebody did something; how it was asked for stands on the right."""
-        left = Text(f"  {who:<{_NAME}}", style="bold") + Text(what, style="not bold")
+        left = Text.assemble((f"  {who:<{_NAME}}", "bold"), what)
         if reply is None:
             self._out.print(left)
             return
@@ -57,7 +57,8 @@ class Page:
         if left.cell_len + 2 > room:
             self._out.print(left)
             left = Text()
-        self._out.print(left + Text(" " * max(2, room - left.cell_len)) + right, soft_wrap=True)
+        gap = " " * max(2, room - left.cell_len)
+        self._out.print(Text.assemble(left, gap, right), soft_wrap=True)
 
     def good(self, what: str) -> None:
         """It came out well."""
