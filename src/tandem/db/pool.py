@@ -35,7 +35,12 @@ async def open_pool(dsn: str, *, size: int = 10) -> Pool:
         max_size=size,
         connection_class=_PooledConnection,
         command_timeout=60,
-        server_settings={"role": APP_ROLE, "application_name": "tandem"},
+        server_settings={
+            "role": APP_ROLE,
+            "application_name": "tandem",
+            # A plan made while a table was empty must not stay when it has grown.
+            "plan_cache_mode": "force_custom_plan",
+        },
     )
 
 
