@@ -10,6 +10,7 @@
 Tests under tests/unit get no network. HYPOTHESIS_PROFILE chooses `dev` (the default) or `ci`.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -143,7 +144,19 @@ async def created(url: str, name: str, *, template: str = "template1") -> AsyncI
     try:
         yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     finally:
-        await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        await _drop(url, name)
+
+
+async def _drop(url: str, name: str) -> None:
+    for attempt in range(20):
+        try:
+            await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:  # autovacuum is in it, and may not be ended
+            if attempt == 19:
+                raise
+            await asyncio.sleep(0.25)
+        else:
+            return
 
 
 def _name(url: str) -> str:
