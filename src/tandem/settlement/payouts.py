@@ -155,7 +155,10 @@ class Payouts:
 
         try:
             return await submit_fresh(self._journal, self._pool, entry, idempotency)
-        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != "payouts_reference_key":
+                raise
+            # a rival booked it at this moment
             raise ReferenceBooked(reference) from error
 
     async def of_merchant(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Payout]:

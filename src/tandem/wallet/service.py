@@ -239,7 +239,10 @@ class Wallet:
 
         try:
             return await self._submit(entry, idempotency)
-        except asyncpg.UniqueViolationError as error:  # a rival booked it at this moment
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != "top_ups_reference_key":
+                raise
+            # a rival booked it at this moment
             raise AlreadyBooked(reference) from error
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
