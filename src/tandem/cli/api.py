@@ -71,7 +71,12 @@ def cli_reference() -> str:
     """docs/reference/cli.md: every command with its help."""
     from tandem.cli.root import COMMANDS, tree  # noqa: PLC0415 - the root imports this module
 
-    text = tree(*COMMANDS).generate_docs(output_format="markdown", recursive=True)
+    # The library names a command after how this process was started, be it `python -m pytest`.
+    started_as, sys.argv = sys.argv, ["tandem"]
+    try:
+        text = tree(*COMMANDS).generate_docs(output_format="markdown", recursive=True)
+    finally:
+        sys.argv = started_as
     body = text.partition("\n")[2].lstrip()
     lines = [line.rstrip() for line in (_TITLE + _NOTE + body).splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
