@@ -116,7 +116,12 @@ class Model:
         """What is reserved goes free, and counts no more if it was reserved today."""
         if p["status"] == "authorised" and p["day"] == self.day:
             self.spent[p["who"], p["day"]] -= p["amount"] - p["captured"]
-        p.update(status="captured" if p["captured"] else ends, until=None)
+        p.update(status=self.stands(p) if p["captured"] else ends, until=None)
+
+    def stands(self, p: Facts) -> str:
+        """Where a payment of which money was taken stands, by what came back of it."""
+        back = ("captured", "partially_refunded", "refunded")
+        return back[(p["refunded"] > 0) + (p["refunded"] == p["captured"])]
 
     def over(self, p: Facts) -> bool:
         return p["until"] is not None and self.at >= p["until"]
@@ -187,6 +192,7 @@ class Play:
         entry = MakePayout(
             **self.common(),
             merchant_id=self.at.merchant_id,
+            terms=self.at.place.terms,
             endpoints=(),
             amount=amount,
             unit=CNY,
@@ -334,7 +340,7 @@ class Play:
         p = self.model.payments[name]
         left = p["captured"] - p["refunded"]
         part = left if amount is None else amount
-        if p["status"] not in ("captured", "partially_refunded"):
+        if left == 0:
             expected = "payment_state"
         elif no_amount(part):
             expected = "invalid_request"
@@ -355,7 +361,8 @@ class Play:
         if expected == "done":
             self.model.move("door", f"p{p['who']}", part)
             p["refunded"] += part
-            p["status"] = "refunded" if part == left else "partially_refunded"
+            if p["status"] != "authorised":
+                p["status"] = self.model.stands(p)
 
     # -- between people --------------------------------------------------------------------------
 

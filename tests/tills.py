@@ -101,7 +101,7 @@ class Books:
         """What the journal would have read for an entry."""
         view, touches = View(now, utc_day, self.ids.new), entry.touches()
         for key in touches.accounts:
-            view.locked.add(key.id)
+            view.looked_up.add(key.id)
         wanted = [(ACCOUNTS, key.id) for key in touches.accounts] + list(touches.rows)
         if entry.idempotency is not None:
             wanted.append((ANSWERS, entry.idempotency[:2]))

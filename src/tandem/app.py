@@ -127,9 +127,9 @@ async def open_services(
             hub=hub,
             payments=payments,
             wallet=wallet,
-            payouts=Payouts(pool, journal, ids),
+            payouts=Payouts(pool, journal, ids, settings),
             virtual_clock=virtual_clock,
-            buyer=Buyer(pool, people, wallet, payments, clock, ids, settings),
+            buyer=Buyer(pool, people, wallet, payments, clock, settings),
         )
         journal.on_commit(hub.take)
         if background:

@@ -1,15 +1,18 @@
 """What an operator may set, read once from the environment. Every name begins with TANDEM_."""
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tandem.kernel import Currency, Invalid, currency
 
 Mode = Literal["sandbox", "production"]
+Network = IPv4Network | IPv6Network
 MINUTE: Final = 60
 DAY: Final = 86_400
 MAX_SECONDS: Final = 3650 * DAY
@@ -17,6 +20,20 @@ MAX_SECONDS: Final = 3650 * DAY
 
 MAX_URL: Final = 54
 """The longest address that still fits into a code together with a token (tandem.codes)."""
+
+PREFIX: Final = "TANDEM_"
+PLACES: Final = ("TANDEM_DATA", "TANDEM_DATABASE_URL", "TANDEM_KEY_FILE")
+"""Where things are: looked up where they are needed, and no part of `Settings`."""
+
+_OTHERS: Final = re.compile(
+    r"TANDEM_(?:TEST|BENCH)_.*|TANDEM_(?:.*_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?"
+    r"|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_.*)?)",
+    re.DOTALL,
+)
+"""What our own tests and benchmark go by, and what Kubernetes puts into every container beside a
+service that is called tandem (Kubernetes: Service, "Environment variables")."""
+_LINKED_PORT: Final = re.compile(r"TANDEM_(?:.*_)?PORT", re.DOTALL)
+"""As above; its value is an address, as tcp://10.0.0.1:8080."""
 
 _DIGITS: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _WALLET: Final = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
@@ -29,7 +46,10 @@ _URL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The operator's settings. Times in seconds, amounts in minor units."""
+    """The operator's settings. Times in seconds.
+
+    Amounts are in hundredths of a currency's unit and hold in each currency (`of_hundredths`).
+    """
 
     mode: Mode = "production"
     public_url: str = "http://127.0.0.1:8080"
@@ -43,7 +63,7 @@ class Settings:
     """Who may make a wallet: anyone, or only the operator."""
     limit_per_payment: int = 500_000
     limit_per_day: int = 2_000_000
-    """What a person may spend unless the operator set other limits, in minor units."""
+    """What a person may spend unless the operator set other limits."""
     confirm_above: int = 100_000
     """A pay code of a larger amount waits for the person to confirm."""
     order_seconds: int = 3 * 3600
@@ -58,6 +78,8 @@ class Settings:
     """Requests a second that one key may make, with bursts of four times as many."""
     sign_ups_per_hour: int = 100
     """Sign-ups and wrong keys that one network address may make in an hour."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose X-Forwarded-For says where a request came from."""
 
     @property
     def sandbox(self) -> bool:
@@ -79,15 +101,32 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings of an environment. Raises `Invalid` naming the variable and what it must be."""
-    given = {
-        name[7:].lower(): value for name, value in environment.items() if name.startswith("TANDEM_")
-    }
+    """The settings of an environment. Raises `Invalid` naming the variable and what it must be.
+
+    So it does for a variable that begins with TANDEM_ and is not known.
+    """
+    check_names(environment)
     values: dict[str, Any] = {}
     for name in Settings.__annotations__:
-        if name in given:
-            values[name] = _READERS.get(name, _whole)(f"TANDEM_{name.upper()}", given[name])
+        variable = f"{PREFIX}{name.upper()}"
+        if variable in environment:
+            values[name] = _READERS.get(name, _whole)(variable, environment[variable])
     return Settings(**values)
+
+
+def check_names(environment: Mapping[str, str]) -> None:
+    """Raise `Invalid` for a variable that looks like a setting and is none: it is misspelt.
+
+    Ignored, a limit or a database that somebody set would silently not be the one in use.
+    """
+    known = (*PLACES, *(f"{PREFIX}{name.upper()}" for name in Settings.__annotations__))
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known or _OTHERS.fullmatch(name):
+            continue
+        if _LINKED_PORT.fullmatch(name) and "://" in environment[name]:
+            continue
+        (nearest,) = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+        raise Invalid(name, f"is no setting of Tandem; the nearest is {nearest}")
 
 
 def _url(name: str, text: str) -> str:
@@ -132,6 +171,16 @@ def _currencies(name: str, text: str) -> tuple[Currency, ...]:
     return found
 
 
+def _networks(name: str, text: str) -> tuple[Network, ...]:
+    parts = text.split(",") if text else []
+    try:
+        return tuple(ip_network(part.strip()) for part in parts)
+    except ValueError as error:
+        raise Invalid(
+            name, "must be addresses and networks with commas between, such as 10.0.0.0/8,::1"
+        ) from error
+
+
 def _timezone(name: str, text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -146,4 +195,5 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "sign_up": _one_of("open", "operator"),
     "currencies": _currencies,
     "timezone": _timezone,
+    "trusted_proxies": _networks,
 }

@@ -107,7 +107,7 @@ def ask(house: Living, key: str, path: str, body: Any = None) -> httpx.Response:
 
 def test_an_operators_day(house: Living, beside: Cli) -> None:
     done = beside.done
-    made = done("operator", "person", "add", "lin", "Lin Wei")
+    made = done("operator", "person", "add", "@lin", "Lin Wei")
     person, key = shown("ppl", made), shown("tk_dev", made)
     top_up = ("operator", "top-up", "@lin", "100.00", "CNY", "--reference", "B-1")
     assert "Booked 100.00 CNY for @lin" in done(*top_up)
@@ -117,7 +117,8 @@ def test_an_operators_day(house: Living, beside: Cli) -> None:
     assert again == "The bank reference 'B-1' was booked before. Check the bank statement."
     assert person in done("operator", "person", "list", "li")
     assert "100.00 CNY" in done("operator", "person", "show", "lin")
-    assert "+100.00" in done("ledger", "statement", person)
+    for account in (person, "@lin", "@LIN"):
+        assert "+100.00" in done("ledger", "statement", account)
     entry = shown("ent", done("ledger", "statement", "bank"))
     assert f"person {person}" in done("ledger", "entry", entry)
     assert "nothing differs" in done("ledger", "verify")
@@ -190,13 +191,14 @@ def test_keys_are_made_listed_and_revoked(house: Living, beside: Cli) -> None:
         (("operator", "till", "add", "shp_" + "0" * 32, "Till"), "shop"),
         (("operator", "key", "revoke", "key_" + "0" * 32), "API key"),
         (("ledger", "entry", "ent_" + "0" * 32), "entry"),
+        (("ledger", "statement", "@nobody"), "person"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
 )
 def test_what_is_not_there_is_a_sentence(
     beside: Cli, arguments: tuple[str, ...], says: str
 ) -> None:
-    assert beside.refused(*arguments).startswith(f"There is no {says} ")
+    assert beside.refused(*arguments).startswith(f"No {says} ")
 
 
 def test_books_that_were_tampered_with_are_found(fresh_database: str, cli: Cli) -> None:

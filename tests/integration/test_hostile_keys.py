@@ -1,9 +1,11 @@
 """Clients that mean harm, with others' keys or at the same moment: refused, nothing written."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -18,6 +20,9 @@ from living import (
 from tandem.api.examples import example
 from tandem.api.operation import PATH_IDS, Live, Operation
 from tandem.api.operations import OPERATIONS
+
+SOON_SECONDS: Final = 5
+"""A third of the time after which a stream would say that it still lives."""
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +159,29 @@ async def test_a_key_makes_none_that_can_do_more(house: House) -> None:
         problem(await client.post("/v1/keys", json=body, headers=key), 403, "scope_missing")
 
 
+async def test_only_who_has_its_key_gets_a_sign_up_answered_again(house: House) -> None:
+    """The answer holds the key of somebody's wallet."""
+    body = {"handle": "noor", "name": "Noor"}
+    lost = {"Idempotency-Key": str(uuid4())}
+    async with (
+        house.server.client() as stranger,
+        house.server.client(house.server.operator_key) as operator,
+    ):
+        first = made(await stranger.post("/v1/people", json=body, headers=lost))
+        async with house.unharmed():
+            assert made(await stranger.post("/v1/people", json=body, headers=lost)) == first
+            for guess in ({}, {"Idempotency-Key": str(uuid4())}):
+                answer = await stranger.post("/v1/people", json=body, headers=guess)
+                problem(answer, 409, "handle_taken")
+            problem(await operator.post("/v1/people", json=body, headers=lost), 409, "handle_taken")
+            eve = {"handle": "eve.2", "name": "Eve"}
+            answer = await stranger.post("/v1/people", json=eve, headers=lost)
+            problem(answer, 422, "idempotency_key_reused")
+            assert first["device"]["key"] not in answer.text
+        async with house.server.client(first["device"]["key"]) as phone:
+            assert made(await phone.get("/v1/people/me"))["handle"] == "@noor"
+
+
 async def test_a_revoked_key_works_no_more_within_a_second(house: House) -> None:
     async with house.server.client(house.mine.key) as mine:
         doomed = await post(mine, "/v1/keys", {"name": "k", "scopes": ["payments:read"]})
@@ -166,6 +194,39 @@ async def test_a_revoked_key_works_no_more_within_a_second(house: House) -> None
     for _ in range(12):
         async with house.server.client(key) as client:
             problem(await client.get("/v1/payments"), 401, "unauthenticated")
+
+
+async def test_a_revoked_keys_live_updates_end_in_every_process(house: House) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        mine = await stack.enter_async_context(house.server.client(house.mine.key))
+        body = {"name": "k", "scopes": ["webhooks:read"]}
+        doomed = await post(mine, "/v1/keys", body)
+        kept = await opened(stack, house, house.mine.key)
+        streams: dict[str, httpx.Response] = {}
+        while len(streams) < 2:  # a request's id begins with its process's own random part
+            stream = await opened(stack, house, doomed["secret"])
+            process = stream.headers["x-request-id"].partition("-")[0]
+            if streams.setdefault(process, stream) is not stream:
+                await stream.aclose()  # a key has only so many
+        assert (await mine.delete(f"/v1/keys/{doomed['id']}")).status_code == 204
+        async with asyncio.timeout(SOON_SECONDS):
+            for stream in streams.values():
+                await stream.aread()
+        await post(mine, "/v1/payments", house.order())
+        async with asyncio.timeout(SOON_SECONDS):
+            async for line in kept.aiter_lines():
+                if line == "event: payment.created":
+                    break
+            else:
+                pytest.fail("another key's stream ended too")
+
+
+async def opened(stack: contextlib.AsyncExitStack, house: House, key: str) -> httpx.Response:
+    """Live updates with this key, over a connection of their own."""
+    client = await stack.enter_async_context(house.server.client(key))
+    response = await stack.enter_async_context(client.stream("GET", "/v1/events/stream"))
+    assert response.status_code == 200
+    return response
 
 
 async def test_who_tries_many_keys_is_stopped_and_nobody_else(house: House) -> None:

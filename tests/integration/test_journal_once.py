@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -12,9 +13,10 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from moves import Move, account, hold, journal_on, new_ids, new_view, once, pay, resolve
-from tandem.db import IdempotencyConflict, Table, open_journal_connection
+from tandem.db import Connection, IdempotencyConflict, Table, open_journal_connection
 from tandem.kernel import transfer_id
 from tandem.ledger import (
+    ACCOUNTS,
     TRANSFERS,
     AccountCode,
     InsufficientFunds,
@@ -27,7 +29,8 @@ from tandem.ledger import (
     store,
 )
 from tandem.ledger import journal as journal_module
-from tandem.ledger.store import RivalError, fate_of
+from tandem.ledger.entry import ANSWERS
+from tandem.ledger.store import RivalError, fate_of, mark_session
 
 BANK: Final = account(0, AccountCode.BANK)
 ANN, BEN, CAT, DAN = (account(number) for number in range(1, 5))
@@ -135,17 +138,17 @@ async def test_one_key_through_two_journals_at_once_has_one_effect(
     """The accounts differ, so that no lock keeps the journals apart: only the key does."""
     rivals = 0
 
-    async def write_view(*arguments: object) -> str | None:
+    async def write_changes(connection: Connection, changes: store.Changes) -> None:
         nonlocal rivals
         await asyncio.sleep(0.02)  # until both have looked for the key and found nothing
         try:
-            return await real(*arguments)  # type: ignore[arg-type]  # passed on as they came
+            await real(connection, changes)
         except RivalError:
             rivals += 1
             raise
 
-    real = store.write_view
-    monkeypatch.setattr(journal_module, "write_view", write_view)
+    real = store.write_changes
+    monkeypatch.setattr(journal_module, "write_changes", write_changes)
     async with journal_on(fresh_database) as one, journal_on(fresh_database) as two:
         await one.submit(move(pay(BANK, ANN, 100), pay(BANK, CAT, 100)))
         for turn in range(8):
@@ -185,25 +188,32 @@ async def test_new_accounts_opened_by_two_journals_at_once(fresh_database: str) 
     assert await differences(fresh_database) == []
 
 
-async def test_a_reused_transaction_id_is_no_proof(fresh_database: str) -> None:
-    """After a crash the server gives out ids again that it had not flushed: it tells of another."""
+async def test_what_became_of_a_lost_session_is_told_by_its_rows(fresh_database: str) -> None:
     async with journal_on(fresh_database) as journal:
         views: list[View] = []
         journal.on_commit(views.append)
         await journal.submit(move(pay(BANK, ANN, 1), key="k"))
-    lost, lost_without_rows = new_view(), new_view()
-    (transfer,) = views[0].appended[TRANSFERS]
+    (done,) = views
+    (transfer,) = done.appended[TRANSFERS]
+    lost, answer_only, answered_by_another, without_rows = (new_view(done.now) for _ in range(4))
     lost.appended[TRANSFERS] = [msgspec.structs.replace(transfer, id=IDS.new())]
-    lost_without_rows.inserted.update(views[0].inserted)
-    connection = await open_journal_connection(fresh_database)
+    answer_only.inserted[ANSWERS] = done.inserted[ANSWERS]
+    answered_by_another.inserted[ANSWERS] = done.inserted[ANSWERS]
+    answered_by_another.now += timedelta(microseconds=1)
+    without_rows.inserted[ACCOUNTS] = done.inserted[ACCOUNTS]
+    old = await open_journal_connection(fresh_database)
+    new = await open_journal_connection(fresh_database)
     try:
-        other = await connection.fetchval(
-            "SELECT xmin::text FROM transfers WHERE id = $1", transfer.id
-        )
-        assert await fate_of(connection, other, views[0]) == "committed"
-        assert await fate_of(connection, other, lost) == "aborted"
-        assert await fate_of(connection, other, lost_without_rows) is None
-        unknown = str(int(other) + 10**6)  # not given out yet
-        assert await fate_of(connection, unknown, lost) == "aborted"
+        await mark_session(old, 7)
+        assert await fate_of(new, 7, done) == "in progress", "it may still commit something"
+        await old.close()
+        async with asyncio.timeout(5):
+            while await fate_of(new, 7, done) == "in progress":  # noqa: ASYNC110 - nobody tells when a session is over
+                await asyncio.sleep(0.01)
+        assert await fate_of(new, 7, done) == "committed"
+        assert await fate_of(new, 7, lost) == "aborted"
+        assert await fate_of(new, 7, answer_only) == "committed"
+        assert await fate_of(new, 7, answered_by_another) == "aborted"
+        assert await fate_of(new, 7, without_rows) is None
     finally:
-        await connection.close()
+        await new.close()

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import hypothesis
@@ -35,6 +35,8 @@ class SetClock:
 
 class OnPostgres:
     """A journal with an event loop of its own, for Hypothesis calls it from outside of one."""
+
+    in_order: ClassVar = False
 
     def __init__(self, url: str) -> None:
         self.url = url

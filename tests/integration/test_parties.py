@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +15,7 @@ from moves import CNY, EUR, Move, once, pay
 from parties import Parties, open_parties, person_id
 from tandem.access import Access, KeyUnknown, NoSuchScope
 from tandem.codes import paycode
-from tandem.db import IdempotencyConflict, work
+from tandem.db import STRANGERS, IdempotencyConflict, work
 from tandem.kernel import Invalid, NotFound, currency, read_id, system_entropy
 from tandem.ledger import ACCOUNTS, OPERATOR_ID, StaleTerms, bank, open_accounts, person
 from tandem.people import (
@@ -97,6 +97,20 @@ async def test_a_repeat_gets_the_same_secrets_again(here: Parties) -> None:
     with pytest.raises(IdempotencyConflict):
         await here.people.sign_up("mei", "Mei", "Phone", once(OPERATOR_ID, "k", "mei"))
     assert await count(here, "people") == 1
+
+
+async def test_a_strangers_key_is_not_in_the_table(here: Parties) -> None:
+    """Whoever reads it could ask for the answer, and have the device's key."""
+    secret = "2f1c9a52-6f0b-4d3e-9c7a-5b1e8d04a7f6"
+    made = await here.people.sign_up("lin", "Lin", "Phone", once(STRANGERS, secret))
+    (row,) = await here.pool.fetch("SELECT * FROM idempotency")
+    assert secret not in repr(tuple(row))
+    assert await here.people.sign_up("lin", "Lin", "Phone", once(STRANGERS, secret)) == made
+    with pytest.raises(HandleTaken):
+        await here.people.sign_up("lin", "Lin", "Phone", once(STRANGERS, row["key"]))
+    with pytest.raises(IdempotencyConflict) as refused:
+        await here.people.sign_up("mei", "Mei", "Phone", once(STRANGERS, secret, "mei"))
+    assert refused.value.key == secret
 
 
 async def test_a_handle_belongs_to_one_person(here: Parties) -> None:
@@ -408,6 +422,53 @@ async def test_a_key_that_another_process_revokes_works_no_more(here: Parties) -
         following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following
+
+
+@asynccontextmanager
+async def following(access: Access) -> AsyncIterator[None]:
+    """Keep up with what other processes revoke, for as long as the block lasts."""
+    task = asyncio.create_task(access.follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_whoever_listens_hears_of_every_revoked_key(here: Parties) -> None:
+    """Here at once and elsewhere soon, in memory or not: what the key opened is to end."""
+    made = await here.people.sign_up("lin", "Lin", "Phone", None)
+    lin, phone = person_id(made), read_id("dev", made.device.id)
+    key_id = await here.pool.fetchval("SELECT id FROM api_keys WHERE owner_id = $1", lin)
+    elsewhere = Access(here.pool, here.clock, here.ids, system_entropy)
+    heard: list[UUID] = []
+    heard_elsewhere: asyncio.Queue[UUID] = asyncio.Queue()
+    here.access.on_revoked(heard.append)
+    elsewhere.on_revoked(heard_elsewhere.put_nowait)
+    async with following(elsewhere), asyncio.timeout(5):
+        await here.people.revoke_device(lin, phone)
+        assert heard == [key_id]
+        assert await heard_elsewhere.get() == key_id
+
+
+async def test_who_follows_again_hears_what_was_revoked_meanwhile(here: Parties) -> None:
+    owner = here.ids.new()
+    async with work(here.pool) as connection:
+        made = await here.access.create(
+            connection, kind="merchant", owner_id=owner, name="K", scopes=["payments:read"]
+        )
+    elsewhere = Access(here.pool, here.clock, here.ids, system_entropy)
+    heard: asyncio.Queue[UUID] = asyncio.Queue()
+    elsewhere.on_revoked(heard.put_nowait)
+    async with following(elsewhere), asyncio.timeout(5):
+        while elsewhere._followed_until is None:  # noqa: ASYNC110 - it looks by itself
+            await asyncio.sleep(0.02)
+    here.clock.advance(timedelta(hours=1))
+    async with work(here.pool) as connection:
+        await here.access.revoke(connection, owner, read_id("key", made.id))
+    here.clock.advance(timedelta(hours=1))  # its database was away for that long
+    async with following(elsewhere), asyncio.timeout(5):
+        assert await heard.get() == read_id("key", made.id)
 
 
 async def test_who_did_not_follow_for_a_while_knows_no_key(here: Parties) -> None:

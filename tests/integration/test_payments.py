@@ -259,7 +259,7 @@ async def test_states_and_totals(town: Town, lin: Someone, door: Door) -> None:
     held = await town.paid(door, lin, 100, manual=True)
     with pytest.raises(PaymentConflict) as wrong:
         await payments.capture(door.id, captured, None, key())
-    assert wrong.value.allowed == ("be refunded",)
+    assert wrong.value.allowed == ("refund",)
     with pytest.raises(PaymentConflict):
         await payments.refund(door.id, held, 1, None, key())
     with pytest.raises(CaptureExceedsHeld):

@@ -7,14 +7,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import asyncpg
 import pytest
 from town import Door, Someone, Town, asked, at_once, key, open_town, said
 
 from moves import CNY
-from tandem.events import DELIVERIES, CreateEndpoint
+from tandem.db import Connection
+from tandem.events import DELIVERIES, CreateEndpoint, load_endpoints
 from tandem.kernel import NotFound, SystemClock, read_id
 from tandem.ledger import merchant as merchant_account
 from tandem.ledger import person as person_account
@@ -130,11 +132,15 @@ async def test_a_new_webhook_is_told_of_every_step_after_it(two: Two) -> None:
     lin, door = await two.here.person(yuan=10), await two.here.merchant()
     payments = two.there.services.payments
     declined, cancelled, late = [await two.there.order(door, 5) for _ in range(3)]
+    partly = await two.there.paid(door, lin, 10, manual=True)
     hook = CreateEndpoint(url="http://127.0.0.1:9/hook")
     await two.here.services.webhooks.create(door.id, hook, None)
     await payments.by_person(lin.id, declined, Command.SCAN, key())
     await payments.by_person(lin.id, declined, Command.DECLINE, key())
     await payments.cancel(door.id, cancelled, key())
+    await payments.capture(door.id, partly, 4, key())
+    await payments.refund(door.id, partly, 1, None, key())
+    await payments.cancel(door.id, partly, key())
     two.there.wait(hours=4)
     assert await payments.expire_due() == 1
     rows = await two.here.services.pool.fetch(
@@ -145,8 +151,31 @@ async def test_a_new_webhook_is_told_of_every_step_after_it(two: Two) -> None:
         ("payment.waiting", declined),
         ("payment.declined", declined),
         ("payment.cancelled", cancelled),
+        ("payment.captured", partly),
+        ("payment.refunded", partly),
+        ("payment.released", partly),
         ("payment.expired", late),
     ]
+    after = await payments.of_merchant(door.id, partly)
+    assert (after.status, after.captured, after.refunded) == ("partially_refunded", 4, 1)
+
+
+async def test_a_webhook_made_while_a_payout_is_booked_is_told_of_it(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lin, door = await two.here.person(yuan=10), await two.here.merchant()
+    await two.here.paid(door, lin, 5)
+    hook = CreateEndpoint(url="http://127.0.0.1:9/hook")
+
+    async def load_and_then_another(connection: Connection, merchant_id: UUID) -> Any:  # noqa: ANN401 - endpoints
+        read = await load_endpoints(connection, merchant_id)
+        if not read:
+            await two.there.services.webhooks.create(door.id, hook, None)
+        return read
+
+    monkeypatch.setattr("tandem.settlement.payouts.load_endpoints", load_and_then_another)
+    await two.here.services.payouts.make(door.id, 5, "CNY", f"out {door.id}", key())
+    assert await two.here.count(DELIVERIES.name) == 1
 
 
 async def test_terms_change_while_many_pay(two: Two) -> None:

@@ -159,11 +159,17 @@ async def test_money_and_play_money_do_not_mix(new_data: Path) -> None:
     assert "✗ This database was made for sandbox" in err
 
 
-def test_a_wrong_setting_is_a_sentence(new_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TANDEM_TIMEZONE", "Mars/Olympus")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("TANDEM_TIMEZONE", "Mars/Olympus"), ("TANDEM_DATABSE_URL", "postgresql://db/money")],
+)
+def test_a_wrong_setting_is_a_sentence(
+    new_data: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
     status, out, err = asyncio.run(run_up(new_data, "--port", "0"))
     assert (status, out) == (2, "")
-    assert err.startswith("✗ TANDEM_TIMEZONE: ")
+    assert err.startswith(f"✗ {name}: ")
     assert not new_data.exists()
 
 

@@ -13,7 +13,9 @@ from town import Door, Town, key, open_keyring, open_town, said
 from tandem.app import ModeMismatch, open_services, operations
 from tandem.kernel import Invalid, read_id
 from tandem.payments import Command
+from tandem.people import Limits
 from tandem.sandbox import BuyerRule, BuyerRules
+from tandem.sandbox.buyer import HANDLE
 from tandem.sandbox.clock import MAX_OFFSET
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.settings import Settings
@@ -104,6 +106,26 @@ async def test_what_a_buyer_cannot_pay_stays_and_holds_nobody_up(town: Town) -> 
     assert await town.services.buyer.act() == 1
     assert [await state(town, door, one) for one in (dear, cheap)] == ["created", "captured"]
     assert await town.services.buyer.act() == 0  # or the timers would never rest
+
+
+async def test_a_buyer_who_was_made_but_not_funded_gets_what_is_missing(
+    town: Town, fresh_database: str, tmp_path: Path
+) -> None:
+    door = await town.merchant()
+    order = await town.order(door, 10**9)
+    # as a process left it that ended in between
+    made = await town.services.people.sign_up(HANDLE, "Sandbox Buyer", "sandbox", None)
+    buyer_id = read_id("ppl", made.person.id)
+    await rules(town, BuyerRule(action="pay"))
+    assert await town.services.buyer.act() == 1
+    assert await state(town, door, order) == "captured"
+    purses = await town.count("top_ups")
+    assert purses == len(town.services.settings.currencies)
+    await town.services.people.set_limits(buyer_id, "CNY", 5, 5)  # by hand, which holds
+    async with open_town(fresh_database, tmp_path) as later:
+        await rules(later, BuyerRule(action="pay"))
+    assert await town.count("top_ups") == purses
+    assert (await town.services.people.terms(buyer_id)).limits["CNY"] == Limits(5, 5)
 
 
 async def test_rules_hold_in_every_process(town: Town, fresh_database: str, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from town import Someone, Town, at_once, key, open_town, said
 
 from tandem.db import IdempotencyConflict
 from tandem.kernel import Invalid, NotFound, read_id
-from tandem.ledger import InsufficientFunds, Outcome
+from tandem.ledger import InsufficientFunds, Outcome, ReferenceBooked
 from tandem.people import LimitExceeded, PayerNotActive
-from tandem.settlement import PayoutNotCovered, ReferenceBooked
-from tandem.wallet import AlreadyBooked, PersonNotActive, RequestClosed, SendsToSelf
+from tandem.settlement import PayoutNotCovered
+from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ async def test_what_is_somebody_elses_is_not_there(town: Town, lin: Someone, mei
 async def test_a_bank_reference_is_booked_once(town: Town, lin: Someone) -> None:
     services, door = town.services, await town.merchant()
     await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key("first"))
-    with pytest.raises(AlreadyBooked):
+    with pytest.raises(ReferenceBooked):
         await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key())
     again = await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key("first"))
     assert again.replayed
@@ -256,7 +256,7 @@ async def test_a_bank_reference_is_booked_once(town: Town, lin: Someone) -> None
         outcomes, refused = await at_once(
             services.wallet.top_up(lin.id, 10, "CNY", "B-78", key()) for _ in range(16)
         )
-    assert (len(outcomes), {type(one) for one in refused}) == (1, {AlreadyBooked})
+    assert (len(outcomes), {type(one) for one in refused}) == (1, {ReferenceBooked})
     await town.paid(door, lin, 100)
     with capture_logs():
         outcomes, refused = await at_once(
@@ -271,6 +271,8 @@ async def test_payouts_are_covered(town: Town, lin: Someone) -> None:
     door = await town.merchant(overdraft=1000)
     with pytest.raises(PayoutNotCovered):
         await payouts.make(door.id, 1, "CNY", f"a {door.id}", key())
+    with pytest.raises(Invalid, match="CHF is not used here"):
+        await payouts.make(door.id, 1, "CHF", f"a {door.id}", key())
     paid = await town.paid(door, lin, 100)
     with pytest.raises(PayoutNotCovered) as refused:  # an overdraft is for refunds
         await payouts.make(door.id, 101, "CNY", f"b {door.id}", key())

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tandem.cli.api import cli_reference, openapi_reference
 from tandem.cli.db import without_password
 from tandem.cli.merchants import basis_points_of
 from tandem.cli.root import COMMANDS, execute, tree
-from tandem.codes import draw_qr, paycode
+from tandem.codes import data_object, draw_qr, paycode, sealed
 from tandem.db.errors import DatabaseUrlInvalid
 from tandem.kernel import Invalid
 
@@ -111,6 +112,9 @@ def test_references_are_what_is_so() -> None:
         ("codes", "pay", "--seed", base64.b64encode(bytes(32)).decode(), "--index", "1234567"),
         ("codes", "pay", "--seed", base64.b64encode(bytes(32)).decode(), "--index", "\u0661" * 8),
         ("codes", "pay", "--seed", "x", "--index", "12345678", "--counter", "4"),
+        ("codes", "pay", "--seed", "x", "--index", "12345678", "--at", "tomorrow"),
+        ("codes", "pay", "--seed", "x", "--index", "12345678", "--at", "2026-11-23T12:00:00"),
+        ("codes", "pay", "--seed", "x", "--index", "12345678", "--at", "1969-12-31T23:59:59Z"),
         ("ledger", "statement", "lin"),
         ("ledger", "statement", "ppl_zz"),
         ("ledger", "statement", PERSON, "--currency", "XXQ"),
@@ -181,6 +185,19 @@ def test_a_damaged_code_is_told_apart(capsys: pytest.CaptureFixture[str]) -> Non
     assert "should be 8956" in out
 
 
+def test_what_a_code_says_of_the_shop_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"52": "4111", "53": "392", "54": "9.80", "58": "JP", "59": "Gate", "61": "100-0001"}
+    objects = [data_object(name, value) for name, value in {"00": "01", **facts}.items()]
+    status, out, _ = run("codes", "read", sealed(*objects).write(), capsys=capsys)
+    assert status == 1  # the yen has no decimals, so the amount is shown as it stands
+    for line in ("Postal code  100-0001", "Category     4111", "Amount       9.80"):
+        assert line in out.splitlines()
+    objects[3] = data_object("54", "980")
+    status, out, _ = run("codes", "read", sealed(*objects).write(), capsys=capsys)
+    assert status == 0
+    assert "Amount       980 JPY" in out.splitlines()
+
+
 def test_a_drawn_code_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "code.png"
     assert run("codes", "draw", PROMPTPAY, "--png", str(picture), capsys=capsys)[0] == 0
@@ -228,6 +245,16 @@ def test_a_pay_code_is_made_from_what_the_phone_has(
     assert status == 0
     code = paycode.parse(out.splitlines()[0])
     assert code.index == "12345678"
+
+
+def test_a_pay_code_is_made_for_another_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = bytes(range(32))
+    typed = ("codes", "pay", "--seed", base64.b64encode(seed).decode(), "--index", "12345678")
+    wanted = paycode.generate(seed, "12345678", datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC))
+    for moment in ("2027-01-02T03:04:05Z", "2027-01-02T11:04:05.5+08:00"):
+        status, out, _ = run(*typed, "--at", moment, capsys=capsys)
+        assert status == 0
+        assert paycode.parse(out.splitlines()[0]).digits == wanted
 
 
 @pytest.mark.parametrize(

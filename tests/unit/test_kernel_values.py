@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tandem.kernel import (
     MAX_AMOUNT,
+    Currency,
     Ids,
     Invalid,
     Lru,
@@ -26,6 +27,7 @@ from tandem.kernel import (
     currency_by_number,
     entry_of,
     format_amount,
+    of_hundredths,
     parse_amount,
     read_id,
     show_id,
@@ -106,6 +108,26 @@ def test_anything_else_is_no_amount(text: str) -> None:
         parse_amount(text, CNY, "total")
     assert refused.value.field == "total"
     assert len(refused.value.sentence()) < 200
+
+
+@pytest.mark.parametrize(
+    ("hundredths", "unit", "minor"),
+    [
+        (10_000, CNY, 10_000),
+        (10_000, JPY, 100),
+        (10_000, BHD, 100_000),
+        (10_000, currency("CLF"), 1_000_000),
+        (199, JPY, 1),
+        (99, JPY, 0),
+        (1, BHD, 10),
+        (MAX_AMOUNT, CNY, MAX_AMOUNT),
+        (MAX_AMOUNT, BHD, MAX_AMOUNT),
+    ],
+)
+def test_what_is_set_for_any_currency_is_as_many_units_of_each(
+    hundredths: int, unit: Currency, minor: int
+) -> None:
+    assert of_hundredths(hundredths, unit) == minor
 
 
 def test_yen_have_no_decimals() -> None:

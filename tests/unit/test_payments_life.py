@@ -1,5 +1,6 @@
 """A payment's life, walked in every order of commands to depth 6, by the real entries."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from msgspec.structs import replace as altered
 
 from moves import NOON
 from tandem.codes.paycode import Mark
+from tandem.events.model import EVENTS
 from tandem.kernel import Invalid
 from tandem.ledger import ACCOUNTS, TransferKind
 from tandem.ledger.model import RESERVATIONS, TRANSFERS
@@ -78,6 +80,10 @@ class Stand:
             now = max(now, self.payment.expires_at or now)
         books.decide(self.entry(move), now)
         return Stand(books, books.tables[PAYMENTS][self.payment.id], now)
+
+    def told(self) -> list[str]:
+        """The types of the last two events: the merchant's and the person's."""
+        return [event.type for event in self.books.tables[EVENTS].values()][-2:]
 
     def entry(self, move: Move) -> Any:  # noqa: ANN401 - an Entry of its kind
         """The entry that the service would make."""
@@ -174,6 +180,9 @@ def check(stand: Stand) -> None:
     released = sum(kinds[kind] for kind in (TransferKind.POST, TransferKind.VOID))
     assert kinds[TransferKind.PENDING] - released - kinds[TransferKind.EXPIRE] == len(held)
     assert sum(refund.amount for refund in books.tables[REFUNDS].values()) == p.refunded
+    if p.captured and p.status != Status.AUTHORISED:
+        whole = Status.REFUNDED if p.refunded == p.captured else Status.PARTIALLY_REFUNDED
+        assert p.status == (whole if p.refunded else Status.CAPTURED)
     assert (p.decline_reason is not None) == (p.status == Status.DECLINED)
     assert (p.expires_at is not None) == (p.status in ("created", "waiting", "authorised"))
     lin_row = accounts[LIN]
@@ -186,24 +195,34 @@ def check(stand: Stand) -> None:
 @pytest.mark.parametrize("first", [Status.CREATED, Status.WAITING])
 def test_every_order_of_commands_to_depth_6(first: Status, *, manual: bool) -> None:
     seen: Counter[Any] = Counter()
+    led: set[tuple[Status, Command, Status]] = set()
     walked = 0
     for stand, move in walks(begin(first, manual=manual), DEPTH, seen):
         walked += 1
         status = Status(stand.payment.status)
         ends = LIFE.get((status, move.command))
-        if ends is None:
+        nothing = {Command.REFUND} if stand.payment.refundable == 0 else set()
+        if ends is None or move.command in nothing:
             with pytest.raises(PaymentConflict) as refused:
                 stand.after(move)
             told = refused.value
             assert (told.status, told.command) == (status.value, move.command.value)
-            rest = {c.value for s, c in LIFE if s is status} - {Command.EXPIRE.value}
-            assert set(told.allowed) == rest
+            rest = {c for s, c in LIFE if s is status} - {Command.EXPIRE} - nothing
+            assert told.allowed == tuple(c.value for c in Command if c in rest)
             assert bool(rest) == (status not in FINAL_STATES)
             continue
         after = stand.after(move)
         assert Status(after.payment.status) in ends
+        led.add((status, move.command, Status(after.payment.status)))
         check(after)
     assert walked > 100
+    if manual:
+        assert {end for end in led if end[0] is Status.AUTHORISED} == {
+            (before, command, after)
+            for (before, command), ends in LIFE.items()
+            for after in ends
+            if before is Status.AUTHORISED
+        }
     reached = {status for status, _ in seen}
     expected = set(Status) - ({Status.CREATED} if first is Status.WAITING else set())
     assert reached == (expected if manual else expected - {Status.AUTHORISED})
@@ -280,6 +299,65 @@ def test_a_reservation_whose_time_is_over_is_not_captured() -> None:
             late.after(move)
     ended = late.after(Move(Command.EXPIRE))
     assert (ended.payment.status, ended.books.balance(LIN)) == ("expired", 5000)
+
+
+def test_what_was_captured_is_given_back_while_the_rest_is_reserved() -> None:
+    partly = authorised().after(Move(Command.CAPTURE, part=True))
+    back = partly.after(Move(Command.REFUND, part=True))
+    assert (back.payment.status, back.payment.refunded, back.payment.held) == (
+        "authorised",
+        50,
+        300,
+    )
+    all_back = back.after(Move(Command.REFUND))
+    assert (all_back.payment.status, all_back.payment.refunded) == ("authorised", 150)
+    with pytest.raises(PaymentConflict) as nothing:
+        all_back.after(Move(Command.REFUND))
+    assert nothing.value.allowed == ("capture", "cancel")
+    for stand, command, status in (
+        (back, Command.CANCEL, "partially_refunded"),
+        (back, Command.EXPIRE, "partially_refunded"),
+        (back, Command.CAPTURE, "partially_refunded"),
+        (all_back, Command.CANCEL, "refunded"),
+        (all_back, Command.EXPIRE, "refunded"),
+        (all_back, Command.CAPTURE, "partially_refunded"),
+    ):
+        assert stand.after(Move(command)).payment.status == status
+
+
+def test_what_was_captured_is_given_back_however_late_the_timer_is() -> None:
+    partly = authorised().after(Move(Command.CAPTURE, part=True))
+    assert partly.payment.expires_at is not None
+    late = replace(partly, now=partly.payment.expires_at)
+    with pytest.raises(PaymentConflict) as refused:
+        late.after(Move(Command.CAPTURE))
+    assert (refused.value.status, refused.value.allowed) == ("captured", ("refund",))
+    back = late.after(Move(Command.REFUND))
+    assert (back.payment.status, back.payment.refunded) == ("authorised", 150)
+    assert back.after(Move(Command.EXPIRE)).payment.status == "refunded"
+
+
+@pytest.mark.parametrize(
+    ("move", "told"),
+    [(Move(Command.CANCEL), "payment.cancelled"), (Move(Command.EXPIRE), "payment.expired")],
+)
+def test_a_payment_of_which_money_was_taken_is_not_told_as_cancelled(move: Move, told: str) -> None:
+    held = authorised()
+    assert held.after(move).told() == [told, told]
+    partly = held.after(Move(Command.CAPTURE, part=True))
+    assert partly.after(move).told() == ["payment.released", "payment.released"]
+    back = partly.after(Move(Command.REFUND))
+    assert back.after(move).told() == ["payment.released", "payment.released"]
+
+
+def test_every_command_has_its_word() -> None:
+    for command in Command:
+        told = PaymentConflict("partially_refunded", command.value, ("capture", "refund"))
+        assert re.fullmatch(
+            "The payment is partially refunded, so it cannot be [a-z]+ed; "
+            "it can be captured or refunded.",
+            told.sentence(),
+        )
 
 
 def test_a_timer_does_not_end_what_still_has_time() -> None:

@@ -97,6 +97,24 @@ def test_limits(
     assert str(found.maximum) in found.sentence()
 
 
+@pytest.mark.parametrize(
+    ("code", "per_payment", "per_day"),
+    [("CNY", 500, 2000), ("JPY", 5, 20), ("KWD", 5000, 20_000), ("CLF", 50_000, 200_000)],
+)
+def test_the_operators_limits_are_as_many_units_of_each_currency(
+    code: str, per_payment: int, per_day: int
+) -> None:
+    nobody = terms(EUR=Limits(7, 7))
+    assert SPENDING.of(nobody, code) == Limits(per_payment, per_day)
+    assert objection(SPENDING, nobody, per_payment, code, per_day - per_payment) is None
+    for amount, spent in ((per_payment + 1, 0), (1, per_day)):
+        found = objection(SPENDING, nobody, amount, code, spent)
+        assert isinstance(found, LimitExceeded)
+        assert found.currency == code
+    own = msgspec.structs.replace(nobody, limits={code: Limits(7, 8)})
+    assert SPENDING.of(own, code) == Limits(7, 8), "one's own limits are minor units"
+
+
 def test_a_suspended_person_pays_nothing_however_high_the_limits() -> None:
     payer = terms("suspended", CNY=Limits(MAX_AMOUNT, MAX_AMOUNT))
     assert isinstance(objection(SPENDING, payer, 1, "CNY", 0), PayerNotActive)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tandem.serve.http import configuration
 from tandem.serve.logs import Logs, set_up_logs
 from tandem.serve.parent import _settings_of, _url
 
@@ -58,6 +59,17 @@ def test_strangers_cannot_fill_the_log(capsys: pytest.CaptureFixture[str]) -> No
     set_up_logs(Logs(json=True))
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     assert capsys.readouterr().err == ""
+
+
+def test_uvicorn_believes_nobody_about_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which proxies are believed is our setting; uvicorn has one of its own."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    config = configuration(app, limit=10)
+    config.load()
+    assert config.loaded_app is app
 
 
 class Socket:

@@ -1,6 +1,9 @@
 """Settings: every variable, good and bad."""
 
+import re
 from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from tandem.codes import MAX_CODE_LINK
 from tandem.kernel import Invalid, currency
 from tandem.payments.codes import link, new_token
-from tandem.settings import MAX_SECONDS, MAX_URL, Settings, read_settings
+from tandem.settings import MAX_SECONDS, MAX_URL, PLACES, Settings, read_settings
 
 SECONDS = ("order_seconds", "confirm_seconds", "authorisation_seconds", "request_seconds")
 NUMBERS = ("limit_per_payment", "limit_per_day", "confirm_above", "rate_per_second",
@@ -20,7 +23,7 @@ def read(**values: str) -> Settings:
 
 
 def test_nothing_set_is_production_with_the_defaults() -> None:
-    settings = read_settings({"PATH": "/bin", "TANDEM_SOMETHING": "else"})
+    settings = read_settings({"PATH": "/bin", "MY_TANDEM_MODE": "x", "tandem_mode": "x"})
     assert settings == Settings()
     assert not settings.sandbox
 
@@ -40,6 +43,13 @@ def test_nothing_set_is_production_with_the_defaults() -> None:
         ("currencies", "EUR, CNY", (currency("EUR"), currency("CNY"))),
         ("sign_up", "operator", "operator"),
         ("sign_up", "open", "open"),
+        ("trusted_proxies", "", ()),
+        ("trusted_proxies", "10.0.0.7", (ip_network("10.0.0.7/32"),)),
+        (
+            "trusted_proxies",
+            "127.0.0.1, 10.0.0.0/8,::1",
+            (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("::1")),
+        ),
         *((name, "1", 1) for name in NUMBERS),
         *((name, "0000012", 12) for name in NUMBERS),
         *((name, str(MAX_SECONDS), MAX_SECONDS) for name in SECONDS),
@@ -85,6 +95,9 @@ def test_good_values(name: str, text: str, value: object) -> None:
         ("currencies", "XAU"),
         ("sign_up", ""),
         ("sign_up", "closed"),
+        *(("trusted_proxies", text) for text in (
+            " ", ",", "10.0.0.1,", "10.0.0.1/8", "10.0.0.0/33", "proxy.example", "*",
+            "10.0.0.1;::1", "010.0.0.1")),
         *((name, text) for name in NUMBERS for text in (
             "", "0", "-1", "+1", "1.5", "1e3", " 1", "1\n", "ten", "\uff11\uff12", "²", "1_000",
             str(10**15 + 1), "0000000000000000001999999999999999999", "9" * 10_000)),
@@ -95,6 +108,50 @@ def test_bad_values_are_told_by_their_name(name: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
         read(**{name: text})
     assert refused.value.field == f"TANDEM_{name.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("TANDEM_RATE_PER_SECONDS", "TANDEM_RATE_PER_SECOND"),
+        ("TANDEM_DATABSE_URL", "TANDEM_DATABASE_URL"),
+        ("TANDEM_TRUSTED_PROXY", "TANDEM_TRUSTED_PROXIES"),
+        ("TANDEM_SIGNUP", "TANDEM_SIGN_UP"),
+        ("TANDEM_mode", "TANDEM_MODE"),
+        ("TANDEM_PORT", "TANDEM_MODE"),
+        ("TANDEM_", "TANDEM_MODE"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_settings({"TANDEM_MODE": "sandbox", name: "hunter2"})
+    assert refused.value.sentence() == f"{name}: is no setting of Tandem; the nearest is {nearest}"
+
+
+def test_names_that_others_set_are_left_alone() -> None:
+    """Kubernetes sets these in every container beside a service called tandem, or tandem-web."""
+    given = {
+        "TANDEM_DATA": "/data",
+        "TANDEM_DATABASE_URL": "postgresql://db/x",
+        "TANDEM_KEY_FILE": "/keys",
+        "TANDEM_TEST_DATABASE_URL": "postgresql://db/x",
+        "TANDEM_BENCH_DATABASE_URL": "postgresql://db/x",
+        "TANDEM_SERVICE_HOST": "10.0.0.11",
+        "TANDEM_SERVICE_PORT": "8080",
+        "TANDEM_SERVICE_PORT_HTTP": "8080",
+        "TANDEM_PORT": "tcp://10.0.0.11:8080",
+        "TANDEM_PORT_8080_TCP": "tcp://10.0.0.11:8080",
+        "TANDEM_PORT_8080_TCP_ADDR": "10.0.0.11",
+        "TANDEM_WEB_SERVICE_HOST": "10.0.0.12",
+        "TANDEM_WEB_PORT": "tcp://10.0.0.12:80",
+    }
+    assert read_settings(given) == Settings()
+
+
+def test_every_setting_is_in_the_documents() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    names = {f"TANDEM_{name.upper()}" for name in Settings.__annotations__} | set(PLACES)
+    assert set(re.findall(r"`(TANDEM_[A-Z_]+)`", told)) == names
 
 
 def test_the_longest_address_fits_into_a_code() -> None:

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from web_fakes import AUTH, BODY, PAY, PAYMENT, RAW_WRITE, WRITE, Services, Wire, problem
+from web_fakes import AUTH, BODY, MERCHANT, PAY, PAYMENT, RAW_WRITE, WRITE, Services, Wire, problem
 from web_fakes import make_app as app_of
 from web_fakes import make_client as client_of
+
+from tandem.db import STRANGERS
 
 
 @pytest.fixture
@@ -160,6 +162,48 @@ async def test_idempotency_keys_are_required(client: httpx.AsyncClient, services
     assert (await client.post("/v1/things", json=BODY, headers=headers)).status_code == 201
     await client.patch(f"/v1/things/{PAY}/CNY", headers=AUTH)
     assert services.calls[-1][0].idempotency is None
+
+
+SECRET = "2f1c9a52-6f0b-4d3e-9c7a-5b1e8d04a7f6"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "order-1027",
+        "a" * 36,
+        SECRET.replace("-", ""),
+        f"{{{SECRET}}}",
+        f"{SECRET}\n",
+        SECRET.replace("-4d3e-", "-7d3e-"),  # a version whose first half is a clock
+        SECRET.replace("-9c7a-", "-cc7a-"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, AUTH])
+async def test_a_key_that_can_be_guessed_is_not_taken_where_anyone_may_ask(
+    client: httpx.AsyncClient, services: Services, key: str, headers: dict[str, str]
+) -> None:
+    given = {name.encode(): value.encode() for name, value in headers.items()}
+    response = await client.post(
+        "/v1/strangers", json={}, headers=given | {b"idempotency-key": key.encode()}
+    )
+    assert problem(response, 400, "malformed_header")["header"] == "Idempotency-Key"
+    assert not services.calls
+
+
+async def test_strangers_keys_are_apart_from_everybodys(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    for headers in ({}, AUTH):
+        for key in (SECRET, SECRET.upper()):
+            given = headers | {"idempotency-key": key}
+            assert (await client.post("/v1/strangers", json={}, headers=given)).is_success
+    await client.post("/v1/strangers", json={})
+    *named, without = [call[0].idempotency for call in services.calls]
+    assert [each.owner_id for each in named] == [STRANGERS, STRANGERS, MERCHANT, MERCHANT]
+    assert {each.key for each in named} == {SECRET}
+    assert without is None
 
 
 async def test_a_header_twice_is_refused(services: Services) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import structlog
-from web_fakes import Services, Wire, make_app
+from web_fakes import KEY, Services, Wire, make_app
 
 from tandem.api.operation import Live
 from tandem.kernel import Invalid
@@ -79,6 +80,23 @@ async def test_streams_end_when_the_server_stops() -> None:
     await asyncio.wait_for(task, 5)
     assert source.closed.is_set()
     assert not wire.sent[-1].get("more_body", False)
+
+
+async def test_a_stream_ends_when_its_key_is_revoked_and_not_when_another_is() -> None:
+    services, source = Services(), Source()
+    services.frames = source.frames()
+    app = make_app(services)
+    (tell,) = services.access.revoked
+    wire = Wire(app)
+    task = await start(wire)
+    tell(UUID(int=6))
+    source.queue.put_nowait(b"id: evt_1\n\n")
+    await wire.until(lambda: b"evt_1" in wire.body)
+    tell(KEY)
+    await asyncio.wait_for(task, 5)
+    assert source.closed.is_set()
+    assert not wire.sent[-1].get("more_body", False)
+    assert app._streams.open == 0
 
 
 async def test_a_source_that_fails_ends_the_stream_and_is_logged() -> None:

@@ -230,7 +230,14 @@ async def remove_thing(call: Call[Sees], payment_id: UUID) -> None:
     call.services.calls.append((call, payment_id))
 
 
-@operation("POST", "/v1/strangers", tag="Things", summary="Sign up", who=("anyone", "operator"))
+@operation(
+    "POST",
+    "/v1/strangers",
+    tag="Things",
+    summary="Sign up",
+    who=("anyone", "operator"),
+    idempotency="optional",
+)
 async def sign_up(call: Call[Sees], body: Change) -> Thing:
     """For anyone."""
     call.services.calls.append((call, body))

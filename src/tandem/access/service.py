@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -28,10 +29,14 @@ class Access:
         self._ids = ids
         self._entropy = entropy
         self._known: Lru[bytes, Principal] = Lru(CACHED_KEYS)
+        self._followed_until: datetime | None = None
         self._listeners: list[Callable[[UUID], None]] = []
 
     def on_revoked(self, listener: Callable[[UUID], None]) -> None:
-        """Call `listener` with the id of each key that was in use here and is revoked."""
+        """Call `listener` with the id of each key that is revoked, wherever that is, at least once.
+
+        Also if it is not in memory: what it opened may outlive its place there.
+        """
         self._listeners.append(listener)
 
     async def authenticate(self, secret: str) -> Principal:
@@ -96,18 +101,18 @@ class Access:
         )
         if hashed is None:
             raise NotFound("API key", show_id("key", key_id))
-        self._forget(hashed)
+        self._forget(key_id, hashed)
 
     async def revoke_device(self, connection: Connection, device_id: UUID) -> None:
         """Revoke every key of a device."""
         rows = await connection.fetch(
             "UPDATE api_keys SET revoked_at = $2 WHERE device_id = $1 AND revoked_at IS NULL "
-            "RETURNING hash",
+            "RETURNING id, hash",
             device_id,
             self._clock.now(),
         )
         for row in rows:
-            self._forget(row["hash"])
+            self._forget(*row)
 
     async def keys_of(
         self, connection: Connection, owner_id: UUID, before: UUID | None, limit: int
@@ -125,28 +130,27 @@ class Access:
     async def follow(self) -> None:
         """Drop the keys that other processes revoke; runs until cancelled.
 
-        What happened while nobody followed is unknown, so each start begins with nothing known.
+        What happened while nobody followed is unknown, so each start begins with nothing known, and
+        looks back to where the last one ended.
         """
         self._known = Lru(CACHED_KEYS)
-        since = self._clock.now()
+        since = self._followed_until or self._clock.now()
         while True:
             asked_at = self._clock.now()
             async with self._pool.acquire() as connection:
                 # Revocation times are the revoker's: a minute covers clocks that differ, and
                 # transactions that take a while to commit.
                 rows = await connection.fetch(
-                    "SELECT hash FROM api_keys "
+                    "SELECT id, hash FROM api_keys "
                     "WHERE revoked_at > $1::timestamptz - interval '1 minute'",
                     since,
                 )
             for row in rows:
-                self._forget(row["hash"])
-            since = asked_at
+                self._forget(*row)
+            since = self._followed_until = asked_at
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    def _forget(self, hashed: bytes) -> None:
-        principal = self._known.get(hashed)
+    def _forget(self, key_id: UUID, hashed: bytes) -> None:
         self._known.drop(hashed)
-        if principal is not None:
-            for listener in self._listeners:
-                listener(principal.key_id)
+        for listener in self._listeners:
+            listener(key_id)

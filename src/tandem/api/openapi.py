@@ -80,6 +80,25 @@ _IDEMPOTENCY_KEY: Final = {
     },
     "example": "order-1027",
 }
+_RANDOM_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "A new random UUID (version 4), which you keep to yourself. Repeated "
+        "with the same body it gets the first answer again and nothing is done twice; with "
+        "another body it is refused. Without your API key it is all that keeps others from asking "
+        "for your answer: make it with a generator for secrets."
+    ),
+    "schema": {
+        "type": "string",
+        "minLength": 36,
+        "maxLength": 36,
+        "pattern": (
+            "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-4[0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}$"
+        ),
+    },
+    "example": "2f1c9a52-6f0b-4d3e-9c7a-5b1e8d04a7f6",
+}
 _RETRIED: Final = frozenset({429, 503})
 
 
@@ -157,7 +176,8 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
     }
     parameters = [*_path_parameters(operation), *_query_parameters(operation)]
     if operation.idempotency is not None:
-        parameters.append(_IDEMPOTENCY_KEY | {"required": operation.idempotency == "required"})
+        key = _RANDOM_KEY if "anyone" in operation.who else _IDEMPOTENCY_KEY
+        parameters.append(key | {"required": operation.idempotency == "required"})
     if parameters:
         made["parameters"] = parameters
     if operation.body_type is not None:

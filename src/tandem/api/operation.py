@@ -256,7 +256,9 @@ def operation(
     `who` may call it: with "anyone" among them a key is not needed, but looked at if there is one.
     `scope` is what a merchant's key needs; a person's needs `wallet`, the operator's `operator`.
     `status` is that of success (204 if nothing is returned). `errors` are the refusals that this
-    operation adds to those that any request can meet.
+    operation adds to those that any request can meet. `idempotency` says whether an Idempotency-Key
+    is taken; for `anyone` it must be a random UUID, since nothing else keeps a stranger's answer
+    from another stranger who asks for it again.
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -311,7 +313,6 @@ def _check(
     assert ("merchant" in who) == (scope is not None), f"{path}: merchants' keys have scopes"
     if idempotency is not None:
         assert method != "GET", f"{path}: reading needs no key"
-        assert "anyone" not in who, f"{path}: a key belongs to somebody"
     body_type, query_type = hints.get("body"), hints.get("query")
     msgspec.inspect.multi_type_info([kind for kind in (body_type, query_type) if kind])
     if body_type is not None:

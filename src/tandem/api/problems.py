@@ -44,6 +44,7 @@ from tandem.ledger import (
     PendingExpired,
     PendingNotFound,
     PendingResolved,
+    ReferenceBooked,
     StaleRead,
 )
 from tandem.merchants import WayRefused
@@ -59,8 +60,8 @@ from tandem.payments import (
     RefundNotCovered,
 )
 from tandem.people import HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
-from tandem.settlement import PayoutNotCovered, ReferenceBooked
-from tandem.wallet import AlreadyBooked, PersonNotActive, RequestClosed, SendsToSelf
+from tandem.settlement import PayoutNotCovered
+from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -139,7 +140,7 @@ ROWS: Final = (
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(16)),
     Row(409, RequestClosed("declined")),
-    Row(409, AlreadyBooked("bank-2026-05-04-17")),
+    Row(409, ReferenceBooked("bank-2026-05-04-17")),
     Row(409, PayCodeUsed()),
     Row(409, PayCodeExpired(95)),
     Row(413, wire.BodyTooLarge(65_536)),
@@ -167,9 +168,6 @@ ROWS: Final = (
 )
 """Every refusal that the API answers with, by status."""
 
-_SAME: Final[Mapping[type[Refused], type[Refused]]] = {ReferenceBooked: AlreadyBooked}
-"""Refusals of two rooms that mean the same thing to a client, and share its code."""
-
 _BY_CLASS: Final = {type(row.example): row for row in ROWS}
 BY_CODE: Final = {row.example.code: row for row in ROWS}
 
@@ -177,7 +175,7 @@ BY_CODE: Final = {row.example.code: row for row in ROWS}
 def row_of(refusal: type[Refused]) -> Row | None:
     """How refusals of this class are answered; None if they are faults of ours."""
     for kind in refusal.__mro__:
-        row = _BY_CLASS.get(_SAME.get(kind, kind))
+        row = _BY_CLASS.get(kind)
         if row is not None:
             return row
     return None

@@ -14,14 +14,24 @@ from tandem.db.locate import default_data_folder, open_database
 from tandem.db.schema import up_to_date
 from tandem.keyring import key_file
 from tandem.serve import open_keys
-from tandem.settings import Mode, Settings, read_settings
+from tandem.settings import Mode, Settings, check_names, read_settings
+
+
+@asynccontextmanager
+async def named_database(
+    progress: Progress, env: Mapping[str, str] = os.environ
+) -> AsyncIterator[str]:
+    """The URL of the database that the environment names. Raises a `DatabaseUnavailable`."""
+    check_names(env)
+    async with open_database(env, progress=progress, share=True) as dsn:
+        yield dsn
 
 
 @asynccontextmanager
 async def database(env: Mapping[str, str] | None = None) -> AsyncIterator[str]:
     """The URL of a migrated database. Raises a `DatabaseUnavailable`, `SchemaOld`."""
     with waiting("Opening the database") as progress:
-        async with open_database(env or os.environ, progress=progress, share=True) as dsn:
+        async with named_database(progress, env or os.environ) as dsn:
             if not await up_to_date(dsn):
                 await _migrate_new(dsn, progress)
             progress("")

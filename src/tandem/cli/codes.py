@@ -3,9 +3,11 @@
 import base64
 import binascii
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.text import Text
@@ -45,6 +47,7 @@ from tandem.kernel import Invalid, SystemClock
 app = App(name="codes", help="Read, draw and make QR and pay codes.", help_format="markdown")
 
 _SEED_CHARACTERS: Final = 44
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"})
 
 
@@ -133,8 +136,11 @@ def _payload(payload: Payload) -> int:
     unit, amount = payload.currency, payload.amount_minor
     found = {
         "Merchant": ", ".join(filter(None, (payload.merchant_name, payload.merchant_city))),
+        "Postal code": payload.postal_code or "",
         "Country": payload.country or "",
-        "Amount": "" if unit is None or amount is None else money(amount, unit),
+        "Category": payload.category_code or "",
+        # As it stands, where the currency is not known or does not have such an amount.
+        "Amount": money(amount, unit) if unit and amount is not None else payload.amount_text or "",
         "Paid": {True: "many times", False: "once", None: ""}[payload.static],
     }
     facts({name: value for name, value in found.items() if value})
@@ -203,7 +209,8 @@ def pay(
     *,
     seed: Annotated[str, Parameter(allow_leading_hyphen=True)],
     index: str,
-    counter: Annotated[int, Parameter(validator=Number(gte=0, lt=paycode.COUNTERS))] = 0,
+    counter: Annotated[int, Parameter(validator=Number(gte=0, lte=paycode.COUNTERS - 1))] = 0,
+    at: str | None = None,
 ) -> None:
     """Make the pay code that a phone shows now, without a network.
 
@@ -221,15 +228,31 @@ def pay(
         The device's eight digits.
     counter
         0 to 3: a further code within the same 15 seconds.
+    at
+        The moment to make it for instead of now, as RFC 3339 has it, such as
+        2026-11-23T12:00:00Z: what a sandbox whose clock was advanced goes by
+        (`GET /v1/sandbox/clock`).
     """
     given = sys.stdin.readline(_SEED_CHARACTERS * 2) if seed == "-" else seed
     if len(index) != 8 or not (index.isascii() and index.isdigit()):  # noqa: PLR2004 - eight digits, as the next line says
         raise Invalid("--index", "must be eight digits")
-    code = paycode.generate(_seed(given.strip()), index, SystemClock().now(), counter)
+    moment = SystemClock().now() if at is None else _moment(at)
+    code = paycode.generate(_seed(given.strip()), index, moment, counter)
     say(paycode.show(code))
     say()
     print_symbol(draw_qr(code))
     print_symbol(draw_code128(code))
+
+
+def _moment(text: str) -> datetime:
+    """A moment of RFC 3339, with its distance from UTC. Raises `Invalid`."""
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment < _EPOCH:
+        raise Invalid("--at", "must be a moment from 1970 on, such as 2026-11-23T12:00:00Z")
+    return moment
 
 
 def _seed(text: str) -> bytes:

@@ -7,9 +7,10 @@ from urllib.parse import unquote_plus
 import asyncpg
 from cyclopts import App
 
+from tandem.cli.beside import named_database
 from tandem.cli.run import run, waiting
 from tandem.cli.show import done, facts, say
-from tandem.db.locate import default_data_folder, describe, open_database
+from tandem.db.locate import default_data_folder, describe
 from tandem.db.migrate import current, pending
 from tandem.db.migrate import upgrade as migrate
 
@@ -36,7 +37,7 @@ def upgrade() -> None:
 
 async def _upgrade() -> tuple[str, ...]:
     with waiting("Opening the database") as progress:
-        async with open_database(os.environ, progress=progress, share=True) as dsn:
+        async with named_database(progress) as dsn:
             progress("Bringing the schema up to date")
             return await migrate(dsn, progress)
 
@@ -60,7 +61,7 @@ def status() -> None:
 async def _status() -> tuple[dict[str, str], str]:
     given = os.environ.get("TANDEM_DATABASE_URL", "")
     with waiting("Opening the database") as progress:
-        async with open_database(os.environ, progress=progress, share=True) as dsn:
+        async with named_database(progress) as dsn:
             schema, todo = await current(dsn), await pending(dsn)
             server = await _server(dsn)
     where = describe(given) if given else f"embedded, in {default_data_folder(os.environ)}"
@@ -94,7 +95,7 @@ async def _url() -> str:
     if given:
         return without_password(given)
     with waiting("Opening the database") as progress:
-        async with open_database(os.environ, progress=progress, share=True) as dsn:
+        async with named_database(progress) as dsn:
             return dsn
 
 

@@ -42,6 +42,7 @@ from tandem.ledger import (
 from tandem.ledger import statement as read_statement
 from tandem.ledger import trial_balance as read_trial_balance
 from tandem.ledger import verify as verify_books
+from tandem.people import find_id_by_handle
 
 T = TypeVar("T")
 
@@ -158,19 +159,22 @@ def statement(
 ) -> None:
     """Show an account's movements, newest first, with the balance after each.
 
-    Example: `tandem ledger statement ppl_0199… --currency CNY`
+    Example: `tandem ledger statement @lin --currency CNY`
 
     Parameters
     ----------
     account
-        A person (ppl_…), a merchant (mer_…), an account (acc_…), or `bank` or `fees`.
+        A person (`@handle` or ppl_…), a merchant (mer_…), an account (acc_…), or `bank` or
+        `fees`.
     unit
         The currency of a person's, a merchant's or our own account.
     limit
         The most movements to show.
     """
-    account_id = _account_id(account, currency(unit))
-    lines = run(_read(lambda connection: read_statement(connection, account_id, None, limit)))
+    known = currency(unit)
+    # Checked before the database is opened; who is behind a handle only the database knows.
+    account_id = None if account.startswith("@") else _account_id(account, known)
+    lines = run(_read(lambda opened: _lines(opened, account_id, account, known, limit)))
     if not lines:
         say("Nothing was booked on this account.")
         return
@@ -179,6 +183,15 @@ def statement(
     for line in lines:
         made.add_row(*_statement_cells(line, ledger))
     show(made)
+
+
+async def _lines(
+    connection: Connection, account_id: UUID | None, handle: str, unit: Currency, limit: int
+) -> list[Statement]:
+    """The movements of the account, or of the person with the handle. Raises `NotFound`."""
+    if account_id is None:
+        account_id = person(await find_id_by_handle(connection, handle), unit).id
+    return await read_statement(connection, account_id, None, limit)
 
 
 def _statement_cells(line: Statement, ledger: Currency) -> list[Text]:
@@ -200,7 +213,9 @@ def _account_id(account: str, unit: Currency) -> UUID:
         return merchant(read_id("mer", account, "account"), unit).id
     if account.startswith("acc_"):
         return read_id("acc", account, "account")
-    raise Invalid("account", "give a person (ppl_…), a merchant (mer_…), acc_…, bank or fees")
+    raise Invalid(
+        "account", "give a person (@handle or ppl_…), a merchant (mer_…), acc_…, bank or fees"
+    )
 
 
 def _what(transfer: TransferRow) -> str:

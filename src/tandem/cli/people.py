@@ -22,7 +22,7 @@ async def person_of(opened: Services, text: str) -> Person:
     """The person that `@handle`, a bare handle or ppl_… names. Raises `NotFound`, `Invalid`."""
     if text.startswith("ppl_"):
         return await opened.people.get(read_id("ppl", text, "person"))
-    return await opened.people.find_by_handle(text.removeprefix("@"))
+    return await opened.people.find_by_handle(text)
 
 
 @person_app.command
@@ -34,7 +34,7 @@ def add(handle: str, name: str, /, *, device: str = "Phone") -> None:
     Parameters
     ----------
     handle
-        What others send money to: a-z, 0-9, point and underscore.
+        What others send money to: a-z, 0-9, point and underscore; with or without an @ in front.
     name
         The name that others see.
     device

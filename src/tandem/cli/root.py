@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from cyclopts import App, CycloptsError
 
 from tandem import __version__
+from tandem.cli import misuse
 from tandem.cli.run import Interrupted
 from tandem.cli.show import complain
 from tandem.kernel import Invalid, Refused
@@ -69,12 +70,7 @@ def execute(arguments: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know all letters
     try:
-        status = tree(*arguments[:1])(
-            arguments or ["--help"],
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        status = _run(arguments)
         sys.stdout.flush()
     except (CycloptsError, Refused) as error:
         return _refuse(error)
@@ -94,14 +90,26 @@ def execute(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else OK
 
 
+def _run(arguments: Sequence[str]) -> object:
+    """What the command returns. Raises `CycloptsError`, and whatever the command raises.
+
+    For a group of commands without one of them the library would print help and be content.
+    """
+    app = tree(*arguments[:1])
+    chain, apps, rest = app.parse_commands(arguments)
+    if chain and not rest and apps[-1].default_command is None:
+        raise misuse.CommandMissing(app=apps[-1], command_chain=chain)
+    return app(
+        arguments or ["--help"],
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+
+
 def _refuse(error: CycloptsError | Refused) -> int:
     if isinstance(error, CycloptsError):
-        error.verbose = False
-        complain(f"{error} See: {_help_of(error)}")
+        complain(misuse.sentence(error))
         return MISUSED
     complain(error.sentence())
     return MISUSED if isinstance(error, Invalid) else REFUSED
-
-
-def _help_of(error: CycloptsError) -> str:
-    return " ".join(["tandem", *(error.command_chain or ()), "--help"])

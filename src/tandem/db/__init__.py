@@ -1,6 +1,12 @@
 """PostgreSQL: embedded or given, connections, migrations, set-based statements, units of work."""
 
-from tandem.db.idempotency import Idempotency, IdempotencyConflict, earlier_answer, keep_answer
+from tandem.db.idempotency import (
+    STRANGERS,
+    Idempotency,
+    IdempotencyConflict,
+    earlier_answer,
+    keep_answer,
+)
 from tandem.db.pool import (
     Connection,
     Pool,
@@ -13,6 +19,7 @@ from tandem.db.table import Integer, Json, SmallInt, Table
 from tandem.db.unit import work
 
 __all__ = [
+    "STRANGERS",
     "Connection",
     "Idempotency",
     "IdempotencyConflict",

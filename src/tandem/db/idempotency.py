@@ -5,11 +5,15 @@ The journal keeps the answers of the entries it commits in the same table, by it
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, NamedTuple
+from hashlib import sha256
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from tandem.db.pool import Connection
 from tandem.kernel import Refused
+
+STRANGERS: Final = UUID(int=0)
+"""Who asks without an API key, all of them together: nobody's id is nil (RFC 9562 §5.9)."""
 
 
 class Idempotency(NamedTuple):
@@ -48,12 +52,12 @@ async def earlier_answer(connection: Connection, idempotency: Idempotency) -> by
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))",
         idempotency.owner_id.hex,
-        idempotency.key,
+        _stored(idempotency),
     )
     row = await connection.fetchrow(
         "SELECT fingerprint, answer FROM idempotency WHERE owner_id = $1 AND key = $2",
         idempotency.owner_id,
-        idempotency.key,
+        _stored(idempotency),
     )
     if row is None:
         return None
@@ -70,7 +74,20 @@ async def keep_answer(
     await connection.execute(
         "INSERT INTO idempotency (owner_id, key, fingerprint, answer, created_at) "
         "VALUES ($1, $2, $3, $4, $5)",
-        *idempotency,
+        idempotency.owner_id,
+        _stored(idempotency),
+        idempotency.fingerprint,
         answer,
         now,
     )
+
+
+def _stored(idempotency: Idempotency) -> str:
+    """The key as the table has it.
+
+    A stranger's key alone gets the answer again, secrets and all: a reader of the table must not
+    learn it.
+    """
+    if idempotency.owner_id == STRANGERS:
+        return sha256(idempotency.key.encode()).hexdigest()
+    return idempotency.key

@@ -6,7 +6,7 @@ statements stay within what distributed PostgreSQL accepts (docs/decisions/0005)
 
 import datetime as dt
 import types
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import (
@@ -46,7 +46,8 @@ class Table(Generic[R]):
     """A table whose rows are `row` structs: its fields are the columns, in order.
 
     `key` names the primary key's columns; `mutable` the columns that an update writes (none: the
-    table is append-only); `rank` orders the tables that are locked or filled together, low first,
+    table is append-only); `guards` those that must still be as they were read for it to happen;
+    `rank` orders the tables that are locked or filled together, low first,
     so that no two processes lock them the other way round and no row comes before one that it
     refers to. Of a `shared` table two processes may insert the same key at once: its rows are
     inserted in order of their key, unless present. Rows of a `log` are appended and never read
@@ -60,6 +61,7 @@ class Table(Generic[R]):
         *,
         key: tuple[str, ...] = ("id",),
         mutable: tuple[str, ...] = (),
+        guards: tuple[str, ...] = (),
         rank: int = 0,
         shared: bool = False,
         log: bool = False,
@@ -68,15 +70,17 @@ class Table(Generic[R]):
         self.row = row
         self.key = key
         self.mutable = mutable
+        self.guards = guards
         self.rank = rank
         self.shared = shared
         self.log = log
         self.columns = row.__struct_fields__
         hints = get_type_hints(row, include_extras=True)
         self.types = {column: _sql_type(hints[column]) for column in self.columns}
+        self.types |= {f"was_{column}": self.types[column] for column in guards}
         self._key = attrgetter(*key)
-        self.changed = (*key, *mutable)
-        self._changes = attrgetter(*self.changed)
+        self.changed = (*key, *mutable, *(f"was_{column}" for column in guards))
+        self._changes = attrgetter(*key, *mutable)
         self.lock_statement = (
             f"SELECT {', '.join(self.columns)} FROM {name} "
             f"WHERE {self._matches()} ORDER BY {', '.join(key)} FOR NO KEY UPDATE"
@@ -95,16 +99,21 @@ class Table(Generic[R]):
 
         Of a `few` rows each value is a parameter instead: one row saves a third of the time so.
         """
-        conflict = f" ON CONFLICT ({', '.join(self.key)}) DO NOTHING" if self.shared else ""
+        conflict = f" ON CONFLICT ({', '.join(self.key)}) DO NOTHING RETURNING 1"
         return (
             f"INSERT INTO {self.name} ({', '.join(self.columns)}) "
-            f"SELECT * FROM {self._rows(self.columns, first, few)}{conflict} RETURNING 1"
+            f"SELECT * FROM {self._rows(self.columns, first, few)}{conflict if self.shared else ''}"
         )
 
     def update_statement(self, first: int, few: int = 0) -> str:
-        """Write the mutable columns of rows given by their key and mutable columns."""
+        """Write the mutable columns of rows given by key, mutable columns and what guards were."""
         settings = ", ".join(f"{column} = new.{column}" for column in self.mutable)
-        same = " AND ".join(f"old.{column} = new.{column}" for column in self.key)
+        same = " AND ".join(
+            (
+                *(f"old.{column} = new.{column}" for column in self.key),
+                *(f"old.{column} = new.was_{column}" for column in self.guards),
+            )
+        )
         return (
             f"UPDATE {self.name} AS old SET {settings} "
             f"FROM {self._rows(self.changed, first, few)} WHERE {same} RETURNING 1"
@@ -121,9 +130,21 @@ class Table(Generic[R]):
         tuples = map(msgspec.structs.astuple, rows)
         return list(chain.from_iterable(tuples)) if few else list(zip(*tuples, strict=True))
 
-    def update_arguments(self, rows: Collection[R], *, few: bool = False) -> list[Any]:
-        """What `update_statement` takes: an array for each column, or of a few rows each value."""
-        tuples = map(self._changes, rows)
+    def update_arguments(
+        self,
+        rows: Collection[R],
+        was: Callable[[R], tuple[Any, ...]] | None = None,
+        *,
+        few: bool = False,
+    ) -> list[Any]:
+        """What `update_statement` takes: an array for each column, or of a few rows each value.
+
+        `was` tells the guards of a row as they were read; such rows are locked in order of key.
+        """
+        tuples: Iterable[tuple[Any, ...]] = map(self._changes, rows)
+        if was is not None:
+            rows = sorted(rows, key=self._order)
+            tuples = (self._changes(row) + was(row) for row in rows)
         return list(chain.from_iterable(tuples)) if few else list(zip(*tuples, strict=True))
 
     def key_arguments(self, keys: Collection[Any]) -> list[Sequence[Any]]:

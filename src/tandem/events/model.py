@@ -27,6 +27,7 @@ PAYMENT_TYPES: Final = tuple(
         "cancelled",
         "declined",
         "expired",
+        "released",
     )
 )
 MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made")

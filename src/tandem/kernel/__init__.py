@@ -21,6 +21,7 @@ from tandem.kernel.money import (
     currency,
     currency_by_number,
     format_amount,
+    of_hundredths,
     parse_amount,
 )
 from tandem.kernel.text import clean_text
@@ -44,6 +45,7 @@ __all__ = [
     "currency_by_number",
     "entry_of",
     "format_amount",
+    "of_hundredths",
     "parse_amount",
     "read_id",
     "show_id",

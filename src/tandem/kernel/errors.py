@@ -57,4 +57,4 @@ class NotFound(Refused):
 
     def sentence(self) -> str:
         """Say what was looked for."""
-        return f"There is no {self.kind} {self.id} that you can see."
+        return f"No {self.kind} {self.id} was found."

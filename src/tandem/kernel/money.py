@@ -79,6 +79,16 @@ def check_amount(minor: int, field: str = "amount") -> int:
     return minor
 
 
+def of_hundredths(hundredths: int, unit: Currency) -> int:
+    """An amount that was set for any currency, in minor units of this one.
+
+    500000 hundredths are 5000.00 yuan, 5000 yen and 5000.000 dinars; what is less than a minor unit
+    is left out, and nothing is above `MAX_AMOUNT`.
+    """
+    minor: int = hundredths * 10**unit.exponent // 100
+    return min(minor, MAX_AMOUNT)
+
+
 def format_amount(minor: int, unit: Currency) -> str:
     """The amount in the plain form that `parse_amount` reads, with a minus sign if negative."""
     value = Decimal(minor).scaleb(-unit.exponent)

@@ -19,6 +19,7 @@ from tandem.ledger.errors import (
     PendingExpired,
     PendingNotFound,
     PendingResolved,
+    ReferenceBooked,
     StaleRead,
     StaleTerms,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "PendingExpired",
     "PendingNotFound",
     "PendingResolved",
+    "ReferenceBooked",
     "StaleRead",
     "StaleTerms",
     "Statement",

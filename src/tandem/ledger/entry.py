@@ -115,23 +115,32 @@ class View:
 
     `now` is the moment of the group; `day_of` tells the operator's calendar day of a moment;
     `day` is that of `now`; `new_id` makes ids that grow in the order in which entries are decided.
+    `accounts` are those known beforehand; the group's changes go into it.
     """
 
     def __init__(
-        self, now: datetime, day_of: Callable[[datetime], date], new_id: Callable[[], UUID]
+        self,
+        now: datetime,
+        day_of: Callable[[datetime], date],
+        new_id: Callable[[], UUID],
+        accounts: dict[UUID, Account] | None = None,
     ) -> None:
         self.now = now
         self.new_id = new_id
         self.day_of = day_of
         self.day = day_of(now)
         self.rows: Rows = defaultdict(dict)
+        if accounts is not None:
+            self.rows[ACCOUNTS] = accounts
+        self.before: dict[UUID, int] = {}
+        """How many transfers each account had before the group, of those that it moves or holds."""
         self.inserted: Rows = defaultdict(dict)
         self.updated: Rows = defaultdict(dict)
         self.appended: defaultdict[Table[Any], list[Any]] = defaultdict(list)
         self.pending: dict[UUID, TransferRow] = {}
         self.open_pending: set[UUID] = set()
         self.released: set[UUID] = set()
-        self.locked: set[UUID] = set()
+        self.looked_up: set[UUID] = set()
         self._unopened: dict[UUID, Account] = {}
         self._decided: set[UUID] = set()
 
@@ -139,7 +148,7 @@ class View:
         """The account; one that nobody used yet opens with its first transfer."""
         found: Account | None = self.rows[ACCOUNTS].get(key.id) or self._unopened.get(key.id)
         if found is None:
-            assert key.id in self.locked, f"{key} was not among what the entry touches"
+            assert key.id in self.looked_up, f"{key} was not among what the entry touches"
             found = self._unopened[key.id] = new_account(key, self.now, self.day)
         return found
 
@@ -188,12 +197,25 @@ class View:
             raise IdempotencyConflict(idempotency.key)
         return Outcome(found.answer, replayed=True)
 
+    def hold(self, accounts: Sequence[AccountKey]) -> None:
+        """Write back accounts that were only looked at: that finds out if a rival changed them."""
+        for key in accounts:
+            account = self.rows[ACCOUNTS].get(key.id)
+            if account is not None and key.id not in self.before:
+                self.before[key.id] = account.transfers
+                self.updated[ACCOUNTS][key.id] = account
+
     def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
         accounts = self.rows[ACCOUNTS]
         for transfer in booked:
             self.appended[TRANSFERS].append(transfer)
-            for side in (transfer.debit_account_id, transfer.credit_account_id):
-                self._write(ACCOUNTS, accounts.get(side) or self._unopened[side])
+            for side, number in (
+                (transfer.debit_account_id, transfer.debit_number),
+                (transfer.credit_account_id, transfer.credit_number),
+            ):
+                if side not in self.before:
+                    self.before[side] = number - 1
+                    self._write(ACCOUNTS, accounts.get(side) or self._unopened[side])
             if transfer.kind == TransferKind.PENDING:
                 self.pending[transfer.id] = transfer
                 self.open_pending.add(transfer.id)

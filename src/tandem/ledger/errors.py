@@ -8,6 +8,7 @@ Refused
 ├── AmountExceedsPending   more is posted than was reserved
 ├── StaleRead              what was read beforehand has changed: read and decide again
 │   └── StaleTerms         the owner's terms (limits, fees, acceptance) have changed
+├── ReferenceBooked        this bank reference was booked before
 ├── JournalBusy            the queue is full: come back later
 └── OutcomeUnknown         the database was lost during the commit: ask by id or by key
 """
@@ -103,6 +104,18 @@ class StaleTerms(StaleRead):
 
     read: int
     current: int
+
+
+@dataclass(eq=False)
+class ReferenceBooked(Refused):
+    """A movement of the operator's bank account with this reference was booked before."""
+
+    code: ClassVar[str] = "reference_already_booked"
+    reference: str
+
+    def sentence(self) -> str:
+        """Say what to check."""
+        return f"The bank reference {self.reference!r} was booked before. Check the bank statement."
 
 
 @dataclass(eq=False)

@@ -1,42 +1,54 @@
 """The journal: commits entries in groups, durably, and tells each caller its outcome.
 
-Entries that arrive while a commit is under way wait in memory and go together into the next one.
-Alone, an entry does not wait. A group is one transaction on the journal's own connection:
+Entries that arrive while a commit is under way go together into the next one. Alone, an entry does
+not wait. The journal remembers accounts as it left them, so most entries are decided on arrival,
+while the database writes the group before. A group is one transaction on the journal's own
+connection:
 
-1. lock and read the rows that its entries touch, table by table in order of rank, rows in order of
-   key, so that no two journals deadlock. While repeats are about, look up what idempotency keys
-   were answered before, **after** the locks, so that a rival's commit is seen; else a key that
-   turns out to be taken, or an entry that is refused, sends the group back to look;
-2. decide the entries one after another (`View.decide`, pure);
-3. write everything by one statement, a data-modifying CTE for each table and kind of change;
+1. read what its entries touch and nobody remembers; payments and other rows are locked, in order
+   of rank and key;
+2. decide the rest of its entries (`View.decide`, pure);
+3. write everything by one statement, a data-modifying CTE for each table and kind of change, which
+   fails unless every account is still as it was decided on. A small group's transaction is this
+   statement alone; the new rows of a large one follow by COPY;
 4. COMMIT with fsync, and only then answer.
 
+If a rival wrote one of the rows first, the group is decided again with **care**: it locks its
+accounts before it reads them, in order of key, so that no two journals deadlock, and then looks up
+what its idempotency keys were answered before. A refusal is decided again so too before it is told,
+as is every group for a while after a rival was met.
+
 One entry that fails never fails its neighbours: a group that the database refuses is split and
-tried again in halves. When the connection is lost during COMMIT, the transaction's id tells
-(`pg_xact_status`) whether it happened. Several journals may run on one database.
+tried again in halves. When the connection is lost during the commit, the rows tell, once the
+server has ended the session, whether it happened. Several journals may run on one database.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime
 from functools import partial
 from typing import Final, Self
+from uuid import UUID
 
 import asyncpg
 import structlog
 
 from tandem.db import Connection, sqlstate
-from tandem.kernel import Clock, Ids, Refused
-from tandem.ledger.entry import Entry, Outcome, Touches, View
+from tandem.kernel import Clock, Ids
+from tandem.ledger.entry import Entry, Outcome, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
+from tandem.ledger.group import Group, Waiting
+from tandem.ledger.model import Account
 from tandem.ledger.store import (
+    Changes,
     RivalError,
+    changes_of,
     fate_of,
+    mark_session,
     read_view,
-    write_view,
+    write_changes,
 )
 
 log = structlog.get_logger(__name__)
@@ -46,7 +58,9 @@ QUEUE_MAX: Final = 8192
 RETRY_AFTER_SECONDS: Final = 1
 RETRIES: Final = 8
 WARY_GROUPS: Final = 100
-"""After a repeat or a refusal, this many groups look up what their keys were answered before."""
+"""After a rival or a repeat was met, this many groups are decided with care."""
+REMEMBERED_MAX: Final = 65_536
+"""How many accounts are remembered: half a kilobyte each."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 DATABASE_ERRORS: Final = (
     OSError,
@@ -54,16 +68,10 @@ DATABASE_ERRORS: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+_SESSION_BITS: Final = 2**62 - 1  # the random ones of a UUIDv7
 _CONNECTION_STATES: Final = ("08", "57P", "25P03", "25P04")
 
 CommitListener = Callable[[View], None]
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    entry: Entry
-    touches: Touches
-    answer: asyncio.Future[Outcome]
 
 
 class Journal:
@@ -92,11 +100,15 @@ class Journal:
         self._group_max = group_max
         self._queue_max = queue_max
         self._reconnect_seconds = reconnect_seconds
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
         self._wary = 0
+        self._remembered: dict[UUID, Account] = {}
+        self._next = self._new_group()
+        self._ahead = True
         self._connection: Connection | None = None
+        self._session = 0
         self._committer: asyncio.Task[None] | None = None
         self._listeners: list[CommitListener] = []
 
@@ -126,7 +138,7 @@ class Journal:
     @property
     def waiting(self) -> int:
         """How many entries wait for the next group."""
-        return len(self._queue)
+        return len(self._queue) + len(self._next)
 
     async def submit(self, entry: Entry) -> Outcome:
         """Commit an entry and return its outcome, durable by then.
@@ -134,12 +146,12 @@ class Journal:
         Raises the `Refused` that the entry's decision raised; `JournalBusy` if too many wait;
         `OutcomeUnknown` if the database went away during the commit and did not come back.
         """
-        if self._stopping or len(self._queue) >= self._queue_max:
+        if self._stopping or self.waiting >= self._queue_max:
             raise JournalBusy(RETRY_AFTER_SECONDS)
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(entry, entry.touches(), answer)
-        self._queue.append(waiting)
+        self._queue.append(Waiting(entry, entry.touches(), answer))
         self._arrived.set()
+        self._decide_ahead()
         # A caller that goes away cancels its wait, not what it asked for.
         return await answer
 
@@ -147,95 +159,166 @@ class Journal:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._queue:
-                size = min(len(self._queue), self._group_max)
-                await self._settle([self._queue.popleft() for _ in range(size)])
+            while self.waiting:
+                await self._settle(self._take())
             if self._stopping:
                 return
 
-    async def _settle(self, group: list[_Waiting]) -> None:
-        """Bring every entry of a group to its outcome, whatever it takes."""
-        for attempt in range(RETRIES):
-            repeats = attempt > 0 or self._wary > 0
-            try:
-                await self._commit(group, repeats=repeats)
-            except Exception as error:  # noqa: BLE001 - each kind is dealt with
-                if _is_lost(error):
-                    log.warning("journal lost its database", error=repr(error))
-                    if not await self._reconnected():
-                        break
-                    continue
-                with contextlib.suppress(Exception):
-                    await self._restart_transaction()
-                if _is_passing(error):
-                    log.warning("the database cannot write now", error=repr(error))
-                    await self._discard()
-                    break
-                rival = isinstance(error, RivalError) or sqlstate(error) in _RETRIED_STATES
-                if rival or not repeats:  # without the look-up, any failure may be a repeat's
-                    self._wary = WARY_GROUPS
-                    await asyncio.sleep(0.001 * attempt * attempt)
-                    continue
-                await self._split(group, error)
-            return
-        for waiting in group:
-            _fail(waiting, JournalBusy(RETRY_AFTER_SECONDS))
-        if self._connection is None:  # the database stays away: nobody else waits for it in turn
-            while self._queue:
-                _fail(self._queue.popleft(), JournalBusy(RETRY_AFTER_SECONDS))
+    def _fill(self) -> None:
+        """Move what waits into the next group, deciding what can be."""
+        group = self._next
+        while self._queue and len(group) < self._group_max:
+            group.add(self._queue.popleft())
 
-    async def _commit(self, group: list[_Waiting], *, repeats: bool) -> None:
+    def _decide_ahead(self) -> None:
+        if self._ahead:
+            self._fill()
+
+    def _take(self) -> Group:
+        """The next group. Until its changes are fixed, none is decided after it."""
+        self._fill()
+        group, self._ahead = self._next, False
+        if len(self._remembered) > REMEMBERED_MAX:
+            self._remembered = {}
+        self._next = self._new_group()
+        return group
+
+    def _new_group(self, entries: Iterable[Waiting] = (), *, careful: bool = False) -> Group:
+        known = {} if careful else self._remembered
+        return Group(known, self._new_view, entries, careful=careful)
+
+    def _new_view(self, known: dict[UUID, Account]) -> View:
+        now = self._clock.now()
+        return View(now, self._day_of, partial(self._ids.at, now), known)
+
+    def _forget(self) -> None:
+        """Forget all accounts, and what was decided on them that is not committed."""
+        self._remembered = {}
+        self._queue.extendleft(reversed(self._next.entries))
+        self._next = self._new_group()
+
+    async def _settle(self, group: Group) -> None:
+        """Bring every entry of a group to its outcome, whatever it takes."""
+        if self._wary > 0:
+            self._wary -= 1
+            group = self._new_group(group.entries, careful=True)
+        for attempt in range(RETRIES):
+            try:
+                await self._commit(group)
+            except Exception as error:  # noqa: BLE001 - each kind is dealt with
+                self._forget()
+                if group.careful and _is_its_own(error):
+                    await self._split(group, error)
+                    return
+                if not await self._recovered(error, attempt):
+                    break
+                group = self._new_group(group.entries, careful=True)
+            else:
+                if group.doubtful:
+                    await self._settle(self._new_group(group.doubtful, careful=True))
+                return
+        self._give_up(group)
+
+    def _give_up(self, group: Group) -> None:
+        """Tell callers to come again later; all that wait, if the database stays away."""
+        waiting = group.entries
+        if self._connection is None:  # nobody else waits for it in turn
+            waiting += self._queue
+            self._queue.clear()
+        for one in waiting:
+            one.resolve(JournalBusy(RETRY_AFTER_SECONDS))
+
+    async def _recovered(self, error: Exception, attempt: int) -> bool:
+        """Get ready to try a group again after an error; False if the database cannot write."""
+        if _is_lost(error):
+            log.warning("journal lost its database", error=repr(error))
+            return await self._reconnected()
+        if _is_passing(error):
+            log.warning("the database cannot write now", error=repr(error))
+            await self._discard()
+            return False
+        await self._end_transaction()
+        self._wary = WARY_GROUPS
+        await asyncio.sleep(0.001 * attempt * attempt)
+        return True
+
+    async def _commit(self, group: Group) -> None:
         """One transaction: read, decide, write, commit, answer."""
         connection = self._connection or await self._open()
-        now = self._clock.now()
-        view = View(now, self._day_of, partial(self._ids.at, now))
-        asked = [(waiting.touches, waiting.entry.idempotency) for waiting in group]
-        await read_view(connection, view, asked, repeats=repeats)
-        outcomes = _decide(view, group)
-        doubtful = any(map(_doubtful, group, outcomes))
-        if doubtful and not repeats:
-            raise RivalError("refused, but what it repeats may have been accepted")
-        self._wary = WARY_GROUPS if doubtful else max(0, self._wary - 1)
-        transaction_id = await write_view(connection, view)
-        if transaction_id is None:
-            await self._restart_transaction()
-        else:
-            try:
-                # The next group's transaction begins in the same round trip.
-                await connection.execute("COMMIT; BEGIN")
-            except Exception as error:
-                if not _is_lost(error):
-                    raise
-                log.warning("journal lost its database during commit", error=repr(error))
-                status = await self._fate(transaction_id, view)
-                if status is None:
-                    for waiting in group:
-                        _fail(waiting, OutcomeUnknown(waiting.entry.id))
-                    return
-                if status != "committed":
-                    raise
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            _resolve(waiting, outcome)
-        if transaction_id is not None:
-            self._tell(view)
-
-    async def _split(self, group: list[_Waiting], error: Exception) -> None:
-        """The database refused the group: try halves, until the one that it refuses is alone."""
-        if len(group) == 1:
-            log.error("entry failed", entry=str(group[0].entry.id), exc_info=error)
-            _fail(group[0], error)
+        if group.locks:
+            await connection.execute("BEGIN")
+        if group.undecided:
+            await read_view(connection, group.view, group.asked, careful=group.careful)
+            group.decide_rest()
+        changes = changes_of(group.view)
+        if changes is None:
+            await self._end_transaction()
+        elif not await self._write(connection, group, changes):
+            for waiting, _ in group.decided:
+                waiting.resolve(OutcomeUnknown(waiting.entry.id))
             return
-        middle = len(group) // 2
-        await self._settle(group[:middle])
-        await self._settle(group[middle:])
+        else:
+            asyncio.get_running_loop().call_soon(self._tell, group.view)
+        for waiting, outcome in group.decided:
+            waiting.resolve(outcome)
+        if group.careful and group.repeats:
+            self._wary = WARY_GROUPS
 
-    async def _fate(self, transaction_id: str, view: View) -> str | None:
-        """What became of a transaction whose COMMIT got no answer; None if nobody can tell."""
+    async def _write(self, connection: Connection, group: Group, changes: Changes) -> bool:
+        """Write and commit; False if nobody can tell whether that happened."""
+        if changes.copies and not connection.is_in_transaction():
+            await connection.execute("BEGIN")
+        if not group.careful:  # what the group leaves is known: decide on it what comes meanwhile
+            self._ahead = True
+            asyncio.get_running_loop().call_soon(self._decide_ahead)
+        commit: Awaitable[object] = write_changes(connection, changes)
+        if connection.is_in_transaction():
+            await commit
+            commit = connection.execute("COMMIT")
+        session = self._session
+        try:
+            await commit
+        except Exception as error:
+            if not _is_lost(error):
+                raise
+            log.warning("journal lost its database during commit", error=repr(error))
+            self._forget()
+            status = await self._fate(session, group.view)
+            if status == "aborted":
+                raise
+            return status is not None
+        if group.careful:
+            self._forget()
+        return True
+
+    async def _split(self, group: Group, error: Exception) -> None:
+        """The database refused the group: try halves, until the one that it refuses is alone."""
+        await self._end_transaction()
+        entries = group.entries
+        if len(entries) == 1:
+            (waiting,) = entries
+            if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+                # Its maker knows what that means, and its text is full of what people entered.
+                log.warning(
+                    "entry refused by the database",
+                    entry=str(waiting.entry.id),
+                    constraint=error.constraint_name,
+                )
+            else:
+                log.error("entry failed", entry=str(waiting.entry.id), exc_info=error)
+            waiting.resolve(error)
+            return
+        middle = len(entries) // 2
+        for half in (entries[:middle], entries[middle:]):
+            await self._settle(self._new_group(half, careful=True))
+
+    async def _fate(self, session: int, view: View) -> str | None:
+        """What became of a commit that got no answer; None if nobody can tell."""
         deadline = asyncio.get_running_loop().time() + self._reconnect_seconds
         while asyncio.get_running_loop().time() < deadline and await self._reconnected():
             assert self._connection is not None, "just opened"
             try:
-                status = await fate_of(self._connection, transaction_id, view)
+                status = await fate_of(self._connection, session, view)
             except DATABASE_ERRORS:
                 continue
             if status != "in progress":
@@ -262,14 +345,20 @@ class Journal:
 
     async def _open(self) -> Connection:
         connection = await self._connect()
-        await connection.execute("BEGIN")
+        self._session = self._ids.new().int & _SESSION_BITS
+        try:
+            await mark_session(connection, self._session)
+        except BaseException:
+            connection.terminate()
+            raise
         self._connection = connection
         return connection
 
-    async def _restart_transaction(self) -> None:
+    async def _end_transaction(self) -> None:
         """Let go of the locks of a group that wrote nothing."""
-        if self._connection is not None:
-            await self._connection.execute("ROLLBACK; BEGIN")
+        if self._connection is not None and self._connection.is_in_transaction():
+            with contextlib.suppress(*DATABASE_ERRORS):
+                await self._connection.execute("ROLLBACK")
 
     async def _discard(self) -> None:
         connection, self._connection = self._connection, None
@@ -285,35 +374,14 @@ class Journal:
                 log.exception("a listener failed after a commit")
 
 
-def _decide(view: View, group: Sequence[_Waiting]) -> list[Outcome | Exception]:
-    """Decide the entries of a group one after another; a refusal stays its own."""
-    outcomes: list[Outcome | Exception] = []
-    for waiting in group:
-        try:
-            outcomes.append(view.decide(waiting.entry, waiting.touches.terms))
-        except Refused as refusal:
-            outcomes.append(refusal)
-    return outcomes
+def _is_its_own(error: BaseException) -> bool:
+    """Whether one of the group's entries is at fault: it would fail again."""
+    return not (_is_lost(error) or _is_passing(error) or _is_rivals(error))
 
 
-def _doubtful(waiting: _Waiting, outcome: Outcome | Exception) -> bool:
-    """Whether the entry may repeat, or does repeat, one that was answered before."""
-    if isinstance(outcome, Exception):
-        return waiting.entry.idempotency is not None
-    return outcome.replayed
-
-
-def _resolve(waiting: _Waiting, outcome: Outcome | Exception) -> None:
-    if isinstance(outcome, Exception):
-        _fail(waiting, outcome)
-    elif not waiting.answer.done():
-        waiting.answer.set_result(outcome)
-
-
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.answer.done():
-        waiting.answer.set_exception(error)
-        waiting.answer.exception()  # a caller that went away leaves nobody to read it
+def _is_rivals(error: BaseException) -> bool:
+    """Whether another journal came in between: the same may go through the next time."""
+    return isinstance(error, RivalError) or sqlstate(error) in _RETRIED_STATES
 
 
 def _is_passing(error: BaseException) -> bool:

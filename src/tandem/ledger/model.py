@@ -156,6 +156,7 @@ ACCOUNTS: Final = Table(
         "spent_day",
         "spent",
     ),
+    guards=("transfers", "terms"),
     rank=100,
     shared=True,
 )
@@ -270,6 +271,7 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
     credit.transfers += 1
     assert 1 <= amount <= MAX_AMOUNT, "amounts are checked before they become transfers"
     assert debit.ledger == credit.ledger, "a transfer stays in its currency"
+    assert debit is not credit, "a transfer goes from one account to another"
     if transfer.kind is TransferKind.PENDING:
         debit.debits_pending += amount
         credit.credits_pending += amount

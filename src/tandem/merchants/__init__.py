@@ -27,7 +27,7 @@ from tandem.merchants.model import (
     till_view,
 )
 from tandem.merchants.service import Merchants
-from tandem.merchants.store import load_place, merchant_exists
+from tandem.merchants.store import load_place, merchant_exists, merchant_terms
 
 __all__ = [
     "WAYS",
@@ -54,6 +54,7 @@ __all__ = [
     "fee",
     "load_place",
     "merchant_exists",
+    "merchant_terms",
     "narrow",
     "shop_view",
     "till_view",

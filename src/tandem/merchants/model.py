@@ -62,9 +62,10 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An acceptance policy: which ways, wallets and partners a shop or till takes.
+    """An acceptance policy: which ways and wallets a shop or till takes.
 
-    What is not said is accepted.
+    What is not said is accepted. `partners` is kept for later: there are no partner operators yet,
+    so it has no effect.
     """
 
     ways: Annotated[
@@ -72,7 +73,7 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="By way: tap, scan, click", examples=[{"tap": {"enabled": False}}]),
     ] = {}
     wallets: Choice = Choice()
-    partners: Choice = Choice()
+    partners: Annotated[Choice, Meta(description="Kept for later; has no effect yet")] = Choice()
 
     def rule(self, way: Way) -> WayRule:
         """What holds for a way."""

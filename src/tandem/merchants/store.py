@@ -79,6 +79,16 @@ async def merchant_exists(connection: Connection, merchant_id: UUID) -> None:
         raise NotFound("merchant", show_id("mer", merchant_id))
 
 
+async def merchant_terms(connection: Connection, merchant_id: UUID) -> int:
+    """The version of the merchant's terms, for entries made under them. Raises `NotFound`."""
+    version: int | None = await connection.fetchval(
+        "SELECT terms FROM merchants WHERE id = $1", merchant_id
+    )
+    if version is None:
+        raise NotFound("merchant", show_id("mer", merchant_id))
+    return version
+
+
 async def list_merchants(connection: Connection, before: UUID | None, limit: int) -> list[Merchant]:
     """Merchants, newest first."""
     rows = await connection.fetch(

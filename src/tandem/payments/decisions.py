@@ -44,6 +44,7 @@ from tandem.payments.model import (
     Status,
     allowed,
     changed,
+    ended,
 )
 from tandem.payments.shapes import merchant_view, person_view
 from tandem.people import PayerNotActive, PersonTerms, Spending, objection
@@ -62,7 +63,10 @@ class Shop(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The operator's settings that decide payments. Times in seconds, amounts in minor units."""
+    """The operator's settings that decide payments. Times in seconds.
+
+    `confirm_above` is in hundredths of a currency's unit, the same for every currency.
+    """
 
     wallet: str
     spending: Spending
@@ -255,38 +259,38 @@ def capture(
         TransferKind.POST,
         payment.pending_id,
     )
-    totals = {"captured": payment.captured + amount, "fee": payment.fee + charge}
+    taken = msgspec.structs.replace(
+        payment,
+        captured=payment.captured + amount,
+        fee=payment.fee + charge,
+        updated_at=view.now,
+    )
     if rest == 0 or final:
         captured = changed(
-            payment,
+            taken,
             Command.CAPTURE,
-            Status.CAPTURED,
+            ended(taken, Status.CAPTURED),
             pending_id=None,
             expires_at=None,
-            updated_at=view.now,
-            **totals,
         )
         return Step(captured, (post, *_fee(payment, payee, charge, unit)), "payment.captured")
     held = view.pending.get(payment.pending_id)
     again = held is not None and held.spends and view.day_of(held.created_at) == view.day
     reserve = _pending(payment, payer, payee, rest, payment.expires_at, spends=again)
-    partly = changed(
-        payment,
-        Command.CAPTURE,
-        Status.AUTHORISED,
-        pending_id=transfer_id(entry, 2),
-        updated_at=view.now,
-        **totals,
-    )
+    partly = changed(taken, Command.CAPTURE, Status.AUTHORISED, pending_id=transfer_id(entry, 2))
     return Step(partly, (post, reserve, *_fee(payment, payee, charge, unit)), "payment.captured")
 
 
 def release(view: View, payment: Payment, command: Command) -> Step:
-    """Cancel or expire: what is reserved goes free, what was captured stays captured."""
+    """Cancel or expire: what is reserved goes free, what was captured stays captured.
+
+    Whoever hears of a payment that was captured in part hears that the rest went free, and not
+    that it was cancelled: money was paid.
+    """
     allowed(payment, command, view.now)
     if command is Command.EXPIRE and (payment.expires_at or view.now) > view.now:
         raise StaleRead(payment.merchant_id)  # it was given more time at this moment
-    ends = Status.EXPIRED if command is Command.EXPIRE else Status.CANCELLED
+    unpaid = Status.EXPIRED if command is Command.EXPIRE else Status.CANCELLED
     transfers: tuple[Transfer, ...] = ()
     if payment.pending_id is not None:
         kind = TransferKind.EXPIRE if command is Command.EXPIRE else TransferKind.VOID
@@ -302,15 +306,19 @@ def release(view: View, payment: Payment, command: Command) -> Step:
                 payment.pending_id,
             ),
         )
-    status = Status.CAPTURED if payment.captured else ends
-    ended = changed(payment, command, status, pending_id=None, expires_at=None, updated_at=view.now)
-    return Step(ended, transfers, f"payment.{ends.value}")
+    status = ended(payment, unpaid)
+    over = changed(payment, command, status, pending_id=None, expires_at=None, updated_at=view.now)
+    told = unpaid.value if status is unpaid else "released"
+    return Step(over, transfers, f"payment.{told}")
 
 
 def refund(
     view: View, payment: Payment, amount: int | None, reason: str | None
 ) -> tuple[Step, Refund]:
-    """Give back what was captured, in full or in part. The fee stays with the operator."""
+    """Give back what was captured, in full or in part. The fee stays with the operator.
+
+    What is still reserved stays so, and the payment authorised.
+    """
     allowed(payment, Command.REFUND, view.now)
     unit = currency(payment.currency)
     amount = payment.refundable if amount is None else check_amount(amount)
@@ -329,10 +337,11 @@ def refund(
         reason,
         view.now,
     )
-    total = payment.refunded + amount
-    status = Status.REFUNDED if total == payment.captured else Status.PARTIALLY_REFUNDED
     back = Transfer(payee, payer, amount, TransferCode.REFUND, payment.id)
-    refunded = changed(payment, Command.REFUND, status, refunded=total, updated_at=view.now)
+    less = msgspec.structs.replace(payment, refunded=payment.refunded + amount, updated_at=view.now)
+    held = less.pending_id is not None
+    status = Status.AUTHORISED if held else ended(less, Status.CAPTURED)
+    refunded = changed(less, Command.REFUND, status)
     return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
 
 

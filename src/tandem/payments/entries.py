@@ -13,7 +13,7 @@ import msgspec
 from tandem.codes import PayCodeInvalid, PayCodeUsed
 from tandem.codes.paycode import Mark
 from tandem.db import Idempotency
-from tandem.kernel import NotFound, currency, show_id
+from tandem.kernel import NotFound, currency, of_hundredths, show_id
 from tandem.ledger import (
     AccountKey,
     Decision,
@@ -139,7 +139,7 @@ class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
         if wrong is not None:
             reason = getattr(wrong, "limit", None)
             step = decline(view, payment, wrong.code if reason is None else f"limit_{reason}")
-        elif new.amount > self.rules.confirm_above:
+        elif new.amount > of_hundredths(self.rules.confirm_above, currency(new.currency)):
             step = Step(payment, event="payment.waiting")
         else:
             step = approve(view, self.rules, payment, self.payer, terms, self.id)

@@ -14,14 +14,29 @@ Refused
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from tandem.kernel import Refused
+
+_DONE: Final = {
+    "scan": "scanned",
+    "approve": "approved",
+    "decline": "declined",
+    "capture": "captured",
+    "cancel": "cancelled",
+    "refund": "refunded",
+    "expire": "ended",
+}
+"""What a payment is after a command, in the words of a sentence."""
 
 
 @dataclass(eq=False)
 class PaymentConflict(Refused):
-    """The payment's state does not allow this."""
+    """The payment's state does not allow this.
+
+    `command` is what was asked for and `allowed` what can be: of `scan`, `approve`, `decline`,
+    `capture`, `cancel` and `refund`.
+    """
 
     code: ClassVar[str] = "payment_state"
     status: str
@@ -30,8 +45,10 @@ class PaymentConflict(Refused):
 
     def sentence(self) -> str:
         """Say the state and what it allows."""
-        can = f"it can {' or '.join(self.allowed)}" if self.allowed else "nothing more can be done"
-        return f"The payment is {self.status}, so it cannot {self.command}; {can}."
+        can = " or ".join(_DONE[command] for command in self.allowed)
+        rest = f"it can be {can}" if can else "nothing more can be done"
+        status = self.status.replace("_", " ")
+        return f"The payment is {status}, so it cannot be {_DONE[self.command]}; {rest}."
 
 
 @dataclass(eq=False)

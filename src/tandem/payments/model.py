@@ -6,7 +6,9 @@
 
 An order is *created* and shows a code; it *waits* for the person who scanned it. An approval
 *authorises* it, which reserves the amount, or captures it at once, which is the default. What is
-authorised is captured in parts or in full; what was captured is refunded in parts or in full.
+authorised is captured in parts or in full; what was captured is refunded in parts or in full, also
+while the rest is still reserved. When nothing is reserved any more, what was captured and what was
+given back of it say where the payment is (`ended`).
 """
 
 from datetime import datetime
@@ -36,14 +38,14 @@ class Status(StrEnum):
 
 
 class Command(StrEnum):
-    """What can be asked of a payment. Its values are the words people read."""
+    """What can be asked of a payment. Its values are part of the API: refusals carry them."""
 
-    SCAN = "be scanned"
-    APPROVE = "be approved"
-    DECLINE = "be declined"
-    CAPTURE = "be captured"
-    CANCEL = "be cancelled"
-    REFUND = "be refunded"
+    SCAN = "scan"
+    APPROVE = "approve"
+    DECLINE = "decline"
+    CAPTURE = "capture"
+    CANCEL = "cancel"
+    REFUND = "refund"
     EXPIRE = "expire"
 
 
@@ -64,6 +66,7 @@ class Capture(StrEnum):
 
 S, C = Status, Command
 
+_PAID: Final = (S.CAPTURED, S.PARTIALLY_REFUNDED, S.REFUNDED)
 LIFE: Final[dict[tuple[Status, Command], frozenset[Status]]] = {
     (S.CREATED, C.SCAN): frozenset({S.WAITING}),
     (S.CREATED, C.APPROVE): frozenset({S.AUTHORISED, S.CAPTURED}),
@@ -74,10 +77,13 @@ LIFE: Final[dict[tuple[Status, Command], frozenset[Status]]] = {
     (S.WAITING, C.DECLINE): frozenset({S.DECLINED}),
     (S.WAITING, C.CANCEL): frozenset({S.CANCELLED}),
     (S.WAITING, C.EXPIRE): frozenset({S.EXPIRED}),
-    # What was captured in part stays captured when the rest is captured, released or expires.
-    (S.AUTHORISED, C.CAPTURE): frozenset({S.AUTHORISED, S.CAPTURED}),
-    (S.AUTHORISED, C.CANCEL): frozenset({S.CANCELLED, S.CAPTURED}),
-    (S.AUTHORISED, C.EXPIRE): frozenset({S.EXPIRED, S.CAPTURED}),
+    # What was captured in part stays captured when the rest is captured, released or expires, and
+    # what was given back of that stays given back. The last capture takes something that was not
+    # given back, so it cannot lead to refunded.
+    (S.AUTHORISED, C.CAPTURE): frozenset({S.AUTHORISED, S.CAPTURED, S.PARTIALLY_REFUNDED}),
+    (S.AUTHORISED, C.CANCEL): frozenset({S.CANCELLED, *_PAID}),
+    (S.AUTHORISED, C.EXPIRE): frozenset({S.EXPIRED, *_PAID}),
+    (S.AUTHORISED, C.REFUND): frozenset({S.AUTHORISED}),
     (S.CAPTURED, C.REFUND): frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED}),
     (S.PARTIALLY_REFUNDED, C.REFUND): frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED}),
 }
@@ -163,19 +169,31 @@ PAYMENTS: Final = Table(
 REFUNDS: Final = Table("refunds", Refund, rank=12, log=True)
 
 
+def ended(payment: Payment, unpaid: Status) -> Status:
+    """Where a payment is when nothing of it is reserved: `unpaid` if nothing was captured."""
+    if payment.captured == 0:
+        return unpaid
+    if payment.refunded == 0:
+        return Status.CAPTURED
+    return Status.REFUNDED if payment.refundable == 0 else Status.PARTIALLY_REFUNDED
+
+
 def allowed(payment: Payment, command: Command, now: datetime) -> None:
     """Raise `PaymentConflict` if the payment's state does not allow the command.
 
-    What should have expired counts as expired, however late the timers are: then it can only be
-    released.
+    What should have expired counts as expired, however late the timers are: what is reserved can
+    only be released, and what was captured of it refunded. Nothing is refunded where nothing is
+    left to refund.
     """
     status = Status(payment.status)
     over = payment.expires_at is not None and payment.expires_at <= now
     if over and command not in (Command.EXPIRE, Command.CANCEL):
-        raise PaymentConflict(Status.EXPIRED.value, command.value, ())
-    if (status, command) not in LIFE:
-        can = tuple(c.value for (s, c) in LIFE if s is status and c is not Command.EXPIRE)
-        raise PaymentConflict(status.value, command.value, can)
+        status = ended(payment, Status.EXPIRED)
+    if (status, command) in LIFE and (command is not Command.REFUND or payment.refundable):
+        return
+    can = (c for s, c in LIFE if s is status and (c is not Command.REFUND or payment.refundable))
+    rest = tuple(c.value for c in can if c is not Command.EXPIRE)
+    raise PaymentConflict(status.value, command.value, rest)
 
 
 def changed(payment: Payment, command: Command, status: Status, **changes: object) -> Payment:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tandem.kernel import Refused
-from tandem.people.model import PersonTerms
+from tandem.kernel import Refused, currency, of_hundredths
+from tandem.people.model import Limits, PersonTerms
 
 
 @dataclass(eq=False)
@@ -39,23 +39,32 @@ class LimitExceeded(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The operator's limits for people who have none of their own, in minor units."""
+    """The operator's limits for people who have none of their own.
+
+    In hundredths of a currency's unit, as settings are: the same for every currency.
+    """
 
     per_payment: int
     per_day: int
 
+    def of(self, payer: PersonTerms, code: str) -> Limits:
+        """What this person may spend in a currency, in minor units: their own limits, or these."""
+        own = payer.limits.get(code)
+        if own is not None:
+            return own
+        unit = currency(code)
+        return Limits(of_hundredths(self.per_payment, unit), of_hundredths(self.per_day, unit))
+
 
 def objection(
-    spending: Spending, payer: PersonTerms, amount: int, currency: str, spent: int
+    spending: Spending, payer: PersonTerms, amount: int, code: str, spent: int
 ) -> Refused | None:
     """Why this person may not spend the amount, if so; `spent` is what counted today."""
     if payer.status != "active":
         return PayerNotActive()
-    own = payer.limits.get(currency)
-    per_payment = spending.per_payment if own is None else own.per_payment
-    per_day = spending.per_day if own is None else own.per_day
-    if amount > per_payment:
-        return LimitExceeded("per_payment", per_payment, per_payment, currency)
-    if amount > per_day - spent:
-        return LimitExceeded("per_day", per_day, max(0, per_day - spent), currency)
+    limits = spending.of(payer, code)
+    if amount > limits.per_payment:
+        return LimitExceeded("per_payment", limits.per_payment, limits.per_payment, code)
+    if amount > limits.per_day - spent:
+        return LimitExceeded("per_day", limits.per_day, max(0, limits.per_day - spent), code)
     return None

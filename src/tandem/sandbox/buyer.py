@@ -1,5 +1,6 @@
 """A buyer who pays, declines or is slow by rule, so that an integration runs without a phone."""
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -8,9 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from tandem.db import Pool, work
-from tandem.kernel import MAX_AMOUNT, Clock, Ids, NotFound, Refused
+from tandem.kernel import MAX_AMOUNT, Clock, NotFound, Refused
+from tandem.ledger import ReferenceBooked
 from tandem.payments import Command, Payment, Payments, Status, open_orders
-from tandem.people import People
+from tandem.people import HandleTaken, People
 from tandem.settings import Settings
 from tandem.wallet import Wallet
 
@@ -60,7 +62,6 @@ class Buyer:
         wallet: Wallet,
         payments: Payments,
         clock: Clock,
-        ids: Ids,
         settings: Settings,
     ) -> None:
         self._pool = pool
@@ -68,8 +69,8 @@ class Buyer:
         self._wallet = wallet
         self._payments = payments
         self._clock = clock
-        self._ids = ids
         self._settings = settings
+        self._ready: UUID | None = None
 
     async def rules(self) -> BuyerRules:
         """The rules that hold now."""
@@ -115,22 +116,35 @@ class Buyer:
         return 1
 
     async def _person(self) -> UUID:
-        """The buyer, made and given money when first needed."""
+        """The buyer, made and given money when this process first needs one."""
         assert self._settings.sandbox, "play money stays in the sandbox"
+        if self._ready is None:
+            person_id = await self._known()
+            await self._fund(person_id)
+            self._ready = person_id
+        return self._ready
+
+    async def _known(self) -> UUID:
         try:
             return await self._wallet.person_by_handle(HANDLE)
         except NotFound:
-            pass
-        try:
-            await self._people.sign_up(HANDLE, "Sandbox Buyer", "sandbox", None)
-        except Refused:
-            return await self._wallet.person_by_handle(HANDLE)  # another process was quicker
-        person_id = await self._wallet.person_by_handle(HANDLE)
+            with contextlib.suppress(HandleTaken):  # another process was quicker
+                await self._people.sign_up(HANDLE, "Sandbox Buyer", "sandbox", None)
+            return await self._wallet.person_by_handle(HANDLE)
+
+    async def _fund(self, person_id: UUID) -> None:
+        """Give the buyer what is missing: who made the buyer may have stopped before that.
+
+        The references are fixed, so that each purse is filled once, whoever comes.
+        """
+        limits = (await self._people.terms(person_id)).limits
         for unit in self._settings.currencies:
-            await self._people.set_limits(person_id, unit.code, MAX_AMOUNT, MAX_AMOUNT)
-            reference = f"sandbox buyer {unit.code} {self._ids.new().hex}"
-            await self._wallet.top_up(person_id, _PURSE, unit.code, reference, None)
-        return person_id
+            if unit.code not in limits:
+                await self._people.set_limits(person_id, unit.code, MAX_AMOUNT, MAX_AMOUNT)
+            with contextlib.suppress(ReferenceBooked):
+                await self._wallet.top_up(
+                    person_id, _PURSE, unit.code, f"sandbox buyer {unit.code}", None
+                )
 
 
 def _due(rule: BuyerRule, payment: Payment, now: datetime) -> bool:

@@ -118,8 +118,8 @@ class Server(UvicornServer):
 def configuration(app: Any, *, limit: int) -> Config:  # noqa: ANN401 - an ASGI application, as uvicorn takes it
     """How uvicorn serves Tandem. `limit` is how many connections one process holds.
 
-    No access log: a line for each request costs more than deciding a payment. Forwarded addresses
-    are not believed: anyone can send them.
+    No access log: a line for each request costs more than deciding a payment. uvicorn believes
+    nobody about a client's address, whatever its own environment says: tandem.web.proxies does.
     """
     return Config(
         app,

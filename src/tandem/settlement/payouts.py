@@ -11,12 +11,13 @@ from msgspec import Meta
 
 from tandem.db import Idempotency, Pool, Table
 from tandem.events import Endpoint, announce, load_endpoints
-from tandem.kernel import Currency, Ids, Refused, check_amount, currency, show_id
+from tandem.kernel import Currency, Ids, Refused, check_amount, show_id
 from tandem.ledger import (
     Decision,
     Entry,
     Journal,
     Outcome,
+    ReferenceBooked,
     Touches,
     Transfer,
     TransferCode,
@@ -26,7 +27,8 @@ from tandem.ledger import (
     merchant,
     submit_fresh,
 )
-from tandem.merchants import merchant_exists
+from tandem.merchants import merchant_terms
+from tandem.settings import Settings
 
 
 @dataclass(eq=False)
@@ -40,18 +42,6 @@ class PayoutNotCovered(Refused):
     def sentence(self) -> str:
         """Give both amounts."""
         return f"{self.available} minor units can be paid out, not {self.amount}."
-
-
-@dataclass(eq=False)
-class ReferenceBooked(Refused):
-    """A payout with this bank reference was booked before."""
-
-    code: ClassVar[str] = "reference_already_booked"
-    reference: str
-
-    def sentence(self) -> str:
-        """Say what to check."""
-        return f"The bank reference {self.reference!r} was booked before. Check the bank statement."
 
 
 class Payout(msgspec.Struct, frozen=True):
@@ -80,19 +70,24 @@ PAYOUTS: Final = Table("payouts", Payout, log=True)
 
 
 class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry of a payout: the merchant's balance goes down, and so does the bank's."""
+    """The entry of a payout: the merchant's balance goes down, and so does the bank's.
+
+    `terms` is the version of the merchant's terms that `endpoints` were read under.
+    """
 
     id: UUID
     idempotency: Idempotency | None
     merchant_id: UUID
+    terms: int
     endpoints: tuple[Endpoint, ...]
     amount: int
     unit: Currency
     reference: str
 
     def touches(self) -> Touches:
-        """The merchant's account and the bank's."""
-        return Touches((merchant(self.merchant_id, self.unit), bank(self.unit)))
+        """Both accounts; under the merchant's terms, which say who is told about it."""
+        payer = merchant(self.merchant_id, self.unit)
+        return Touches((payer, bank(self.unit)), terms=((payer, self.terms),))
 
     def decide(self, view: View) -> Decision:
         """Book it if both balances cover it; an overdraft is for refunds, not for payouts."""
@@ -119,10 +114,11 @@ class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
 class Payouts:
     """Books payouts and lists them."""
 
-    def __init__(self, pool: Pool, journal: Journal, ids: Ids) -> None:
+    def __init__(self, pool: Pool, journal: Journal, ids: Ids, settings: Settings) -> None:
         self._pool = pool
         self._journal = journal
         self._ids = ids
+        self._settings = settings
 
     async def make(
         self,
@@ -132,11 +128,16 @@ class Payouts:
         reference: str,
         idempotency: Idempotency | None,
     ) -> Outcome:
-        """Book a payout; the outcome is a PayoutView. Raises `NotFound`, `PayoutNotCovered`."""
+        """Book a payout; the outcome is a PayoutView.
+
+        Raises `NotFound`, `PayoutNotCovered`, `ReferenceBooked`; `Invalid` for a currency that the
+        operator does not keep.
+        """
 
         async def entry() -> Entry:
             async with self._pool.acquire() as connection:
-                await merchant_exists(connection, merchant_id)
+                # first: endpoints that change after this make the entry stale
+                terms = await merchant_terms(connection, merchant_id)
                 booked = await connection.fetchval(
                     "SELECT EXISTS (SELECT FROM payouts WHERE reference = $1)", reference
                 )
@@ -147,9 +148,10 @@ class Payouts:
                 id=self._ids.entry(),
                 idempotency=idempotency,
                 merchant_id=merchant_id,
+                terms=terms,
                 endpoints=endpoints,
                 amount=amount,
-                unit=currency(code),
+                unit=self._settings.unit(code),
                 reference=reference,
             )
 

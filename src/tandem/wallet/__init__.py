@@ -1,7 +1,6 @@
 """The balance wallet: balances, history, sending and asking for money, top-ups."""
 
 from tandem.wallet.errors import (
-    AlreadyBooked,
     PersonNotActive,
     RequestClosed,
     SendsToSelf,
@@ -21,7 +20,6 @@ from tandem.wallet.shapes import (
 )
 
 __all__ = [
-    "AlreadyBooked",
     "BalanceView",
     "HistoryLine",
     "MoneyRequest",

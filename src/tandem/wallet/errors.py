@@ -3,8 +3,7 @@
 Refused
 ├── SendsToSelf         sender and receiver are one
 ├── RequestClosed       the request was answered, withdrawn or has expired
-├── PersonNotActive     one of the two is suspended
-└── AlreadyBooked       this bank reference was booked before
+└── PersonNotActive     one of the two is suspended
 """
 
 from dataclasses import dataclass
@@ -45,15 +44,3 @@ class PersonNotActive(Refused):
     def sentence(self) -> str:
         """Say that nothing moved."""
         return "One of the two wallets cannot send or receive at the moment. Nothing was moved."
-
-
-@dataclass(eq=False)
-class AlreadyBooked(Refused):
-    """A movement with this bank reference was booked before."""
-
-    code: ClassVar[str] = "reference_already_booked"
-    reference: str
-
-    def sentence(self) -> str:
-        """Say what to check."""
-        return f"The bank reference {self.reference!r} was booked before. Check the bank statement."

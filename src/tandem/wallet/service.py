@@ -8,11 +8,19 @@ import asyncpg
 
 from tandem.db import Idempotency, Pool
 from tandem.kernel import Clock, Ids, Invalid, NotFound, Refused, show_id
-from tandem.ledger import Account, Entry, Journal, Outcome, person, statement, submit_fresh
+from tandem.ledger import (
+    Account,
+    Entry,
+    Journal,
+    Outcome,
+    ReferenceBooked,
+    person,
+    statement,
+    submit_fresh,
+)
 from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
-from tandem.wallet.errors import AlreadyBooked
 from tandem.wallet.model import MoneyRequest, TopUp
 from tandem.wallet.shapes import (
     BalanceView,
@@ -217,7 +225,7 @@ class Wallet:
     ) -> Outcome:
         """Book money that came in at the bank; the outcome is a TopUpView.
 
-        Raises `AlreadyBooked`; `Invalid` for a currency that the operator does not keep.
+        Raises `ReferenceBooked`; `Invalid` for a currency that the operator does not keep.
         """
         if code not in {unit.code for unit in self._settings.currencies}:
             kept = ", ".join(unit.code for unit in self._settings.currencies)
@@ -227,7 +235,7 @@ class Wallet:
             receiver = await self._terms(person_id)
             async with self._pool.acquire() as connection:
                 if await reference_booked(connection, reference):
-                    raise AlreadyBooked(reference)
+                    raise ReferenceBooked(reference)
             return MakeTopUp(
                 id=self._ids.entry(),
                 idempotency=idempotency,
@@ -243,7 +251,7 @@ class Wallet:
             if error.constraint_name != "top_ups_reference_key":
                 raise
             # a rival booked it at this moment
-            raise AlreadyBooked(reference) from error
+            raise ReferenceBooked(reference) from error
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""
@@ -292,7 +300,7 @@ class Wallet:
         return request
 
     def _balance(self, code: str, account: Account | None, terms: PersonTerms) -> BalanceView:
-        own = terms.limits.get(code)
+        limits = self._spending.of(terms, code)
         today = self._settings.day_of(self._clock.now())
         return BalanceView(
             currency=code,
@@ -300,6 +308,6 @@ class Wallet:
             available=0 if account is None else account.available,
             reserved=0 if account is None else account.debits_pending,
             spent_today=0 if account is None else account.spent_on(today),
-            limit_per_payment=self._spending.per_payment if own is None else own.per_payment,
-            limit_per_day=self._spending.per_day if own is None else own.per_day,
+            limit_per_payment=limits.per_payment,
+            limit_per_day=limits.per_day,
         )

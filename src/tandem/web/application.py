@@ -29,6 +29,7 @@ from tandem.web.dispatch import Dispatcher, Needs, RequestIds, Scope, Send
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.pages import CodeLandings, Pages
+from tandem.web.proxies import Proxies
 from tandem.web.reading import Receive
 from tandem.web.stream import Streams
 
@@ -66,7 +67,7 @@ class WebServices(Needs, Protocol):
 
     @property
     def settings(self) -> Settings:
-        """The limits."""
+        """The limits, and whose word about a client's address is taken."""
         ...
 
     @property
@@ -114,7 +115,9 @@ def create_app(
     streams = Streams()
     services.access.on_revoked(streams.end)
     request_ids = RequestIds(services.entropy)
-    api = Dispatcher(services, operations, Limits(services.settings, tick), request_ids, streams)
+    limits = Limits(services.settings, tick)
+    proxies = Proxies(services.settings.trusted_proxies)
+    api = Dispatcher(services, operations, limits, proxies, request_ids, streams)
     pages = Pages(document(operations), services.payments, request_ids, services.clock)
 
     @contextlib.asynccontextmanager

@@ -30,11 +30,12 @@ from tandem.api.errors import (
     WrongKind,
 )
 from tandem.api.operation import Call, Operation, Query, Raw
-from tandem.db import Idempotency, sqlstate
+from tandem.db import STRANGERS, Idempotency, sqlstate
 from tandem.kernel import Clock, Entropy, Invalid, Refused
 from tandem.ledger import Outcome
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
+from tandem.web.proxies import Proxies
 from tandem.web.reading import (
     DisconnectedError,
     Headers,
@@ -121,12 +122,14 @@ class Dispatcher(Generic[S]):
         services: S,
         operations: Sequence[Operation[S]],
         limits: Limits,
+        proxies: Proxies,
         request_ids: RequestIds,
         streams: Streams,
     ) -> None:
         self._services = services
         self._routes = Routes(operations)
         self._limits = limits
+        self._proxies = proxies
         self._request_ids = request_ids
         self._streams = streams
         self._encode = msgspec.json.Encoder().encode
@@ -145,7 +148,8 @@ class Dispatcher(Generic[S]):
             if route is None:
                 await self._other_method(method, found, request_id, send)
                 return
-            client = scope["client"][0] if scope.get("client") else "local"
+            peer = scope["client"][0] if scope.get("client") else None
+            client = self._proxies.client(peer, scope["headers"])
             caller = await self._caller(route, headers, client)
             values = route.arguments(found.values)
             call = Call(
@@ -222,7 +226,8 @@ class Dispatcher(Generic[S]):
         operation = route.operation
         key = None
         if operation.idempotency is not None:
-            key = read_key(headers, required=operation.idempotency == "required")
+            required = operation.idempotency == "required"
+            key = read_key(headers, required=required, random=route.open)
         query = scope["query_string"]
         if route.query is not None:
             values["query"] = decode_query(route.query, query)
@@ -338,7 +343,8 @@ def _with_key(
     """
     canonical = b"" if body is None else msgspec.json.encode(body, order="deterministic")
     fingerprint = sha256(f"{method} {path}\n".encode() + canonical).digest()
-    idempotency = Idempotency(call.principal.owner_id, key, fingerprint)
+    owner = STRANGERS if call.caller is None else call.caller.owner_id
+    idempotency = Idempotency(owner, key, fingerprint)
     return msgspec.structs.replace(call, idempotency=idempotency)
 
 

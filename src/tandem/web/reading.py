@@ -48,6 +48,9 @@ _WANTED: Final = frozenset(
 _JSON: Final = b"application/json"
 _CHARSET: Final = re.compile(rb'\s*charset\s*=\s*"?utf-?8"?\s*', re.IGNORECASE)
 _KEY: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_RANDOM: Final = re.compile(
+    rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
+)
 _WHERE: Final = re.compile(r"(.*) - at `(?:key in )?\$(.*)`", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[\]]*)|\[([0-9]+|\.\.\.)\]")
 _NAMED: Final = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
@@ -77,13 +80,21 @@ def check_once(twice: bytes | None) -> None:
         raise HeaderMalformed(twice.decode().title(), "must be there once")
 
 
-def read_key(headers: Headers, *, required: bool) -> str | None:
-    """The idempotency key. Raises `KeyMissing`, or `HeaderMalformed` if it cannot be one."""
+def read_key(headers: Headers, *, required: bool, random: bool) -> str | None:
+    """The idempotency key. Raises `KeyMissing`, or `HeaderMalformed` if it cannot be one.
+
+    `random` wants a UUID of version 4, which nobody can guess, in small or capital letters (RFC
+    9562 §4, §5.4): the same one in both.
+    """
     value = headers.get(b"idempotency-key")
     if value is None:
         if required:
             raise KeyMissing
         return None
+    if random:
+        if _RANDOM.fullmatch(value) is None:
+            raise HeaderMalformed("Idempotency-Key", "must be a random UUID (version 4) here")
+        return value.decode().lower()
     if _KEY.fullmatch(value) is None:
         raise HeaderMalformed("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
     return value.decode()

@@ -343,7 +343,7 @@ async def update_shop(call: Call[Services], shop_id: UUID, body: UpdateShop) -> 
     scope="shops:write",
 )
 async def set_shop_acceptance(call: Call[Services], shop_id: UUID, body: Acceptance) -> ShopView:
-    """Ways to pay, wallets and partners, up to what amount. What is not said is accepted."""
+    """Ways to pay and wallets, up to what amount. What is not said is accepted."""
     changed = await call.services.merchants.accept_at_shop(call.principal.owner_id, shop_id, body)
     return shop_view(changed)
 

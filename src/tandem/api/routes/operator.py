@@ -21,6 +21,7 @@ from tandem.kernel import (
 from tandem.ledger import (
     AccountCode,
     Outcome,
+    ReferenceBooked,
     TransferCode,
     TransferKind,
     TransferRow,
@@ -28,14 +29,8 @@ from tandem.ledger import (
     statement,
     trial_balance,
 )
-from tandem.settlement import (
-    PayoutNotCovered,
-    Payouts,
-    PayoutView,
-    ReferenceBooked,
-    payout_view,
-)
-from tandem.wallet import AlreadyBooked, TopUpView, Wallet, top_up_view
+from tandem.settlement import PayoutNotCovered, Payouts, PayoutView, payout_view
+from tandem.wallet import TopUpView, Wallet, top_up_view
 
 Amount = Annotated[
     int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the currency", examples=[10000])
@@ -161,7 +156,7 @@ class StatementQuery(Query, frozen=True):
     status=201,
     idempotency="required",
     answer=TopUpView,
-    errors=(NotFound, AlreadyBooked),
+    errors=(NotFound, ReferenceBooked),
 )
 async def create_top_up(call: Call[Services], person_id: UUID, body: CreateTopUp) -> Outcome:
     """Book money that came in at the bank into a person's wallet."""

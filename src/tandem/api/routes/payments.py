@@ -271,7 +271,10 @@ async def cancel_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     errors=(NotFound, PaymentConflict, RefundExceedsCaptured, RefundNotCovered),
 )
 async def create_refund(call: Call[Services], payment_id: UUID, body: CreateRefund) -> Outcome:
-    """Give back what was captured, in full or in parts. The fee is not given back."""
+    """Give back what was captured, in full or in parts, also while the rest is still reserved.
+
+    The fee is not given back.
+    """
     return await call.services.payments.refund(
         call.principal.owner_id, payment_id, body.amount, body.reason, call.idempotency
     )

@@ -19,6 +19,7 @@ from tandem.people import (
     PersonView,
     SetLimits,
     SignUpClosed,
+    Spending,
     device_view,
     person_view,
 )
@@ -77,21 +78,27 @@ class LimitsList(msgspec.Struct, frozen=True):
     summary="Sign up",
     who=("anyone", "operator"),
     status=201,
+    idempotency="optional",
     errors=(HandleTaken, SignUpClosed),
 )
 async def sign_up(call: Call[Services], body: CreatePerson) -> NewPerson:
     """Make a wallet, with the device that is to hold its key.
 
-    The device's key and the seed of its pay codes are shown in this answer and never again. No key
-    is needed where the operator lets anyone sign up; it does elsewhere, and then it is the
-    operator's. A handle belongs to one person, so a repeat is refused and makes no second wallet.
+    The device's key and the seed of its pay codes are shown in this answer only. No API key is
+    needed where the operator lets anyone sign up; elsewhere it is the operator's.
+
+    Send an Idempotency-Key: if the answer is lost on its way, the same request with the same key
+    gets it again, secrets and all. Without one a repeat makes no second wallet either, but it is
+    refused with `handle_taken`, since a handle belongs to one person.
     """
     caller = call.caller
     if call.services.settings.sign_up == "operator" and (
         caller is None or caller.kind != "operator"
     ):
         raise SignUpClosed
-    return await call.services.people.sign_up(body.handle, body.name, body.device_name, None)
+    return await call.services.people.sign_up(
+        body.handle, body.name, body.device_name, call.idempotency
+    )
 
 
 @operation("GET", "/v1/people", tag="People", summary="List people", who=("operator",))
@@ -256,13 +263,12 @@ async def _devices(call: Call[Services], owner: UUID, query: ListQuery) -> Page[
 
 async def _limits(call: Call[Services], person_id: UUID) -> LimitsList:
     settings = call.services.settings
-    own = (await call.services.people.terms(person_id)).limits
+    spending = Spending(settings.limit_per_payment, settings.limit_per_day)
+    terms = await call.services.people.terms(person_id)
     rows = []
     for unit in settings.currencies:
-        limits = own.get(unit.code)
-        per_payment = settings.limit_per_payment if limits is None else limits.per_payment
-        per_day = settings.limit_per_day if limits is None else limits.per_day
-        rows.append(LimitsView(unit.code, per_payment, per_day, own=limits is not None))
+        limits, own = spending.of(terms, unit.code), unit.code in terms.limits
+        rows.append(LimitsView(unit.code, limits.per_payment, limits.per_day, own=own))
     return LimitsList(rows)
 
 

@@ -1,0 +1,118 @@
+"""A group of the journal: the entries that go into one transaction, and what they came to. Pure."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
+
+from tandem.kernel import Refused
+from tandem.ledger.entry import Entry, Outcome, Touches, View
+from tandem.ledger.model import Account
+from tandem.ledger.store import Asked
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """An entry whose caller waits for its outcome."""
+
+    entry: Entry
+    touches: Touches
+    answer: asyncio.Future[Outcome]
+
+    def resolve(self, outcome: Outcome | Exception) -> None:
+        """Give the caller the outcome, unless it went away."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+            self.answer.exception()  # a caller that went away leaves nobody to read it
+        else:
+            self.answer.set_result(outcome)
+
+
+class Group:
+    """Entries decided one after another, on the accounts known beforehand and on what was read.
+
+    `known` are accounts as earlier groups left them; what this group decides goes into them. If
+    they are those that the journal remembers, a rival may have changed them since. So a refusal
+    is doubtful: its entry waits for a `careful` group, that knows nothing but what it locked.
+    """
+
+    def __init__(
+        self,
+        known: dict[UUID, Account],
+        new_view: Callable[[dict[UUID, Account]], View],
+        entries: Iterable[Waiting] = (),
+        *,
+        careful: bool = False,
+    ) -> None:
+        self._known = known
+        self._new_view = new_view
+        self.careful = careful
+        self.decided: list[tuple[Waiting, Outcome | Exception]] = []
+        self.undecided = deque(entries)
+        self.doubtful: list[Waiting] = []
+
+    @cached_property
+    def view(self) -> View:
+        """What its entries see: of the moment when the first of them was decided."""
+        return self._new_view(self._known)
+
+    @property
+    def entries(self) -> list[Waiting]:
+        """All of them."""
+        return [*(waiting for waiting, _ in self.decided), *self.doubtful, *self.undecided]
+
+    def __len__(self) -> int:
+        return len(self.decided) + len(self.doubtful) + len(self.undecided)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether one of them repeats another."""
+        return any(isinstance(got, Outcome) and got.replayed for _, got in self.decided)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What must be read before the rest can be decided."""
+        return [(waiting.touches, waiting.entry.idempotency) for waiting in self.undecided]
+
+    @property
+    def locks(self) -> bool:
+        """Whether rows are locked before the rest is decided."""
+        return self.careful or any(waiting.touches.rows for waiting in self.undecided)
+
+    def add(self, waiting: Waiting) -> None:
+        """Take an entry in, and decide it if all that it touches is known."""
+        touches = waiting.touches
+        if touches.rows or touches.pending:
+            self.undecided.append(waiting)
+            return
+        for key in touches.accounts:
+            if key.id not in self._known:
+                self.undecided.append(waiting)
+                return
+        self._decide(waiting)
+
+    def decide_rest(self) -> None:
+        """Decide what could not be decided before it was read."""
+        while self.undecided:
+            self._decide(self.undecided[0])
+            self.undecided.popleft()
+
+    def _decide(self, waiting: Waiting) -> None:
+        view, touches = self.view, waiting.touches
+        try:
+            outcome = view.decide(waiting.entry, touches.terms)
+        except Exception as error:
+            if not self.careful:
+                self.doubtful.append(waiting)
+            elif isinstance(error, Refused):
+                self.decided.append((waiting, error))
+            else:
+                raise
+            return
+        if not self.careful:
+            view.hold(touches.accounts)
+        self.decided.append((waiting, outcome))
