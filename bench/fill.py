@@ -145,7 +145,7 @@ async def _devices(connection: Connection, people: int, keyring: KeyRing, now: d
         for number in range(people)
         for device_id in (names.uuid_of_number(names.DEVICE, number),)
     ]
-    await connection.execute(DEVICES.insert_statement(1), *DEVICES.insert_arguments(devices))
+    await connection.execute(DEVICES.insert_statement(1), *DEVICES.row_arguments(devices))
 
 
 UUIDV7: Final = """

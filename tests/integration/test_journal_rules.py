@@ -37,7 +37,6 @@ from tandem.ledger import (
     set_terms,
     statement,
 )
-from tandem.ledger.store import COPY_FROM
 
 BANK: Final = account(0, AccountCode.BANK)
 IDS: Final = new_ids()
@@ -151,7 +150,7 @@ async def test_a_bad_entry_fails_alone(journal: Journal, module_database: str, n
 async def test_a_bad_entry_fails_alone_in_a_large_group(
     journal: Journal, module_database: str
 ) -> None:
-    key, large = account(next(people)), 8 * COPY_FROM
+    key, large = account(next(people)), 128
     entries = [
         move(pay(BANK, key, 1), writes=[Write(NOTES, Note(next(people), "good"))])
         for _ in range(large)

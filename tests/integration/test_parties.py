@@ -355,7 +355,7 @@ async def test_the_row_that_the_journal_locks_is_the_row_that_is_read(here: Part
         device = await device_by_code_index(connection, int(made.device.code_index))
         assert device is not None
         used = msgspec.structs.replace(device, code_step=10**10, code_counter=3, wrong_codes=2)
-        await connection.execute(DEVICES.update_statement(1), *DEVICES.update_arguments([used]))
+        await connection.execute(DEVICES.update_statement(1), *DEVICES.row_arguments([used]))
         (row,) = await connection.fetch(DEVICES.lock_statement, [device.id])
     assert DEVICES.row(*row) == used
 

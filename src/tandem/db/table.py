@@ -1,13 +1,13 @@
 """Tables as the journal sees them: a row type, and the set-based statements over it.
 
-Each statement takes one array a column, so one round trip reads or writes a whole group. The
-statements stay within what distributed PostgreSQL accepts (docs/decisions/0005).
+Each statement takes its rows as one array of the table's own row type, so one round trip reads or
+writes a whole group; an array for each column takes the server half as long again. The statements
+stay within what distributed PostgreSQL accepts (docs/decisions/0005).
 """
 
 import datetime as dt
 import types
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import chain
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import (
     Annotated,
@@ -43,15 +43,15 @@ Json = Annotated[str, "json"]
 
 
 class Table(Generic[R]):
-    """A table whose rows are `row` structs: its fields are the columns, in order.
+    """A table whose rows are `row` structs: its fields are the columns, in the table's order.
 
     `key` names the primary key's columns; `mutable` the columns that an update writes (none: the
     table is append-only); `guards` those that must still be as they were read for it to happen;
-    `rank` orders the tables that are locked or filled together, low first,
-    so that no two processes lock them the other way round and no row comes before one that it
-    refers to. Of a `shared` table two processes may insert the same key at once: its rows are
-    inserted in order of their key, unless present. Rows of a `log` are appended and never read
-    back by those who write it.
+    `rank` orders the tables that are locked or filled together, low first, so that no two
+    processes lock them the other way round and no row comes before one that it refers to. Of a
+    `shared` table two processes may insert the same key at once: its rows are inserted in order of
+    their key, unless present. Rows of a `log` are appended and never read back by those who write
+    it.
     """
 
     def __init__(
@@ -77,10 +77,9 @@ class Table(Generic[R]):
         self.columns = row.__struct_fields__
         hints = get_type_hints(row, include_extras=True)
         self.types = {column: _sql_type(hints[column]) for column in self.columns}
-        self.types |= {f"was_{column}": self.types[column] for column in guards}
         self._key = attrgetter(*key)
-        self.changed = (*key, *mutable, *(f"was_{column}" for column in guards))
-        self._changes = attrgetter(*key, *mutable)
+        # comparing UUIDs as integers takes a tenth of the time
+        self._order = attrgetter(*(f"{c}.int" if self.types[c] == "uuid" else c for c in key))
         self.lock_statement = (
             f"SELECT {', '.join(self.columns)} FROM {name} "
             f"WHERE {self._matches()} ORDER BY {', '.join(key)} FOR NO KEY UPDATE"
@@ -94,58 +93,48 @@ class Table(Generic[R]):
         """The primary key of a row: its column's value, or a tuple of its columns' values."""
         return self._key(row)
 
-    def insert_statement(self, first: int, few: int = 0) -> str:
-        """Insert rows given as one array a column, numbered from `$first`.
-
-        Of a `few` rows each value is a parameter instead: one row saves a third of the time so.
-        """
+    def insert_statement(self, first: int) -> str:
+        """Insert the rows of the array `$first`."""
+        columns = ", ".join(self.columns)
         conflict = f" ON CONFLICT ({', '.join(self.key)}) DO NOTHING RETURNING 1"
         return (
-            f"INSERT INTO {self.name} ({', '.join(self.columns)}) "
-            f"SELECT * FROM {self._rows(self.columns, first, few)}{conflict if self.shared else ''}"
+            f"INSERT INTO {self.name} ({columns}) SELECT {columns} "
+            f"FROM unnest(${first}::{self.name}[]){conflict if self.shared else ''}"
         )
 
-    def update_statement(self, first: int, few: int = 0) -> str:
-        """Write the mutable columns of rows given by key, mutable columns and what guards were."""
+    def update_statement(self, first: int) -> str:
+        """Write the mutable columns of the rows of the array `$first`.
+
+        An array for each guard follows it: what the column was.
+        """
         settings = ", ".join(f"{column} = new.{column}" for column in self.mutable)
-        same = " AND ".join(
-            (
-                *(f"old.{column} = new.{column}" for column in self.key),
-                *(f"old.{column} = new.was_{column}" for column in self.guards),
-            )
+        was = tuple(f"was_{column}" for column in self.guards)
+        arrays = "".join(
+            f", ${n}::{self.types[column]}[]" for n, column in enumerate(self.guards, first + 1)
+        )
+        same = (
+            *(f"old.{column} = new.{column}" for column in self.key),
+            *(f"old.{column} = new.was_{column}" for column in self.guards),
         )
         return (
             f"UPDATE {self.name} AS old SET {settings} "
-            f"FROM {self._rows(self.changed, first, few)} WHERE {same} RETURNING 1"
+            f"FROM unnest(${first}::{self.name}[]{arrays}) AS new({', '.join(self.columns + was)}) "
+            f"WHERE {' AND '.join(same)} RETURNING 1"
         )
 
     def delete_statement(self, first: int) -> str:
         """Delete the rows of the keys given as arrays."""
         return f"DELETE FROM {self.name} WHERE {self._matches(first)} RETURNING 1"
 
-    def insert_arguments(self, rows: Collection[R], *, few: bool = False) -> list[Any]:
-        """What `insert_statement` takes: an array for each column, or of a few rows each value."""
+    def in_order(self, rows: Collection[R]) -> list[R]:
+        """The rows in order of key: the order in which several processes lock or insert them."""
+        return sorted(rows, key=self._order)
+
+    def row_arguments(self, rows: Collection[R]) -> list[Any]:
+        """What `insert_statement` and the first of `update_statement` take."""
         if self.shared and len(rows) > 1:
-            rows = sorted(rows, key=self._order)
-        tuples = map(msgspec.structs.astuple, rows)
-        return list(chain.from_iterable(tuples)) if few else list(zip(*tuples, strict=True))
-
-    def update_arguments(
-        self,
-        rows: Collection[R],
-        was: Callable[[R], tuple[Any, ...]] | None = None,
-        *,
-        few: bool = False,
-    ) -> list[Any]:
-        """What `update_statement` takes: an array for each column, or of a few rows each value.
-
-        `was` tells the guards of a row as they were read; such rows are locked in order of key.
-        """
-        tuples: Iterable[tuple[Any, ...]] = map(self._changes, rows)
-        if was is not None:
-            rows = sorted(rows, key=self._order)
-            tuples = (self._changes(row) + was(row) for row in rows)
-        return list(chain.from_iterable(tuples)) if few else list(zip(*tuples, strict=True))
+            rows = self.in_order(rows)
+        return [list(map(msgspec.structs.astuple, rows))]
 
     def key_arguments(self, keys: Collection[Any]) -> list[Sequence[Any]]:
         """The arrays that `lock_statement` and `delete_statement` take."""
@@ -153,31 +142,12 @@ class Table(Generic[R]):
             return [list(keys)]
         return list(zip(*keys, strict=True))
 
-    def _order(self, row: R) -> tuple[Any, ...]:
-        # comparing UUIDs as integers takes a tenth of the time
-        values = (getattr(row, column) for column in self.key)
-        return tuple(value.int if isinstance(value, UUID) else value for value in values)
-
-    def _rows(self, columns: Collection[str], first: int, few: int) -> str:
-        """A row source named `new` with these columns, from arrays or from a few rows' values."""
-        names = ", ".join(columns)
-        if not few:
-            return f"unnest({self._arrays(columns, first)}) AS new({names})"
-        width = len(columns)
-        rows = (
-            ", ".join(f"${n}::{self.types[c]}" for n, c in enumerate(columns, first + row * width))
-            for row in range(few)
-        )
-        return f"(VALUES {', '.join(f'({row})' for row in rows)}) AS new({names})"
-
-    def _arrays(self, columns: Collection[str], first: int) -> str:
-        return ", ".join(f"${n}::{self.types[c]}[]" for n, c in enumerate(columns, first))
-
     def _matches(self, first: int = 1) -> str:
         if len(self.key) == 1:
             return f"{self.key[0]} = ANY(${first}::{self.types[self.key[0]]}[])"
         names = ", ".join(self.key)
-        return f"({names}) IN (SELECT * FROM unnest({self._arrays(self.key, first)}))"
+        arrays = ", ".join(f"${n}::{self.types[c]}[]" for n, c in enumerate(self.key, first))
+        return f"({names}) IN (SELECT * FROM unnest({arrays}))"
 
 
 def _sql_type(hint: object) -> str:

@@ -9,8 +9,8 @@ connection:
    of rank and key;
 2. decide the rest of its entries (`View.decide`, pure);
 3. write everything by one statement, a data-modifying CTE for each table and kind of change, which
-   fails unless every account is still as it was decided on. A small group's transaction is this
-   statement alone; the new rows of a large one follow by COPY;
+   fails unless every account is still as it was decided on. Where no row was locked the statement
+   is the whole transaction;
 4. COMMIT with fsync, and only then answer.
 
 If a rival wrote one of the rows first, the group is decided again with **care**: it locks its
@@ -59,6 +59,7 @@ RETRY_AFTER_SECONDS: Final = 1
 RETRIES: Final = 8
 WARY_GROUPS: Final = 100
 """After a rival or a repeat was met, this many groups are decided with care."""
+ANSWERED_AT_ONCE: Final = 32
 REMEMBERED_MAX: Final = 65_536
 """How many accounts are remembered: half a kilobyte each."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
@@ -109,6 +110,7 @@ class Journal:
         self._ahead = True
         self._connection: Connection | None = None
         self._session = 0
+        self._answers: deque[tuple[Waiting, Outcome | Exception]] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._listeners: list[CommitListener] = []
 
@@ -123,6 +125,8 @@ class Journal:
         self._arrived.set()
         if self._committer is not None:
             await self._committer
+        while self._answers:
+            await asyncio.sleep(0)
         if self._connection is not None:
             await self._discard()
 
@@ -254,20 +258,32 @@ class Journal:
         if changes is None:
             await self._end_transaction()
         elif not await self._write(connection, group, changes):
-            for waiting, _ in group.decided:
-                waiting.resolve(OutcomeUnknown(waiting.entry.id))
+            self._answer((w, OutcomeUnknown(w.entry.id)) for w, _ in group.decided)
             return
         else:
-            asyncio.get_running_loop().call_soon(self._tell, group.view)
-        for waiting, outcome in group.decided:
-            waiting.resolve(outcome)
+            self._tell(group.view)
+        self._answer(group.decided)
         if group.careful and group.repeats:
             self._wary = WARY_GROUPS
 
+    def _answer(self, decided: Iterable[tuple[Waiting, Outcome | Exception]] = ()) -> None:
+        """Wake callers, a few at each turn of the loop.
+
+        They come back with more: so the database gets the first of it while the rest still wakes.
+        """
+        if decided:
+            idle = not self._answers
+            self._answers += decided
+            if not idle:
+                return
+        for _ in range(min(ANSWERED_AT_ONCE, len(self._answers))):
+            waiting, outcome = self._answers.popleft()
+            waiting.resolve(outcome)
+        if self._answers:
+            asyncio.get_running_loop().call_soon(self._answer)
+
     async def _write(self, connection: Connection, group: Group, changes: Changes) -> bool:
         """Write and commit; False if nobody can tell whether that happened."""
-        if changes.copies and not connection.is_in_transaction():
-            await connection.execute("BEGIN")
         if not group.careful:  # what the group leaves is known: decide on it what comes meanwhile
             self._ahead = True
             asyncio.get_running_loop().call_soon(self._decide_ahead)

@@ -17,18 +17,14 @@ from tandem.db import Connection, Idempotency, Table
 from tandem.ledger.entry import ANSWERS, Answer, Key, Touches, View
 from tandem.ledger.model import ACCOUNTS, RESERVATIONS, TRANSFERS, Account, TransferRow
 
-Shape = tuple[tuple[str, Table[Any], int], ...]
-"""What a group writes: insert, update or delete, the table, and how many rows if they are few."""
+Part = tuple[str, Table[Any], Collection[Any]]
+"""What a group does to a table: insert, update or delete, and the rows, or the keys to delete."""
+
+Shape = tuple[tuple[str, Table[Any]], ...]
+"""The parts of a group, without their rows."""
 
 Asked = tuple[Touches, Idempotency | None]
 """What an entry touches, and its idempotency key."""
-
-
-FEW: Final = 16
-"""Up to how many rows in all each value is a parameter of its own: a lone payment's."""
-
-COPY_FROM: Final = 16
-"""From how many new rows on COPY takes less time than one more round trip."""
 
 
 class RivalError(Exception):
@@ -110,69 +106,48 @@ async def _read_answers(connection: Connection, view: View, asked: Sequence[Aske
 
 
 class Changes(NamedTuple):
-    """What a view writes: one statement, and rows that follow it by COPY.
-
-    The values stand in it as they are when it is made; the view's accounts may move on.
-    """
+    """What a view writes, as one statement; its values stay, though the accounts move on."""
 
     statement: str
     arguments: list[Any]
-    copies: tuple[tuple[Table[Any], Collection[Any]], ...]
 
 
 def changes_of(view: View) -> Changes | None:
-    """All the changes of a view, or None if there are none.
-
-    One statement writes everything; of a large group the new rows of tables that no rival inserts
-    into go by COPY instead, which takes the server half the time.
-    """
-    inserted: dict[Table[Any], Collection[Any]] = {
-        table: rows.values() for table, rows in view.inserted.items() if rows
-    }
-    inserted.update((table, rows) for table, rows in view.appended.items() if rows)
-    own = [table for table in inserted if not table.shared]
-    copied = own if sum(len(inserted[table]) for table in own) >= COPY_FROM else []
-    parts: list[tuple[str, Table[Any], Collection[Any]]]
+    """All the changes of a view, or None if there are none."""
+    parts: list[Part]
     parts = [("update", table, rows.values()) for table, rows in view.updated.items() if rows]
-    parts += [("insert", table, inserted[table]) for table in inserted if table not in copied]
+    parts += [("insert", table, rows.values()) for table, rows in view.inserted.items() if rows]
+    parts += [("insert", table, rows) for table, rows in view.appended.items() if rows]
     parts.sort(key=_turn)
     if view.released:
         parts.append(("delete", RESERVATIONS, view.released))
-    if not parts and not copied:
+    if not parts:
         return None
-    few = sum(len(rows) for _, _, rows in parts) <= FEW
-    arguments: list[Any] = []
+    arguments: list[Any] = [[len(rows) for _, _, rows in parts]]
     for verb, table, rows in parts:
-        arguments += _arguments(view, verb, table, rows, few=few)
-    shape = tuple((verb, table, len(rows) if few else 0) for verb, table, rows in parts)
-    if not few:
-        arguments.append([len(rows) for _, _, rows in parts])
-    copied.sort(key=lambda table: table.rank)
-    return Changes(
-        _write_statement(shape), arguments, tuple((table, inserted[table]) for table in copied)
-    )
+        if verb == "delete":
+            arguments += table.key_arguments(rows)
+        elif verb == "update" and table is ACCOUNTS:
+            arguments += _moves(view, rows)
+        else:
+            arguments += table.row_arguments(rows)
+    return Changes(_write_statement(tuple((verb, table) for verb, table, _ in parts)), arguments)
 
 
-def _turn(part: tuple[str, Table[Any], Collection[Any]]) -> tuple[bool, int]:
+def _moves(view: View, accounts: Collection[Account]) -> list[Any]:
+    """The accounts that a view moves or holds, and what their guards were."""
+    moved = ACCOUNTS.in_order(accounts)
+    return [
+        list(map(msgspec.structs.astuple, moved)),
+        [view.before[account.id] for account in moved],
+        [account.terms for account in moved],
+    ]
+
+
+def _turn(part: Part) -> tuple[bool, int]:
     """What is locked comes first, in the order in which a careful group locks it."""
     verb, table, _ = part
     return verb == "insert", table.rank
-
-
-def _arguments(
-    view: View, verb: str, table: Table[Any], rows: Collection[Any], *, few: bool
-) -> list[Any]:
-    if verb == "insert":
-        return table.insert_arguments(rows, few=few)
-    if verb == "delete":
-        return table.key_arguments(rows)
-    if table is not ACCOUNTS:
-        return table.update_arguments(rows, few=few)
-
-    def was(account: Account) -> tuple[int, int]:
-        return view.before[account.id], account.terms
-
-    return table.update_arguments(rows, was, few=few)
 
 
 async def write_changes(connection: Connection, changes: Changes) -> None:
@@ -181,47 +156,33 @@ async def write_changes(connection: Connection, changes: Changes) -> None:
         await connection.fetchval(changes.statement, *changes.arguments)
     except asyncpg.DivisionByZeroError as error:
         raise RivalError from error
-    for table, rows in changes.copies:
-        await connection.copy_records_to_table(
-            table.name,
-            records=map(msgspec.structs.astuple, rows),
-            columns=table.columns,
-        )
 
 
 @lru_cache(maxsize=256)
 def _write_statement(shape: Shape) -> str:
-    """One data-modifying CTE for each part of the shape.
+    """One data-modifying CTE for each part of the shape; `$1` has their numbers of rows.
 
     It fails, by dividing by zero, unless each part that a rival may have come before wrote all of
     its rows. So it is a whole transaction: nothing between it and its commit needs to look.
     """
     steps: list[str] = []
     checks: list[str] = []
-    first, counts = 1, 1
-    for verb, table, few in shape:
-        counts += _width(verb, table, few)
-    for number, (verb, table, few) in enumerate(shape):
+    first = 2
+    for number, (verb, table) in enumerate(shape):
         if verb == "insert":
-            statement = table.insert_statement(first, few)
+            statement, taken = table.insert_statement(first), 1
         elif verb == "update":
-            statement = table.update_statement(first, few)
+            statement, taken = table.update_statement(first), 1 + len(table.guards)
         else:
-            statement = table.delete_statement(first)
-        first += _width(verb, table, few)
+            statement, taken = table.delete_statement(first), len(table.key)
+        first += taken
         steps.append(f"w{number} AS ({statement})")
         if verb != "insert" or table.shared:
-            expected = str(few) if few else f"(${counts}::bigint[])[{number + 1}]"
-            checks.append(f"(SELECT count(*) FROM w{number}) = {expected}")
-    begins = f"WITH {', '.join(steps)} " if steps else ""
-    return f"{begins}SELECT 1 / (CASE WHEN {' AND '.join(checks) or 'true'} THEN 1 ELSE 0 END)"
-
-
-def _width(verb: str, table: Table[Any], few: int) -> int:
-    """How many parameters a part takes."""
-    if verb == "delete":
-        return len(table.key)
-    return len(table.columns if verb == "insert" else table.changed) * (few or 1)
+            checks.append(f"(SELECT count(*) FROM w{number}) = ($1::bigint[])[{number + 1}]")
+    checks = checks or ["$1::bigint[] IS NOT NULL"]
+    return (
+        f"WITH {', '.join(steps)} SELECT 1 / (CASE WHEN {' AND '.join(checks)} THEN 1 ELSE 0 END)"
+    )
 
 
 _GONE_STATEMENT: Final = "SELECT pg_try_advisory_xact_lock_shared($1)"

@@ -33,7 +33,7 @@ async def open_accounts(connection: Connection, keys: Sequence[AccountKey], now:
     past = (now - timedelta(days=2)).date()
     rows = [new_account(key, now, past) for key in keys]
     if rows:
-        await connection.execute(ACCOUNTS.insert_statement(1), *ACCOUNTS.insert_arguments(rows))
+        await connection.execute(ACCOUNTS.insert_statement(1), *ACCOUNTS.row_arguments(rows))
 
 
 async def set_terms(
