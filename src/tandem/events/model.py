@@ -135,16 +135,16 @@ def announce(
     owner_id: UUID,
     event_type: str,
     object_id: UUID,
-    data: msgspec.Struct,
+    data: msgspec.Struct | bytes,
     endpoints: Sequence[Endpoint] = (),
 ) -> list[Write]:
     """The rows that tell an owner what happened: the event, and a delivery for each endpoint.
 
-    `data` is the object as the owner may see it; `endpoints` are the owner's. Ids come from the
-    view, so an object's events are numbered in the order in which they were decided.
+    `data` is the object as the owner may see it, or its JSON; `endpoints` are the owner's. Ids come
+    from the view, so an object's events are numbered in the order in which they were decided.
     """
     assert event_type in TYPES, f"{event_type} is no type of event"
-    body = msgspec.json.encode(data).decode()
+    body = (data if isinstance(data, bytes) else msgspec.json.encode(data)).decode()
     event = Event(owner_id, view.new_id(), event_type, object_id, body, view.now)
     writes = [Write(EVENTS, event)]
     for endpoint in endpoints:

@@ -10,6 +10,7 @@ lost an answer can ask for the outcome by the id alone.
 
 import os
 import re
+import struct
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -27,8 +28,9 @@ system_entropy: Entropy = os.urandom
 
 MAX_TRANSFERS_PER_ENTRY: Final = 255
 _ORDINAL_MASK: Final = 0xFF
-_RANDOM_BYTES: Final = 8
-_POOL_BYTES: Final = 512  # one call of the system for 64 ids
+_RANDOMS: Final = struct.Struct(">64Q")  # one call of the system for 64 ids
+_RANDOM_BITS: Final = 2**62 - 1
+_VARIANT: Final = 0b10 << 62
 _SHOWN = re.compile(r"([a-z]{2,8})_([0-9a-f]{32})", re.ASCII)
 
 
@@ -43,7 +45,9 @@ class Ids:
         self._clock = clock
         self._entropy = entropy
         self._last = 0
-        self._pool = b""
+        self._moment: datetime | None = None
+        self._tick = 0
+        self._randoms: list[int] = []
 
     def new(self) -> UUID:
         """A new id."""
@@ -51,13 +55,13 @@ class Ids:
 
     def at(self, now: datetime) -> UUID:
         """A new id of a moment that the caller knows."""
-        tick = int(now.timestamp() * 1000) << 12
-        self._last = tick = max(tick, self._last + 1)
-        if len(self._pool) < _RANDOM_BYTES:
-            self._pool = self._entropy(_POOL_BYTES)
-        random = int.from_bytes(self._pool[:_RANDOM_BYTES], "big") & 0x3FFF_FFFF_FFFF_FFFF
-        self._pool = self._pool[_RANDOM_BYTES:]
-        return uuid_of((tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random)
+        if now is not self._moment:
+            self._moment, self._tick = now, int(now.timestamp() * 1000) << 12
+        self._last = tick = max(self._tick, self._last + 1)
+        if not self._randoms:
+            self._randoms += _RANDOMS.unpack(self._entropy(_RANDOMS.size))
+        low = _VARIANT | self._randoms.pop() & _RANDOM_BITS
+        return uuid_of(((tick >> 12) << 16 | 0x7000 | tick & 0xFFF) << 64 | low)
 
     def entry(self) -> UUID:
         """A new journal entry's id: its last byte is zero, left for its transfers."""

@@ -58,10 +58,11 @@ class Touches(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """What an entry comes to: an answer for its caller, and what is written.
 
-    `answer` is rendered as JSON; a repeat with the same idempotency key gets the same bytes.
+    `answer` is rendered as JSON, or is JSON; a repeat with the same idempotency key gets the same
+    bytes.
     """
 
-    answer: msgspec.Struct
+    answer: msgspec.Struct | bytes
     transfers: Sequence[Transfer] = ()
     writes: Sequence[Write] = ()
 
@@ -130,8 +131,8 @@ class View:
         self.day_of = day_of
         self.day = day_of(now)
         self.rows: Rows = defaultdict(dict)
-        if accounts is not None:
-            self.rows[ACCOUNTS] = accounts
+        self._accounts: dict[UUID, Account] = {} if accounts is None else accounts
+        self.rows[ACCOUNTS] = self._accounts
         self.before: dict[UUID, int] = {}
         """How many transfers each account had before the group, of those that it moves or holds."""
         self.inserted: Rows = defaultdict(dict)
@@ -146,7 +147,7 @@ class View:
 
     def account(self, key: AccountKey) -> Account:
         """The account; one that nobody used yet opens with its first transfer."""
-        found: Account | None = self.rows[ACCOUNTS].get(key.id) or self._unopened.get(key.id)
+        found = self._accounts.get(key.id) or self._unopened.get(key.id)
         if found is None:
             assert key.id in self.looked_up, f"{key} was not among what the entry touches"
             found = self._unopened[key.id] = new_account(key, self.now, self.day)
@@ -182,7 +183,8 @@ class View:
         )
         self._decided.add(entry.id)
         self._take_in(booked, decision.writes)
-        body = msgspec.json.encode(decision.answer)
+        answer = decision.answer
+        body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         if entry.idempotency is not None:
             self._write(ANSWERS, Answer(*entry.idempotency, body, self.now))
         return Outcome(body, replayed=False)
@@ -200,22 +202,16 @@ class View:
     def hold(self, accounts: Sequence[AccountKey]) -> None:
         """Write back accounts that were only looked at: that finds out if a rival changed them."""
         for key in accounts:
-            account = self.rows[ACCOUNTS].get(key.id)
-            if account is not None and key.id not in self.before:
+            if key.id not in self.before and key.id in self._accounts:
+                account = self._accounts[key.id]
                 self.before[key.id] = account.transfers
                 self.updated[ACCOUNTS][key.id] = account
 
     def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
-        accounts = self.rows[ACCOUNTS]
+        self.appended[TRANSFERS] += booked
         for transfer in booked:
-            self.appended[TRANSFERS].append(transfer)
-            for side, number in (
-                (transfer.debit_account_id, transfer.debit_number),
-                (transfer.credit_account_id, transfer.credit_number),
-            ):
-                if side not in self.before:
-                    self.before[side] = number - 1
-                    self._write(ACCOUNTS, accounts.get(side) or self._unopened[side])
+            self._move(transfer.debit_account_id, transfer.debit_number)
+            self._move(transfer.credit_account_id, transfer.credit_number)
             if transfer.kind == TransferKind.PENDING:
                 self.pending[transfer.id] = transfer
                 self.open_pending.add(transfer.id)
@@ -224,6 +220,18 @@ class View:
                 self._release(transfer.pending_id)
         for table, row in writes:
             self._write(table, row)
+
+    def _move(self, account_id: UUID, number: int) -> None:
+        """Note that an account moves; `number` is that of its transfer."""
+        if account_id in self.before:
+            return
+        self.before[account_id] = number - 1
+        account = self._accounts.get(account_id)
+        if account is None:
+            account = self._accounts[account_id] = self._unopened.pop(account_id)
+            self.inserted[ACCOUNTS][account_id] = account
+        else:
+            self.updated[ACCOUNTS][account_id] = account
 
     def _write(self, table: Table[Any], row: msgspec.Struct) -> None:
         if table.log:

@@ -125,8 +125,8 @@ class Journal:
         self._arrived.set()
         if self._committer is not None:
             await self._committer
-        while self._answers:
-            await asyncio.sleep(0)
+        for waiting, outcome in self._answers:
+            waiting.resolve(outcome)
         if self._connection is not None:
             await self._discard()
 

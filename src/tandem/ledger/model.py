@@ -220,8 +220,7 @@ def book(
             _move(transfer, debit, credit, day)
             _check(debit, transfer.amount)
             _check(credit, transfer.amount)
-            row = _row(transfer_id(entry_id, ordinal), transfer, held, debit, credit, now)
-            rows.append(row)
+            rows.append(_row(transfer_id(entry_id, ordinal), transfer, held, debit, credit, now))
     except BaseException:
         for moved, was in reversed(before):
             _restore(moved, was)
@@ -295,9 +294,10 @@ def _excess(account: Account) -> int:
     debits = account.debits_posted + account.debits_pending
     credited = account.credits_posted + account.credits_pending
     excess = max(debits, credited) - MAX_TOTAL
-    if account.flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
+    flags = account.flags
+    if flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
         excess = max(excess, debits - account.credits_posted - account.overdraft)
-    if account.flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
+    if flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
         excess = max(excess, credited - account.debits_posted - account.overdraft)
     return excess
 
@@ -314,22 +314,22 @@ def _row(
     if held is not None and transfer.kind is not TransferKind.POST:
         amount = held.amount  # what was reserved is what is released
     return TransferRow(
-        id=row_id,
-        debit_account_id=debit.id,
-        credit_account_id=credit.id,
-        amount=amount,
-        ledger=debit.ledger,
-        code=transfer.code,
-        kind=transfer.kind,
-        pending_id=transfer.pending_id,
-        reference=transfer.reference,
-        spends=transfer.spends,
-        expires_at=transfer.expires_at,
-        created_at=now,
-        debit_number=debit.transfers,
-        credit_number=credit.transfers,
-        debit_balance=debit.balance,
-        credit_balance=credit.balance,
+        row_id,
+        debit.id,
+        credit.id,
+        amount,
+        debit.ledger,
+        transfer.code,
+        transfer.kind,
+        transfer.pending_id,
+        transfer.reference,
+        transfer.spends,
+        transfer.expires_at,
+        now,
+        debit.transfers,
+        credit.transfers,
+        debit.balance,
+        credit.balance,
     )
 
 

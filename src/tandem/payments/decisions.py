@@ -4,7 +4,7 @@ Each takes the journal's `View` of this moment. A refusal is raised; a decline i
 """
 
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import msgspec
@@ -162,30 +162,32 @@ def approve(
     allowed(payment, Command.APPROVE, view.now)
     unit = currency(payment.currency)
     payer_account, payee = person(payer.id, unit), merchant(payment.merchant_id, unit)
-    payment = msgspec.structs.replace(
-        payment, person_id=payer.id, payer_name=payer.name, authorised=payment.amount
-    )
+    amount = payment.amount
     if payment.capture == Capture.MANUAL.value:
         until = view.now + timedelta(seconds=rules.authorisation_seconds)
-        reserve = _pending(payment, payer_account, payee, payment.amount, until, spends=True)
+        reserve = _pending(payment, payer_account, payee, amount, until, spends=True)
         authorised = changed(
             payment,
             Command.APPROVE,
             Status.AUTHORISED,
+            person_id=payer.id,
+            payer_name=payer.name,
+            authorised=amount,
             pending_id=transfer_id(entry, 1),
             expires_at=until,
             updated_at=view.now,
         )
         return Step(authorised, (reserve,), "payment.authorised")
-    charge = fee(terms, payment.amount, first=True)
-    pay = Transfer(
-        payer_account, payee, payment.amount, TransferCode.PAYMENT, payment.id, spends=True
-    )
+    charge = fee(terms, amount, first=True)
+    pay = Transfer(payer_account, payee, amount, TransferCode.PAYMENT, payment.id, spends=True)
     captured = changed(
         payment,
         Command.APPROVE,
         Status.CAPTURED,
-        captured=payment.amount,
+        person_id=payer.id,
+        payer_name=payer.name,
+        authorised=amount,
+        captured=amount,
         fee=charge,
         expires_at=None,
         updated_at=view.now,
@@ -345,23 +347,29 @@ def refund(
     return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
 
 
-def written(view: View, shop_endpoints: tuple[Endpoint, ...], step: Step) -> tuple[Write, ...]:
+class Told(NamedTuple):
+    """A payment in JSON, as its merchant and the person who pays are told of it."""
+
+    merchant: bytes
+    person: bytes
+
+
+def told(payment: Payment) -> Told:
+    """What both sides are told."""
+    encode = msgspec.json.encode
+    return Told(encode(merchant_view(payment)), encode(person_view(payment)))
+
+
+def written(
+    view: View, endpoints: tuple[Endpoint, ...], step: Step, shown: Told
+) -> tuple[Write, ...]:
     """The rows of a step: the payment, what comes with it, and both sides' events."""
-    payment = step.payment
+    payment, event = step.payment, step.event
     writes: list[Write] = [Write(PAYMENTS, payment), *step.writes]
-    if step.event is not None:
-        writes += announce(
-            view,
-            payment.merchant_id,
-            step.event,
-            payment.id,
-            merchant_view(payment),
-            shop_endpoints,
-        )
+    if event is not None:
+        writes += announce(view, payment.merchant_id, event, payment.id, shown.merchant, endpoints)
         if payment.person_id is not None:
-            writes += announce(
-                view, payment.person_id, step.event, payment.id, person_view(payment)
-            )
+            writes += announce(view, payment.person_id, event, payment.id, shown.person)
     return tuple(writes)
 
 

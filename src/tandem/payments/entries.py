@@ -39,11 +39,12 @@ from tandem.payments.decisions import (
     refund,
     release,
     scan,
+    told,
     written,
 )
 from tandem.payments.errors import CodePaused, NotYourPayment
 from tandem.payments.model import PAYMENTS, Command, NewPayment, Payment, Status, allowed
-from tandem.payments.shapes import merchant_view, person_view, refund_view
+from tandem.payments.shapes import refund_view
 from tandem.people import DEVICES, PersonTerms
 
 
@@ -74,8 +75,8 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
             code_token=self.code_token,
             expires_at=view.now + timedelta(seconds=self.expires_seconds),
         )
-        step = Step(payment, event="payment.created")
-        return Decision(merchant_view(payment), (), written(view, self.shop.endpoints, step))
+        step, shown = Step(payment, event="payment.created"), told(payment)
+        return Decision(shown.merchant, (), written(view, self.shop.endpoints, step, shown))
 
 
 class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +102,9 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
             raise wrong
         payment = open_payment(view, self.shop, new, payer=self.payer)
         step = approve(view, self.rules, payment, self.payer, terms, self.id)
-        writes = written(view, self.shop.endpoints, step)
-        return Decision(person_view(step.payment), step.transfers, writes)
+        shown = told(step.payment)
+        writes = written(view, self.shop.endpoints, step, shown)
+        return Decision(shown.person, step.transfers, writes)
 
 
 class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +145,9 @@ class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
             step = Step(payment, event="payment.waiting")
         else:
             step = approve(view, self.rules, payment, self.payer, terms, self.id)
-        writes = (used, *written(view, self.shop.endpoints, step))
-        return Decision(merchant_view(step.payment), step.transfers, writes)
+        shown = told(step.payment)
+        writes = (used, *written(view, self.shop.endpoints, step, shown))
+        return Decision(shown.merchant, step.transfers, writes)
 
     def _use_code(self, view: View) -> Write:
         device = view.row(DEVICES, self.device_id)
@@ -192,8 +195,9 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
             step = decline(view, payment, "declined_by_person")
         else:
             step = self._approve(view, payment)
-        writes = written(view, self.shop.endpoints, step)
-        return Decision(person_view(step.payment), step.transfers, writes)
+        shown = told(step.payment)
+        writes = written(view, self.shop.endpoints, step, shown)
+        return Decision(shown.person, step.transfers, writes)
 
     def _approve(self, view: View, payment: Payment) -> Step:
         terms = check_shop(self.shop, self.rules, payment.way, payment.currency, payment.amount)
@@ -229,8 +233,9 @@ class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
             step = capture(view, payment, terms, self.amount, self.id, final=self.final)
         else:
             step = release(view, payment, self.command)
-        writes = written(view, self.shop.endpoints, step)
-        return Decision(merchant_view(step.payment), step.transfers, writes)
+        shown = told(step.payment)
+        writes = written(view, self.shop.endpoints, step, shown)
+        return Decision(shown.merchant, step.transfers, writes)
 
 
 class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,7 +256,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
         """Refund it, if the state and the merchant's balance allow it."""
         payment = _current(view, self.payment)
         step, given = refund(view, payment, self.amount, self.reason)
-        writes = written(view, self.shop.endpoints, step)
+        writes = written(view, self.shop.endpoints, step, told(step.payment))
         return Decision(refund_view(given), step.transfers, writes)
 
 
