@@ -1,11 +1,13 @@
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import structlog
 
-from tandem.serve.http import configuration
+from tandem.serve.http import OneWrite, configuration
 from tandem.serve.logs import Logs, set_up_logs
 from tandem.serve.parent import _settings_of, _url
 
@@ -99,3 +101,39 @@ def test_a_worker_is_not_told_what_it_need_not_know() -> None:
         "HOME": "/home",
     }
     assert _settings_of(given) == {"TANDEM_MODE": "sandbox"}
+
+
+class Wire:
+    """A transport that notes what is written, and where it was closed."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.written.append(b"closed")
+
+    def is_closing(self) -> bool:
+        return self.written[-1:] == [b"closed"]
+
+
+async def test_head_and_body_are_written_at_once_and_nothing_is_kept() -> None:
+    wire = Wire()
+    one = OneWrite(cast("asyncio.Transport", wire), asyncio.get_running_loop())
+    one.write(b"head")
+    one.write(b"body")
+    assert wire.written == [b"headbody"]
+    one.write(b"head of a stream")
+    assert wire.written == [b"headbody"]
+    await asyncio.sleep(0)
+    assert wire.written[1:] == [b"head of a stream"]
+    one.write(b"no content")
+    one.write(b"")
+    one.write(b"last")
+    assert not one.is_closing()
+    one.close()
+    await asyncio.sleep(0)
+    assert wire.written[2:] == [b"no content", b"last", b"closed"]
+    assert one.is_closing()

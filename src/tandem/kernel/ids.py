@@ -29,6 +29,7 @@ system_entropy: Entropy = os.urandom
 MAX_TRANSFERS_PER_ENTRY: Final = 255
 _ORDINAL_MASK: Final = 0xFF
 _RANDOMS: Final = struct.Struct(">64Q")  # one call of the system for 64 ids
+_HALVES: Final = struct.Struct(">QQ").pack
 _RANDOM_BITS: Final = 2**62 - 1
 _VARIANT: Final = 0b10 << 62
 _SHOWN = re.compile(r"([a-z]{2,8})_([0-9a-f]{32})", re.ASCII)
@@ -60,8 +61,8 @@ class Ids:
         self._last = tick = max(self._tick, self._last + 1)
         if not self._randoms:
             self._randoms += _RANDOMS.unpack(self._entropy(_RANDOMS.size))
-        low = _VARIANT | self._randoms.pop() & _RANDOM_BITS
-        return uuid_of(((tick >> 12) << 16 | 0x7000 | tick & 0xFFF) << 64 | low)
+        high = (tick >> 12) << 16 | 0x7000 | tick & 0xFFF
+        return pgproto.UUID(_HALVES(high, _VARIANT | self._randoms.pop() & _RANDOM_BITS))
 
     def entry(self) -> UUID:
         """A new journal entry's id: its last byte is zero, left for its transfers."""

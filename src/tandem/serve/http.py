@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn import Config
 from uvicorn import Server as UvicornServer
@@ -34,12 +34,47 @@ _TOO_LONG: Final = (
 )
 
 
+class OneWrite:
+    """A transport that writes an answer's head and body together.
+
+    uvicorn writes one after the other, and uvloop makes a system call of each. What is written
+    alone waits for the end of the loop's turn. All else is the transport's own.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Write with what is held, or hold it."""
+        if self._held:
+            data, self._held = self._held + data, b""
+            self._transport.write(data)
+        elif data:
+            self._held = data
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Write what is held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            data, self._held = self._held, b""
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a transport has
+        return getattr(self._transport, name)
+
+
 class BoundedHttp(HttpToolsProtocol):
     """HTTP/1.1 whose heads are bounded in size; `late` says whether a request takes too long."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
         self._head_bytes = 0
         self._head_since: float | None = self.loop.time()
         self._body_since: float | None = None

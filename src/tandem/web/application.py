@@ -9,6 +9,7 @@ server does not wait for them (uvicorn waits for open connections before it ends
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Generic, Protocol, TypeVar
@@ -105,7 +106,7 @@ def create_app(
     operations: Sequence[Operation[S]],
     *,
     lifespan: Lifespan = contextlib.nullcontext,
-    tick: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
+    tick: Callable[[], float] = time.monotonic,
 ) -> App[S]:
     """Put the application together.
 

@@ -82,6 +82,8 @@ class Limits:
         A key that was right before is let through, so that one bad client behind a shared address
         does not shut its neighbours out. Raises `TooManyRequests`.
         """
+        if not len(self._wrong_keys):
+            return
         wait = self._wrong_keys.wait(site(client), self._tick())
         if wait > 0 and self._known.get(_digest(secret)) is None:
             _refuse("network address", wait)
