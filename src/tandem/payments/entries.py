@@ -1,7 +1,7 @@
 """The payment commands, as entries for the journal.
 
-Each holds what was read before the locks (the shop with its terms, the payer's terms, who the
-parties are) and decides on the rows as they are under the locks. What has changed in between makes
+Each holds what was read beforehand (the shop with its terms, the payer's terms, who the
+parties are) and decides on the rows as the journal has them. What has changed in between makes
 it stale, and the service builds it anew.
 """
 

@@ -1,7 +1,7 @@
 """The use cases of payments: read what a command needs, give the journal its entry.
 
-What is cached here (shops with their terms, payers' terms, devices' seeds) is checked under the
-locks against the terms' versions on the account rows, so a cache can be old but never decides.
+What is cached here (shops with their terms, payers' terms, devices' seeds) is checked when an entry
+is written against the terms' versions on the account rows: a cache can be old but never decides.
 """
 
 from collections.abc import Awaitable, Callable
