@@ -1,11 +1,14 @@
 """What a journal remembers decides nothing that the database does not confirm."""
 
 import asyncio
+import errno
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Final
+from typing import Final, NoReturn
 
+import asyncpg
+import msgspec
 import pytest
 from faults import balances, differences, owner_of
 from structlog.testing import capture_logs
@@ -13,12 +16,15 @@ from structlog.typing import EventDict
 
 from moves import Move, account, journal_on, new_ids, once, pay
 from tandem.db import Connection
+from tandem.kernel import NotFound
 from tandem.ledger import (
     AccountCode,
     AccountKey,
+    Decision,
     InsufficientFunds,
     Journal,
     Outcome,
+    OutcomeUnknown,
     StaleTerms,
     Transfer,
     TransferCode,
@@ -52,6 +58,17 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[Changes]:
 
     monkeypatch.setattr(journal_module, "write_changes", noted)
     return written
+
+
+class Unsayable(Move):
+    """An entry whose answer is no JSON."""
+
+    def decide(self, view: View) -> Decision:
+        return msgspec.structs.replace(super().decide(view), answer=Odd(object()))
+
+
+class Odd(msgspec.Struct, frozen=True):
+    thing: object
 
 
 def move(*transfers: Transfer) -> Move:
@@ -182,3 +199,104 @@ async def test_a_lone_entry_on_known_accounts_is_one_statement(
         with connection.query_logger(lambda query: queries.append(query.query)):
             await journal.submit(move(pay(ann, ben, 1)))
         assert queries == [statements[-1].statement]
+
+
+async def test_what_a_repeat_was_decided_as_in_memory_is_forgotten(fresh_database: str) -> None:
+    """A repeat taken for new and then found out leaves no money behind, though nobody writes."""
+
+    def refuse(_: View) -> None:
+        raise NotFound("thing", "x")
+
+    ann, ben = account(next(people)), account(next(people))
+
+    def fund() -> Move:
+        paid = pay(BANK, ann, 100)
+        return Move(id=IDS.entry(), transfers=(paid,), idempotency=once(ann.owner_id, "fund"))
+
+    def spend() -> Move:
+        paid = pay(ann, ben, 100)
+        return Move(id=IDS.entry(), transfers=(paid,), idempotency=once(ann.owner_id, "spend"))
+
+    async with journal_on(fresh_database) as one, journal_on(fresh_database) as two:
+        for entry in (fund(), spend(), spend(), fund()):
+            await one.submit(entry)
+        await two.submit(move(pay(BANK, ann, 1)))
+        for _ in range(WARY_GROUPS):
+            with pytest.raises(NotFound):
+                await one.submit(Move(id=IDS.entry(), accounts=(ann,), before=refuse))
+        with pytest.raises(InsufficientFunds):
+            await one.submit(move(pay(ann, ben, 100)))
+    assert await balances(fresh_database, ann, ben) == [1, 100]
+    assert await differences(fresh_database) == []
+
+
+async def test_what_cannot_be_answered_does_not_happen(module_database: str) -> None:
+    async with journal_on(module_database) as journal:
+        ann, ben = await opened(journal)
+        await calm(journal)
+        await journal.submit(move(pay(ann, ben, 1)))
+        unsayable = Unsayable(id=IDS.entry(), transfers=(pay(ann, ben, 5),))
+        with pytest.raises(TypeError):
+            await journal.submit(unsayable)
+        await journal.submit(move(pay(ann, ben, 1)))
+    assert await balances(module_database, ann, ben) == [98, 2]
+
+
+async def test_a_fault_of_the_journals_own_leaves_nobody_waiting(
+    module_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks, and the log has no room to say so."""
+
+    class Full:
+        def __getattr__(self, _: str) -> NoReturn:
+            raise OSError(errno.ENOSPC, "no room")
+
+    async with journal_on(module_database) as journal:
+        ann, ben = await opened(journal)
+        assert journal._connection is not None
+        journal._connection.terminate()
+        with monkeypatch.context() as patch:
+            patch.setattr(journal_module, "log", Full())
+            async with asyncio.timeout(5):
+                with pytest.raises(OutcomeUnknown):
+                    await journal.submit(move(pay(ann, ben, 1)))
+        async with asyncio.timeout(5):
+            await journal.submit(move(pay(ann, ben, 2)))
+    assert await balances(module_database, ann, ben) == [98, 2]
+
+
+async def test_a_column_more_disturbs_nobody(fresh_database: str) -> None:
+    async with journal_on(fresh_database) as journal:
+        ann, ben = await opened(journal)
+        async with owner_of(fresh_database) as connection:
+            for table in ("accounts", "transfers"):
+                await connection.execute(f"ALTER TABLE {table} ADD COLUMN more bigint")
+        await journal.submit(move(pay(ann, ben, 1)))
+    async with journal_on(fresh_database) as journal:
+        await journal.submit(move(pay(ann, ben, 1)))
+    assert await balances(fresh_database, ann, ben) == [98, 2]
+
+
+async def test_what_was_decided_long_ago_is_decided_again(
+    module_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with journal_on(module_database) as journal:
+        ann, ben = await opened(journal)
+        await calm(journal)
+        await journal.submit(move(pay(ann, ben, 1)))
+        moments: list[View] = []
+        entry = Move(id=IDS.entry(), transfers=(pay(ann, ben, 1),), before=moments.append)
+        monkeypatch.setattr(journal_module, "DECIDED_WITHIN", timedelta(microseconds=-1))
+        await journal.submit(entry)
+        first, second = moments
+        assert first.now < second.now
+    assert await balances(module_database, ann, ben) == [98, 2]
+
+
+def test_a_server_that_panics_is_lost_whatever_its_reason() -> None:
+    """It may have committed: its state says disk full, but not that nothing was written."""
+    error = asyncpg.DiskFullError("could not write to file")
+    error.severity_en = "ERROR"
+    assert not journal_module._is_lost(error)
+    error.severity_en = "PANIC"
+    assert journal_module._is_lost(error)

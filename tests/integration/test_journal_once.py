@@ -115,6 +115,7 @@ async def test_a_lone_repeat_whose_rows_exist_gets_its_answer(fresh_database: st
     async with owner_of(fresh_database) as connection:
         await connection.execute(
             "CREATE TABLE test_references (id bigint PRIMARY KEY, reference text UNIQUE);"
+            "CREATE TYPE test_references_row AS (id bigint, reference text);"
             "GRANT SELECT, INSERT ON test_references TO tandem_app"
         )
 

@@ -65,6 +65,7 @@ async def _notes(module_database: str) -> None:
     async with owner_of(module_database) as connection:
         await connection.execute(
             "CREATE TABLE test_notes (id bigint PRIMARY KEY, text text CHECK (text <> 'bad'));"
+            "CREATE TYPE test_notes_row AS (id bigint, text text);"
             "GRANT SELECT, INSERT ON test_notes TO tandem_app"
         )
 

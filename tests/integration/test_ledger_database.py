@@ -339,11 +339,11 @@ async def test_a_resolution_between_other_accounts_is_found(owner: Connection) -
 
 @pytest.mark.parametrize("table", TABLES, ids=repr)
 async def test_rows_are_those_of_the_table(tables: Connection, table: Table[Any]) -> None:
-    """In its order too: rows go to the database whole."""
+    """Of its row type, in its order: rows go to the database whole."""
     columns = await tables.fetch(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
         "WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        table.name,
+        f"{table.name}_row",
     )
     long = {"timestamptz": "timestamp with time zone"}
     assert [(name, long.get(kind, kind)) for name, kind in table.types.items()] == [

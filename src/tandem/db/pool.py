@@ -69,11 +69,10 @@ async def open_journal_connection(dsn: str) -> Connection:
             "tcp_keepalives_count": "3",
         },
     )
-    # Between groups the journal's transaction is open and empty (it holds no snapshot and no lock);
-    # a server's timeouts for idle transactions must not end it.
+    # A session that is idle at night must be there in the morning.
     await connection.execute(
-        "SELECT set_config(name, '0', false) FROM pg_settings "
-        "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN "
+        "('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
     )
     return connection
 

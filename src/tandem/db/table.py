@@ -1,7 +1,9 @@
 """Tables as the journal sees them: a row type, and the set-based statements over it.
 
-Each statement takes its rows as one array of the table's own row type, so one round trip reads or
-writes a whole group; an array for each column takes the server half as long again. The statements
+Each statement takes its rows as one array, so one round trip reads or writes a whole group; an
+array for each column takes the server half as long again. Its type, `accounts_row` for `accounts`,
+has the columns that the code knows: one added to the table disturbs no running process. The
+statements
 stay within what distributed PostgreSQL accepts (docs/decisions/0005).
 """
 
@@ -43,7 +45,7 @@ Json = Annotated[str, "json"]
 
 
 class Table(Generic[R]):
-    """A table whose rows are `row` structs: its fields are the columns, in the table's order.
+    """A table whose rows are `row` structs: its fields are those of the row type, in its order.
 
     `key` names the primary key's columns; `mutable` the columns that an update writes (none: the
     table is append-only); `guards` those that must still be as they were read for it to happen;
@@ -99,7 +101,7 @@ class Table(Generic[R]):
         conflict = f" ON CONFLICT ({', '.join(self.key)}) DO NOTHING RETURNING 1"
         return (
             f"INSERT INTO {self.name} ({columns}) SELECT {columns} "
-            f"FROM unnest(${first}::{self.name}[]){conflict if self.shared else ''}"
+            f"FROM unnest(${first}::{self.name}_row[]){conflict if self.shared else ''}"
         )
 
     def update_statement(self, first: int) -> str:
@@ -118,7 +120,8 @@ class Table(Generic[R]):
         )
         return (
             f"UPDATE {self.name} AS old SET {settings} "
-            f"FROM unnest(${first}::{self.name}[]{arrays}) AS new({', '.join(self.columns + was)}) "
+            f"FROM unnest(${first}::{self.name}_row[]{arrays}) "
+            f"AS new({', '.join(self.columns + was)}) "
             f"WHERE {' AND '.join(same)} RETURNING 1"
         )
 

@@ -172,6 +172,9 @@ class View:
                 raise StaleTerms(key.owner_id, version, account.terms)
         assert entry.id not in self._decided, "an entry is decided once"
         decision = entry.decide(self)
+        answer = decision.answer
+        # Before anything is booked: what cannot be answered must not happen.
+        body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         booked = book(
             entry.id,
             decision.transfers,
@@ -183,8 +186,6 @@ class View:
         )
         self._decided.add(entry.id)
         self._take_in(booked, decision.writes)
-        answer = decision.answer
-        body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         if entry.idempotency is not None:
             self._write(ANSWERS, Answer(*entry.idempotency, body, self.now))
         return Outcome(body, replayed=False)

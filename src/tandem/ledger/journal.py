@@ -27,7 +27,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final, Self
 from uuid import UUID
@@ -58,8 +58,10 @@ QUEUE_MAX: Final = 8192
 RETRY_AFTER_SECONDS: Final = 1
 RETRIES: Final = 8
 WARY_GROUPS: Final = 100
-"""After a rival or a repeat was met, this many groups are decided with care."""
+"""Where rivals or repeats are met again and again, this many groups are decided with care."""
 ANSWERED_AT_ONCE: Final = 32
+DECIDED_WITHIN: Final = timedelta(seconds=1)
+"""What was decided longer ago, while the group before waited, is decided again: time has passed."""
 REMEMBERED_MAX: Final = 65_536
 """How many accounts are remembered: half a kilobyte each."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
@@ -105,6 +107,7 @@ class Journal:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._wary = 0
+        self._wariness = 0
         self._remembered: dict[UUID, Account] = {}
         self._next = self._new_group()
         self._ahead = True
@@ -123,11 +126,11 @@ class Journal:
         """Commit what waits, then close."""
         self._stopping = True
         self._arrived.set()
-        if self._committer is not None:
-            await self._committer
-        for waiting, outcome in self._answers:
-            waiting.resolve(outcome)
-        if self._connection is not None:
+        try:
+            if self._committer is not None:
+                await self._committer
+        finally:
+            self._answer_all()
             await self._discard()
 
     def on_commit(self, listener: CommitListener) -> None:
@@ -150,7 +153,8 @@ class Journal:
         Raises the `Refused` that the entry's decision raised; `JournalBusy` if too many wait;
         `OutcomeUnknown` if the database went away during the commit and did not come back.
         """
-        if self._stopping or self.waiting >= self._queue_max:
+        over = self._stopping or (self._committer is not None and self._committer.done())
+        if over or self.waiting >= self._queue_max:
             raise JournalBusy(RETRY_AFTER_SECONDS)
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.append(Waiting(entry, entry.touches(), answer))
@@ -164,9 +168,24 @@ class Journal:
             await self._arrived.wait()
             self._arrived.clear()
             while self.waiting:
-                await self._settle(self._take())
+                group = self._take()
+                entries = group.entries
+                try:
+                    await self._settle(group)
+                except Exception as error:  # noqa: BLE001 - the last door: nobody waits for ever
+                    await self._break_off(entries, error)
             if self._stopping:
                 return
+
+    async def _break_off(self, entries: list[Waiting], error: Exception) -> None:
+        """Something failed that nobody thought of, be it the log: say what is so, and go on."""
+        self._answer_all()
+        for waiting in entries:
+            waiting.resolve(OutcomeUnknown(waiting.entry.id))
+        await self._discard()
+        self._forget()
+        with contextlib.suppress(Exception):
+            log.error("the journal failed", exc_info=error)
 
     def _fill(self) -> None:
         """Move what waits into the next group, deciding what can be."""
@@ -205,6 +224,8 @@ class Journal:
         """Bring every entry of a group to its outcome, whatever it takes."""
         if self._wary > 0:
             self._wary -= 1
+            if not group.careful:
+                self._forget()  # also what it decided, which is decided anew
             group = self._new_group(group.entries, careful=True)
         for attempt in range(RETRIES):
             try:
@@ -227,10 +248,16 @@ class Journal:
         """Tell callers to come again later; all that wait, if the database stays away."""
         waiting = group.entries
         if self._connection is None:  # nobody else waits for it in turn
+            self._forget()
             waiting += self._queue
             self._queue.clear()
         for one in waiting:
             one.resolve(JournalBusy(RETRY_AFTER_SECONDS))
+
+    def _beware(self) -> None:
+        """A rival was met: be careful for a while, the longer the oftener that happens."""
+        self._wariness = min(WARY_GROUPS, 2 * self._wariness + 4)
+        self._wary = self._wariness
 
     async def _recovered(self, error: Exception, attempt: int) -> bool:
         """Get ready to try a group again after an error; False if the database cannot write."""
@@ -242,7 +269,7 @@ class Journal:
             await self._discard()
             return False
         await self._end_transaction()
-        self._wary = WARY_GROUPS
+        self._beware()
         await asyncio.sleep(0.001 * attempt * attempt)
         return True
 
@@ -254,43 +281,55 @@ class Journal:
         if group.undecided:
             await read_view(connection, group.view, group.asked, careful=group.careful)
             group.decide_rest()
+        if not group.careful and self._clock.now() - group.view.now > DECIDED_WITHIN:
+            raise RivalError("decided too long ago")
         changes = changes_of(group.view)
         if changes is None:
             await self._end_transaction()
         elif not await self._write(connection, group, changes):
-            self._answer((w, OutcomeUnknown(w.entry.id)) for w, _ in group.decided)
+            self._answer(
+                (w, o if isinstance(o, Exception) else OutcomeUnknown(w.entry.id))
+                for w, o in group.decided
+            )
             return
         else:
             self._tell(group.view)
         self._answer(group.decided)
         if group.careful and group.repeats:
-            self._wary = WARY_GROUPS
+            self._beware()
 
-    def _answer(self, decided: Iterable[tuple[Waiting, Outcome | Exception]] = ()) -> None:
+    def _answer(self, decided: Iterable[tuple[Waiting, Outcome | Exception]]) -> None:
         """Wake callers, a few at each turn of the loop.
 
         They come back with more: so the database gets the first of it while the rest still wakes.
         """
-        if decided:
-            idle = not self._answers
-            self._answers += decided
-            if not idle:
-                return
+        under_way = bool(self._answers)
+        self._answers += decided
+        if not under_way:
+            self._answer_some()
+
+    def _answer_all(self) -> None:
+        while self._answers:
+            self._answer_some()
+
+    def _answer_some(self) -> None:
         for _ in range(min(ANSWERED_AT_ONCE, len(self._answers))):
             waiting, outcome = self._answers.popleft()
             waiting.resolve(outcome)
         if self._answers:
-            asyncio.get_running_loop().call_soon(self._answer)
+            asyncio.get_running_loop().call_soon(self._answer_some)
 
     async def _write(self, connection: Connection, group: Group, changes: Changes) -> bool:
         """Write and commit; False if nobody can tell whether that happened."""
         if not group.careful:  # what the group leaves is known: decide on it what comes meanwhile
             self._ahead = True
             asyncio.get_running_loop().call_soon(self._decide_ahead)
-        commit: Awaitable[object] = write_changes(connection, changes)
+        commit: Awaitable[object]
         if connection.is_in_transaction():
-            await commit
+            await write_changes(connection, changes)
             commit = connection.execute("COMMIT")
+        else:
+            commit = write_changes(connection, changes)
         session = self._session
         try:
             await commit
@@ -305,6 +344,8 @@ class Journal:
             return status is not None
         if group.careful:
             self._forget()
+        else:
+            self._wariness = max(0, self._wariness - 1)
         return True
 
     async def _split(self, group: Group, error: Exception) -> None:
@@ -331,11 +372,15 @@ class Journal:
     async def _fate(self, session: int, view: View) -> str | None:
         """What became of a commit that got no answer; None if nobody can tell."""
         deadline = asyncio.get_running_loop().time() + self._reconnect_seconds
-        while asyncio.get_running_loop().time() < deadline and await self._reconnected():
+        await self._discard()
+        while asyncio.get_running_loop().time() < deadline:
+            if self._connection is None and not await self._reconnected():
+                return None
             assert self._connection is not None, "just opened"
             try:
                 status = await fate_of(self._connection, session, view)
             except DATABASE_ERRORS:
+                await self._discard()
                 continue
             if status != "in progress":
                 return status
@@ -407,7 +452,12 @@ def _is_passing(error: BaseException) -> bool:
 
 
 def _is_lost(error: BaseException) -> bool:
-    """Whether the connection is gone, as opposed to a statement refused."""
+    """Whether the connection is gone, as opposed to a statement refused.
+
+    A server that ends the session, or panics, says so by the severity: the state is its reason.
+    """
+    if getattr(error, "severity_en", None) in {"FATAL", "PANIC"}:
+        return True
     if isinstance(
         error, (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     ):

@@ -384,6 +384,28 @@ EVENTS = (
     "CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, id)",
 )
 
+# The rows that a journal writes, as it sends them. Types of their own: a table may grow a column.
+ROWS = (
+    """
+    DO $$
+    DECLARE
+        written text;
+    BEGIN
+        FOREACH written IN ARRAY ARRAY['accounts', 'transfers', 'reservations', 'idempotency',
+            'payments', 'refunds', 'events', 'webhook_deliveries', 'devices', 'sends',
+            'money_requests', 'top_ups', 'payouts']
+        LOOP
+            EXECUTE (
+                SELECT format('CREATE TYPE %I AS (%s)', written || '_row',
+                    string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', '
+                        ORDER BY attnum))
+                FROM pg_attribute WHERE attrelid = written::regclass AND attnum > 0
+            );
+        END LOOP;
+    END $$
+    """,
+)
+
 # What the application may do, and no more: what is booked is never changed or taken away.
 GRANTS = (
     """
@@ -434,4 +456,4 @@ GRANTS = (
 
 def upgrade() -> None:
     """Make every table, and the role that the application works as."""
-    run(op, LEDGER + PARTIES + MONEY + EVENTS + GRANTS)
+    run(op, LEDGER + PARTIES + MONEY + EVENTS + ROWS + GRANTS)
