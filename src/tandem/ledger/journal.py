@@ -59,7 +59,7 @@ RETRY_AFTER_SECONDS: Final = 1
 RETRIES: Final = 8
 WARY_GROUPS: Final = 100
 """Where rivals or repeats are met again and again, this many groups are decided with care."""
-ANSWERED_AT_ONCE: Final = 32
+ANSWERED_AT_ONCE: Final = 8
 DECIDED_WITHIN: Final = timedelta(seconds=1)
 """What was decided longer ago, while the group before waited, is decided again: time has passed."""
 REMEMBERED_MAX: Final = 65_536
