@@ -105,6 +105,14 @@ def test_after_rotation_the_old_opens_and_the_new_seals(ring: FileKeyRing, path:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_others_may_pass_a_folder_made_for_the_keys_and_not_read_it(tmp_path: Path) -> None:
+    """What else is put into it may be PostgreSQL's account's: it runs as that where we are root."""
+    path = tmp_path / "tandem" / "keys"
+    FileKeyRing.open_or_create(path, system_entropy)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o711
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_two_rotations_at_once_lose_no_key(ring: FileKeyRing, path: Path) -> None:
     rings = [FileKeyRing.load(path, system_entropy) for _ in range(8)]
     threads = [threading.Thread(target=each.rotate) for each in rings]

@@ -77,7 +77,8 @@ class FileKeyRing:
         except KeyFileMissing:
             pass
         with _file_errors(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Root's data folder: the account that PostgreSQL runs as must pass, to what is its own.
+            path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         try:
             return cls.create(path, entropy)
         except KeyFileUnusable:
