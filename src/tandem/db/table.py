@@ -1,10 +1,9 @@
 """Tables as the journal sees them: a row type, and the set-based statements over it.
 
-Each statement takes its rows as one array, so one round trip reads or writes a whole group; an
-array for each column takes the server half as long again. Its type, `accounts_row` for `accounts`,
-has the columns that the code knows: one added to the table disturbs no running process. The
-statements
-stay within what distributed PostgreSQL accepts (docs/decisions/0005).
+Each statement takes its rows as one array, so one round trip reads or writes a whole group. Its
+type, `accounts_row` for `accounts`, has the columns that the code knows: one added to the table
+disturbs no running process. The statements stay within what distributed PostgreSQL accepts
+(docs/decisions/0005).
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""A group of the journal: the entries that go into one transaction, and what they came to. Pure."""
+"""A group of the journal: the entries that go into one transaction, and what they came to."""
 
 import asyncio
 from collections import deque
@@ -106,7 +106,7 @@ class Group:
         try:
             outcome = view.decide(waiting.entry, touches.terms)
         except Exception as error:
-            if not self.careful:
+            if not self.careful:  # whatever it is: with care it is raised again, or was not so
                 self.doubtful.append(waiting)
             elif isinstance(error, Refused):
                 self.decided.append((waiting, error))

@@ -60,6 +60,7 @@ RETRIES: Final = 8
 WARY_GROUPS: Final = 100
 """Where rivals or repeats are met again and again, this many groups are decided with care."""
 ANSWERED_AT_ONCE: Final = 8
+"""How many callers wake at each turn of the loop."""
 DECIDED_WITHIN: Final = timedelta(seconds=1)
 """What was decided longer ago, while the group before waited, is decided again: time has passed."""
 REMEMBERED_MAX: Final = 65_536
