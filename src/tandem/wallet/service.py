@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from tandem.db import Idempotency, Pool
-from tandem.kernel import Clock, Ids, Invalid, NotFound, Refused, show_id
+from tandem.kernel import Clock, Ids, NotFound, Refused, show_id
 from tandem.ledger import (
     Account,
     Entry,
@@ -227,9 +227,7 @@ class Wallet:
 
         Raises `ReferenceBooked`; `Invalid` for a currency that the operator does not keep.
         """
-        if code not in {unit.code for unit in self._settings.currencies}:
-            kept = ", ".join(unit.code for unit in self._settings.currencies)
-            raise Invalid("currency", f"wallets here are in {kept}")
+        self._settings.unit(code)
 
         async def entry() -> Entry:
             receiver = await self._terms(person_id)
