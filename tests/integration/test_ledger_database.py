@@ -367,6 +367,7 @@ async def test_the_journals_statements_use_the_indexes(fresh_database: str, full
         *(table.lock_statement for table in (ACCOUNTS, PAYMENTS)),
         *(table.update_statement(1) for table in (ACCOUNTS, PAYMENTS)),
         RESERVATIONS.delete_statement(1),
+        store_module._LOOK_STATEMENT,
         store_module._PENDING_STATEMENT,
         store_module._ANSWERS_STATEMENT,
     ]
