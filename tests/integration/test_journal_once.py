@@ -14,6 +14,7 @@ from structlog.typing import EventDict
 
 from moves import Move, account, hold, journal_on, new_ids, new_view, once, pay, resolve
 from tandem.db import Connection, IdempotencyConflict, Table, open_journal_connection
+from tandem.db.row_types import row_types
 from tandem.kernel import transfer_id
 from tandem.ledger import (
     ACCOUNTS,
@@ -115,9 +116,10 @@ async def test_a_lone_repeat_whose_rows_exist_gets_its_answer(fresh_database: st
     async with owner_of(fresh_database) as connection:
         await connection.execute(
             "CREATE TABLE test_references (id bigint PRIMARY KEY, reference text UNIQUE);"
-            "CREATE TYPE test_references_row AS (id bigint, reference text);"
             "GRANT SELECT, INSERT ON test_references TO tandem_app"
         )
+        for statement in row_types("test_references"):
+            await connection.execute(statement)
 
     def top_up(row: int) -> Move:
         return Move(

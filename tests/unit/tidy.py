@@ -319,7 +319,7 @@ def nothing_names_a_registry_or_a_machine(files: Files) -> Iterator[str]:
 
 
 def every_module_is_used(files: Files) -> Iterator[str]:
-    """Each module is reached by imports from where the command enters."""
+    """Each module is reached by imports from where the command enters, or from a migration."""
     modules = {
         dotted(path): (path, tree)
         for path, tree in python(files, PACKAGE)
@@ -330,6 +330,8 @@ def every_module_is_used(files: Files) -> Iterator[str]:
         return
     reached: set[str] = set()
     waiting = [name for name in ENTRANCES if name in modules]
+    for path, tree in python(files, MIGRATIONS):
+        waiting += mentions(path, tree)
     while waiting:
         name = waiting.pop()
         if name not in modules or name in reached:

@@ -182,6 +182,7 @@ class View:
             pending=self.pending,
             open_ids=self.open_pending,
             now=self.now,
+            day=self.day,
             day_of=self.day_of,
         )
         self._decided.add(entry.id)

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from uuid import UUID
 
 from tandem.kernel import Refused
@@ -50,15 +49,18 @@ class Group:
     ) -> None:
         self._known = known
         self._new_view = new_view
+        self._view: View | None = None
         self.careful = careful
         self.decided: list[tuple[Waiting, Outcome | Exception]] = []
         self.undecided = deque(entries)
         self.doubtful: list[Waiting] = []
 
-    @cached_property
+    @property
     def view(self) -> View:
         """What its entries see: of the moment when the first of them was decided."""
-        return self._new_view(self._known)
+        if self._view is None:
+            self._view = self._new_view(self._known)
+        return self._view
 
     @property
     def entries(self) -> list[Waiting]:
