@@ -23,6 +23,7 @@ from tandem.ledger import (
     InsufficientFunds,
     Journal,
     Outcome,
+    StaleRead,
     Transfer,
     TransferKind,
     View,
@@ -100,6 +101,54 @@ async def test_a_repeat_gets_its_answer_where_it_would_be_refused_by_now(
         refused_alone, *_ = await came(journal, move(pay(ANN, BEN, 1), key="new"))
         assert isinstance(refused_alone, InsufficientFunds)
     assert await differences(fresh_database) == []
+
+
+@pytest.mark.parametrize("neighbours", [0, 3])
+async def test_a_request_that_was_refused_stays_refused(
+    fresh_database: str, neighbours: int
+) -> None:
+    """A late copy of it moves no money, though by then there is enough."""
+
+    def others() -> list[Move]:
+        return [move(pay(BANK, BEN, 1)) for _ in range(neighbours)]
+
+    async with journal_on(fresh_database) as journal:
+        await journal.submit(move(pay(BANK, ANN, 10)))
+        first, *_ = await came(journal, move(pay(ANN, BEN, 70), key="k"), *others())
+        assert isinstance(first, InsufficientFunds)
+        await journal.submit(move(pay(BANK, ANN, 100)))
+    async with journal_on(fresh_database) as journal:  # another process, that remembers nothing
+        for _ in range(2):
+            again, *_ = await came(journal, move(pay(ANN, BEN, 70), key="k"), *others())
+            assert isinstance(again, InsufficientFunds)
+            assert again.data() == first.data()
+        other, *_ = await came(journal, move(pay(ANN, BEN, 7), key="k", body="x"), *others())
+        assert isinstance(other, IdempotencyConflict)
+        done, *_ = await came(journal, move(pay(ANN, BEN, 70), key="new"), *others())
+        assert isinstance(done, Outcome)
+        assert not done.replayed
+    assert await balances(fresh_database, ANN) == [40]
+    assert await differences(fresh_database) == []
+
+
+async def test_what_only_this_moment_refused_may_be_tried_again(fresh_database: str) -> None:
+    def refused(_: View) -> None:
+        raise StaleRead(ANN.owner_id)
+
+    def entry(*, stale: bool) -> Move:
+        return Move(
+            id=IDS.entry(),
+            transfers=(pay(BANK, ANN, 10),),
+            idempotency=once(ANN.owner_id, "k"),
+            before=refused if stale else None,
+        )
+
+    async with journal_on(fresh_database) as journal:
+        stale, *_ = await came(journal, entry(stale=True))
+        assert isinstance(stale, StaleRead)
+        done, *_ = await came(journal, entry(stale=False))
+        assert isinstance(done, Outcome)
+    assert await balances(fresh_database, ANN) == [10]
 
 
 class TopUp(msgspec.Struct):

@@ -69,8 +69,9 @@ _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": (
-        "Your name for this request. Repeated with the same body it gets the first answer again "
-        "and nothing is done twice; with another body it is refused."
+        "Your name for this request. Repeated with the same body it gets the first answer again, "
+        "a refusal too, and nothing is done twice; with another body it is refused. For another "
+        "try after a refusal use a new key; after 429 and 5xx send the same key again."
     ),
     "schema": {
         "type": "string",

@@ -45,6 +45,7 @@ from tandem.ledger import (
     PendingNotFound,
     PendingResolved,
     ReferenceBooked,
+    RefusedEarlier,
     StaleRead,
 )
 from tandem.merchants import WayRefused
@@ -135,6 +136,7 @@ ROWS: Final = (
     Row(409, PendingExpired(_AN_ID, _A_TIME)),
     Row(409, AmountExceedsPending(_AN_ID, 1200, 3800)),
     Row(409, StaleRead(_AN_ID)),
+    Row(409, RefusedEarlier("way_refused")),
     Row(409, HandleTaken("lin")),
     Row(409, OverdraftInUse(1200, 0)),
     Row(409, EndpointOff(_AN_ID)),

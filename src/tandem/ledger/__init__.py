@@ -10,7 +10,7 @@ from tandem.ledger.chart import (
     merchant,
     person,
 )
-from tandem.ledger.entry import Decision, Entry, Outcome, Touches, View, Write
+from tandem.ledger.entry import Decision, Entry, Touches, View, Write
 from tandem.ledger.errors import (
     AmountExceedsPending,
     InsufficientFunds,
@@ -33,6 +33,7 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
+from tandem.ledger.outcome import Outcome, RefusedEarlier
 from tandem.ledger.reports import (
     Difference,
     Statement,
@@ -68,6 +69,7 @@ __all__ = [
     "PendingNotFound",
     "PendingResolved",
     "ReferenceBooked",
+    "RefusedEarlier",
     "StaleRead",
     "StaleTerms",
     "Statement",

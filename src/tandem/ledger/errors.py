@@ -91,6 +91,7 @@ class StaleRead(Refused):
     """What was read before the locks has changed since. `owner_id` says whose rows to read anew."""
 
     code: ClassVar[str] = "changed_meanwhile"
+    passing: ClassVar[bool] = True
     owner_id: UUID
 
     def sentence(self) -> str:
@@ -123,6 +124,7 @@ class JournalBusy(Refused):
     """More entries wait than the journal's queue holds, or the database is away."""
 
     code: ClassVar[str] = "busy"
+    passing: ClassVar[bool] = True
     retry_after_seconds: int
 
     def sentence(self) -> str:
@@ -135,6 +137,7 @@ class OutcomeUnknown(Refused):
     """The database was lost while it committed: it may have happened or not, but once at most."""
 
     code: ClassVar[str] = "outcome_unknown"
+    passing: ClassVar[bool] = True
     entry_id: UUID
 
     def sentence(self) -> str:

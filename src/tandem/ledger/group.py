@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tandem.kernel import Refused
-from tandem.ledger.entry import Entry, Outcome, Touches, View
+from tandem.ledger.entry import Entry, Touches, View
 from tandem.ledger.model import Account
+from tandem.ledger.outcome import Outcome
 from tandem.ledger.store import Asked
 
 
@@ -111,6 +112,7 @@ class Group:
             if not self.careful:  # whatever it is: with care it is raised again, or was not so
                 self.doubtful.append(waiting)
             elif isinstance(error, Refused):
+                view.keep_refusal(waiting.entry, error)
                 self.decided.append((waiting, error))
             else:
                 raise

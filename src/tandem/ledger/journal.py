@@ -37,10 +37,11 @@ import structlog
 
 from tandem.db import Connection, sqlstate
 from tandem.kernel import Clock, Ids
-from tandem.ledger.entry import Entry, Outcome, View
+from tandem.ledger.entry import Entry, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
 from tandem.ledger.group import Group, Waiting
 from tandem.ledger.model import Account
+from tandem.ledger.outcome import Outcome
 from tandem.ledger.store import (
     Changes,
     RivalError,

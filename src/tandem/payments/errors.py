@@ -133,6 +133,7 @@ class CodePaused(Refused):
     """Too many wrong pay codes were tried."""
 
     code: ClassVar[str] = "pay_code_paused"
+    passing: ClassVar[bool] = True
     until: datetime
 
     def sentence(self) -> str:
