@@ -21,7 +21,8 @@ FUNCTION_LINES: Final = 70
 PACKAGE: Final = "src/tandem/"
 MIGRATIONS: Final = "src/tandem/db/migrations/"
 CODE: Final = ("src/", "tests/", "bench/", "tools/")
-ENTRANCES: Final[tuple[str, ...]] = ("tandem.__main__", "tandem.cli")
+ENTRANCES: Final[tuple[str, ...]] = ("tandem.__main__", "tandem.cli", "tandem.emv")
+"""Where a program or a library begins: `emv` is one that others can use by itself."""
 
 COMMITTERS: Final = {
     "src/tandem/ledger/journal.py": "commits everything that moves money",
