@@ -22,7 +22,7 @@ PACKAGE: Final = "src/tandem/"
 MIGRATIONS: Final = "src/tandem/db/migrations/"
 CODE: Final = ("src/", "tests/", "bench/", "tools/")
 ENTRANCES: Final[tuple[str, ...]] = ("tandem.__main__", "tandem.cli", "tandem.emv")
-"""Where a program enters: the command, and the room that is a library of its own."""
+"""Where a program or a library begins: `emv` is one that others can use by itself."""
 
 COMMITTERS: Final = {
     "src/tandem/ledger/journal.py": "commits everything that moves money",
@@ -320,7 +320,7 @@ def nothing_names_a_registry_or_a_machine(files: Files) -> Iterator[str]:
 
 
 def every_module_is_used(files: Files) -> Iterator[str]:
-    """Each module is reached by imports from where a program enters."""
+    """Each module is reached by imports from where a program or a library begins."""
     modules = {
         dotted(path): (path, tree)
         for path, tree in python(files, PACKAGE)

@@ -1,12 +1,16 @@
-"""Contactless cards: what terminal and card say to each other. Pure protocol code, no I/O.
+"""Contactless cards after EMV: what terminal and card say to each other, and how each proves it.
 
-A library of its own: it imports nothing of Tandem but values. Time and randomness are passed in.
+Pure protocol code, a library of its own: no I/O; it imports nothing of Tandem but values. Time and
+randomness are passed in. Each module says which book and section it follows:
 
-`tlv`, `dol` and `apdu` read and write what is on the wire, `tags` and `bits` know what it means,
-`show` prints it for people.
+    tlv, dol, apdu  what is on the wire, read and written
+    tags, bits      what it means
+    show            messages, printed for people
+    keys            from the issuer's key to a card's and to that of one payment
+    cryptograms     application cryptograms, and the issuer's answers to them
 """
 
-from tandem.emv import apdu, bits, dol, show, tags, tlv
+from tandem.emv import apdu, bits, cryptograms, dol, keys, show, tags, tlv
 from tandem.emv.apdu import Command, Response, Status
 from tandem.emv.dol import Dol
 from tandem.emv.errors import ApduMalformed, DolMalformed, Malformed, TlvMalformed, TooLong
@@ -27,7 +31,9 @@ __all__ = [
     "TooLong",
     "apdu",
     "bits",
+    "cryptograms",
     "dol",
+    "keys",
     "show",
     "tags",
     "tlv",

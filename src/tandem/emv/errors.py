@@ -1,11 +1,16 @@
 """The refusals of the emv room.
 
-    EmvRefused             what came over the wire, or was to go out, is not as EMV has it
-    ├── Malformed          bytes that are not what they should be; says where and why
-    │   ├── TlvMalformed   BER-TLV
-    │   ├── DolMalformed   a data object list, or values that do not fit one
-    │   └── ApduMalformed  a command or a response
-    └── TooLong            what should be written does not fit where it should go
+    EmvRefused                      what came over the wire, or was to go out, is not as EMV has it
+    ├── CryptogramDataInvalid       a value that a cryptogram covers has the wrong length
+    ├── VersionUnknown              a cryptogram version that is not in the table
+    ├── ApplicationDataMalformed    Issuer Application Data (9F10) that no card of ours sends
+    ├── IssuerAnswerMalformed       Issuer Authentication Data (91) that does not divide
+    ├── IssuerAnswerForged          its cryptogram (ARPC) is not the issuer's
+    ├── Malformed                   bytes that are not what they should be; says where and why
+    │   ├── TlvMalformed            BER-TLV
+    │   ├── DolMalformed            a data object list, or values that do not fit one
+    │   └── ApduMalformed           a command or a response
+    └── TooLong                     what should be written does not fit where it should go
 
 None carries a card number, a key or a cryptogram. What a card application refuses goes out as a
 status word, what a card does wrong becomes an outcome of the terminal: neither is an exception.
@@ -22,6 +27,66 @@ class EmvRefused(Refused):
     """Something is not as the EMV specifications have it."""
 
     code: ClassVar[str] = "emv_refused"
+
+
+@dataclass(eq=False)
+class CryptogramDataInvalid(EmvRefused):
+    """`field` has not the length that it has in a cryptogram's data; `length` is in bytes."""
+
+    code: ClassVar[str] = "cryptogram_data_invalid"
+    field: str
+    length: int
+
+    def sentence(self) -> str:
+        """Name the field and its length."""
+        return f"{self.field} has {self.length} bytes, which a cryptogram cannot cover."
+
+
+@dataclass(eq=False)
+class VersionUnknown(EmvRefused):
+    """No cryptogram version has this number. `number` as it stands in 9F10."""
+
+    code: ClassVar[str] = "cryptogram_version_unknown"
+    number: int
+
+    def sentence(self) -> str:
+        """Show the number as the specifications write it."""
+        return f"Cryptogram version {self.number:02X} (hexadecimal) is not known here."
+
+
+@dataclass(eq=False)
+class ApplicationDataMalformed(EmvRefused):
+    """Issuer Application Data that no card of ours sends; `reason` says what is wrong with it."""
+
+    code: ClassVar[str] = "issuer_application_data_malformed"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say what is wrong."""
+        return f"The Issuer Application Data cannot be read: {self.reason}."
+
+
+@dataclass(eq=False)
+class IssuerAnswerMalformed(EmvRefused):
+    """Issuer Authentication Data that does not divide as its method has it."""
+
+    code: ClassVar[str] = "issuer_answer_malformed"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say what is wrong."""
+        return f"The Issuer Authentication Data cannot be read: {self.reason}."
+
+
+@dataclass(eq=False)
+class IssuerAnswerForged(EmvRefused):
+    """The answer's cryptogram is not the one that the card's issuer would have made."""
+
+    code: ClassVar[str] = "issuer_answer_forged"
+
+    def sentence(self) -> str:
+        """Say what it means."""
+        return "The answer does not come from the card's issuer, or belongs to another payment."
 
 
 @dataclass(eq=False)
