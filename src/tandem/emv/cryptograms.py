@@ -50,6 +50,8 @@ from tandem.emv.keys import Derivation, card_master_key, check_key, session_key
 
 CRYPTOGRAM_BYTES: Final = 8
 MAX_APPLICATION_DATA: Final = 32
+SHORT_FORM: Final = 0x06
+"""What 9F10 begins with where its third byte is the version, and not its second."""
 
 _ARC_BYTES: Final = 2
 _CSU_BYTES: Final = 4
@@ -57,8 +59,6 @@ _SHORT_ARPC_BYTES: Final = 4
 _MAX_PROPRIETARY: Final = 8
 _PROPRIETARY_INCLUDED: Final = 0x80
 
-_SHORT_FORM: Final = 0x06
-_LONG_FORMS: Final = (0x0F, 0x1F)
 _SHORT_CVR: Final = slice(3, 7)
 
 
@@ -99,9 +99,13 @@ class ArpcMethod(Enum):
 
 
 class Version(NamedTuple):
-    """A cryptogram version: a row of the table above. `number` as it stands in 9F10."""
+    """A cryptogram version: a row of the table above.
+
+    `number` as it stands in 9F10, `form` the byte that such a 9F10 begins with.
+    """
 
     number: int
+    form: int
     name: str
     derivation: Derivation
     session_key: SessionKey
@@ -121,10 +125,10 @@ _ZEROS, _BIT, _CMAC = Padding
 _CVR, _WHOLE = Covers
 _ONE, _TWO = ArpcMethod
 
-CVN_10: Final = Version(0x0A, "CVN 10", _A, _CARD, _ZEROS, _CVR, _ONE)
-CVN_18: Final = Version(0x12, "CVN 18", _B, _COMMON, _BIT, _WHOLE, _TWO)
-CVN_22: Final = Version(0x22, "CVN 22", _B, _COMMON, _BIT, _WHOLE, _TWO)
-CCD_6: Final = Version(0xA6, "CCD 6", _C, _COMMON, _CMAC, _WHOLE, _TWO)
+CVN_10: Final = Version(0x0A, SHORT_FORM, "CVN 10", _A, _CARD, _ZEROS, _CVR, _ONE)
+CVN_18: Final = Version(0x12, SHORT_FORM, "CVN 18", _B, _COMMON, _BIT, _WHOLE, _TWO)
+CVN_22: Final = Version(0x22, 0x1F, "CVN 22", _B, _COMMON, _BIT, _WHOLE, _TWO)
+CCD_6: Final = Version(0xA6, 0x0F, "CCD 6", _C, _COMMON, _CMAC, _WHOLE, _TWO)
 VERSIONS: Final = MappingProxyType({v.number: v for v in (CVN_10, CVN_18, CVN_22, CCD_6)})
 DEFAULT_VERSION: Final = CCD_6
 
@@ -215,17 +219,17 @@ def version_of(application_data: bytes) -> Version:
     that is not. An issuer compares it with the version that it gave the card: a card's own word
     must not choose a weaker one.
     """
-    form = application_data[:1]
-    if form == bytes((_SHORT_FORM,)) and len(application_data) > _SHORT_FORM:
-        at = 2
-    elif form and form[0] in _LONG_FORMS and len(application_data) == MAX_APPLICATION_DATA:
-        at = 1
-    else:
-        raise ApplicationDataMalformed("its length is none that is known")
-    number = application_data[at]
-    if number not in VERSIONS:
+    short = application_data[:1] == bytes((SHORT_FORM,))
+    shortest = 1 + SHORT_FORM if short else MAX_APPLICATION_DATA
+    if len(application_data) < shortest:
+        raise ApplicationDataMalformed(f"it has {len(application_data)} bytes")
+    number = application_data[2 if short else 1]
+    version = VERSIONS.get(number)
+    if version is None:
         raise VersionUnknown(number)
-    return VERSIONS[number]
+    if application_data[0] != version.form or len(application_data) > MAX_APPLICATION_DATA:
+        raise ApplicationDataMalformed(f"it has not the form of {version.name}")
+    return version
 
 
 def card_key(version: Version, issuer_key: bytes, pan: str, sequence: str = "00") -> bytes:
