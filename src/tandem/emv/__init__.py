@@ -5,12 +5,30 @@ Time and randomness are passed in. Each module says which book and section it fo
     keys               from the issuer's key to a card's and to that of one payment
     cryptograms        application cryptograms, and the issuer's answers to them
     application_data   what a card tells its issuer: who verified the person, and how
+    rsa                keys and the signature that gives back what was signed
+    certificates       authority → issuer → card, made and checked
+    authority          the operator's authority, and what a terminal holds of it
+    dynamic            a card's signatures: DDA and CDA
 """
 
-from tandem.emv import application_data, cryptograms, keys
+from tandem.emv import (
+    application_data,
+    authority,
+    certificates,
+    cryptograms,
+    dynamic,
+    errors,
+    keys,
+    rsa,
+)
 
 __all__ = [
     "application_data",
+    "authority",
+    "certificates",
     "cryptograms",
+    "dynamic",
+    "errors",
     "keys",
+    "rsa",
 ]

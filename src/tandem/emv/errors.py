@@ -5,12 +5,15 @@
     ├── VersionUnknown              a cryptogram version that is not in the table
     ├── ApplicationDataMalformed    Issuer Application Data (9F10) that no card of ours sends
     ├── IssuerAnswerMalformed       Issuer Authentication Data (91) that does not divide
-    └── IssuerAnswerForged          its cryptogram (ARPC) is not the issuer's
+    ├── IssuerAnswerForged          its cryptogram (ARPC) is not the issuer's
+    ├── KeyMalformed                a stored key, or a set of keys, that cannot be read
+    └── AuthenticationFailed        offline data authentication: what failed, and its `Fault`
 
 None carries a card number, a key or a cryptogram.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from tandem.kernel import Refused
@@ -81,3 +84,62 @@ class IssuerAnswerForged(EmvRefused):
     def sentence(self) -> str:
         """Say what it means."""
         return "The answer does not come from the card's issuer, or belongs to another payment."
+
+
+@dataclass(eq=False)
+class KeyMalformed(EmvRefused):
+    """A stored key, or a set of keys, that cannot be read; `reason` says why, and shows no key."""
+
+    code: ClassVar[str] = "emv_key_malformed"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say why."""
+        return f"The key cannot be used: {self.reason}."
+
+
+class Signed(StrEnum):
+    """What offline data authentication was looking at when it failed."""
+
+    ISSUER_CERTIFICATE = "issuer certificate"
+    CARD_CERTIFICATE = "card certificate"
+    STATIC_DATA = "static data"
+    DYNAMIC_DATA = "dynamic signature"
+
+
+class Fault(StrEnum):
+    """Why it failed. The values are ends of sentences about what was signed."""
+
+    CA_UNKNOWN = "names a key of a certification authority that is not held here"
+    LENGTH = "is not as long as the key that should have signed it"
+    TRAILER = "does not recover: another key signed it, or it was changed"
+    HEADER = "recovers to something with another header"
+    FORMAT = "is of another format"
+    HASH_ALGORITHM = "names a hash algorithm that is not known"
+    HASH = "has another hash: it, or what belongs to it, was changed"
+    KEY_ALGORITHM = "names a key algorithm that is not known"
+    KEY_LENGTH = "contradicts itself about the length of its key"
+    KEY = "certifies a key that cannot be one"
+    EXPONENT = "goes with an exponent that is not its own"
+    OTHER_ISSUER = "is for other card numbers"
+    OTHER_CARD = "is for another card number"
+    DATE = "has no date of expiry"
+    EXPIRED = "has expired"
+    REVOKED = "was revoked"
+    TAG_LIST = "has a tag list with more than the interchange profile"
+    DYNAMIC_LENGTH = "contradicts itself about the length of its dynamic data"
+    OTHER_DECISION = "is for another decision of the card than the one it told"
+    TRANSACTION = "is for other transaction data"
+
+
+@dataclass(eq=False)
+class AuthenticationFailed(EmvRefused):
+    """Offline data authentication failed (Book 2, chapters 5 and 6)."""
+
+    code: ClassVar[str] = "offline_authentication_failed"
+    what: Signed
+    fault: Fault
+
+    def sentence(self) -> str:
+        """Say what failed and why."""
+        return f"The {self.what} {self.fault}."
