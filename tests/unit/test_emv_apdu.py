@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.emv import ApduMalformed, Command, Response, Status, TooLong, apdu
+from tandem.emv import apdu
+from tandem.emv.apdu import Command, Response, Status
+from tandem.emv.errors import ApduMalformed, TooLong
 
 
 @pytest.mark.parametrize(

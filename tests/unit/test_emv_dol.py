@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.emv import Dol, DolMalformed, Tag
-from tandem.emv.dol import MAX_VALUES, fitted, read_tags
-from tandem.emv.tags import DICTIONARY, Format, fits, format_of, name_of
+from tandem.emv.dol import MAX_VALUES, Dol, fitted, read_tags
+from tandem.emv.errors import DolMalformed
+from tandem.emv.tags import DICTIONARY, Format, Tag, fits, format_of, name_of
 from tandem.emv.tlv import is_constructed, tag_bytes
 
 PDOL = bytes.fromhex("9F66049F02069F03069F1A0295055F2A029A039C019F3704")

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.emv import Dol, Tag, bits, show
+from tandem.emv import bits, show
+from tandem.emv.dol import Dol
 from tandem.emv.show import Line
-from tandem.emv.tags import DICTIONARY
+from tandem.emv.tags import DICTIONARY, Tag
 from tandem.emv.tlv import constructed, is_constructed, primitive
 
 PAN = "4761739001010010"

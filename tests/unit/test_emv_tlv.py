@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.emv import TlvMalformed, TooLong, tlv
+from tandem.emv import tlv
+from tandem.emv.errors import TlvMalformed, TooLong
 from tandem.emv.tlv import Limits, Tlv, constructed, first, primitive, read, read_one, write
 
 # A record with card number, expiry and sequence number.
