@@ -13,6 +13,7 @@ randomness are passed in. Each module says which book and section it follows:
     certificates       authority → issuer → card, made and checked
     authority          the operator's authority, and what a terminal holds of it
     dynamic            a card's signatures: DDA and CDA
+    card               the card application: what a device answers in a reader's field
 """
 
 from tandem.emv import (
@@ -20,6 +21,7 @@ from tandem.emv import (
     application_data,
     authority,
     bits,
+    card,
     certificates,
     cryptograms,
     dol,
@@ -37,6 +39,7 @@ __all__ = [
     "application_data",
     "authority",
     "bits",
+    "card",
     "certificates",
     "cryptograms",
     "dol",
