@@ -14,6 +14,7 @@ randomness are passed in. Each module says which book and section it follows:
     authority          the operator's authority, and what a terminal holds of it
     dynamic            a card's signatures: DDA and CDA
     card               the card application: what a device answers in a reader's field
+    terminal           the kernel: what a till's reader does with a card, up to the outcome
 """
 
 from tandem.emv import (
@@ -31,6 +32,7 @@ from tandem.emv import (
     rsa,
     show,
     tags,
+    terminal,
     tlv,
 )
 
@@ -49,5 +51,6 @@ __all__ = [
     "rsa",
     "show",
     "tags",
+    "terminal",
     "tlv",
 ]

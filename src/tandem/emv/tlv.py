@@ -10,6 +10,7 @@ than need be: signatures are over what the card sent, not over what we would hav
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tandem.emv.errors import TlvMalformed, TooLong
@@ -116,6 +117,7 @@ def first(objects: Iterable[Tlv], *path: int) -> Tlv | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def tag_bytes(tag: int) -> bytes:
     """A tag as it is written. Raises `ValueError` if no tag is written so."""
     data = max(tag, 0).to_bytes((max(tag, 0).bit_length() + 7) // 8, "big")
