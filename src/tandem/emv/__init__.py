@@ -8,6 +8,7 @@ Time and randomness are passed in. Each module says which book and section it fo
     rsa                keys and the signature that gives back what was signed
     certificates       authority → issuer → card, made and checked
     authority          the operator's authority, and what a terminal holds of it
+    issuer             an issuer under an authority, which certifies cards
     dynamic            a card's signatures: DDA and CDA
 """
 
@@ -18,6 +19,7 @@ from tandem.emv import (
     cryptograms,
     dynamic,
     errors,
+    issuer,
     keys,
     rsa,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "cryptograms",
     "dynamic",
     "errors",
+    "issuer",
     "keys",
     "rsa",
 ]

@@ -165,6 +165,11 @@ def static_data(records: bytes, tag_list: bytes | None, aip: bytes) -> bytes:
     return records + aip
 
 
+def last_day(day: date) -> date:
+    """The last day of a day's month, until which a certificate of that month is good."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
 def _certify(
     layout: _Layout,
     signer: PrivateKey,
@@ -217,7 +222,7 @@ def _recover(
     key = PublicKey(left + certificate.remainder, exponent)
     if not key.plausible:
         raise AuthenticationFailed(layout.what, Fault.KEY)
-    return Certified(key, _digits(holder), _last_day(layout, expiry), serial)
+    return Certified(key, _digits(holder), _expiry(layout, expiry), serial)
 
 
 def _check_date(layout: _Layout, found: Certified, today: date) -> None:
@@ -230,14 +235,14 @@ def _digits(packed: bytes) -> str:
     return packed.hex().rstrip("f")
 
 
-def _last_day(layout: _Layout, expiry: bytes) -> date:
+def _expiry(layout: _Layout, expiry: bytes) -> date:
     text = expiry.hex()
     if not text.isdecimal() or not 1 <= int(text[:2]) <= 12:  # noqa: PLR2004 - months
         raise AuthenticationFailed(layout.what, Fault.DATE)
     month, year = int(text[:2]), _CENTURY + int(text[2:])
     if year > _LAST_YEAR:
         year -= 100
-    return date(year, month, monthrange(year, month)[1])
+    return last_day(date(year, month, 1))
 
 
 def _check_digits(field: str, value: str, shortest: int, longest: int) -> None:
