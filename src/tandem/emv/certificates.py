@@ -19,9 +19,10 @@ All of it is hashed; the last rows are not in the signature but beside it. A car
 also vouches for the card's records, and for the AIP if 9F4A says so: a terminal sees whether a card
 was made to look as if it could do less (a downgrade).
 
-What is made here is longer than a certificate may be without limits elsewhere: a record holds 254
-bytes, so the issuer's key has at most 247 (Book 2, D1.1), and a response 256, so that a card's key
-for CDA has at most 205 with 32 bytes of 9F10 (D1.2.1). `ISSUER_BITS` and `CARD_BITS` fit.
+Keys may have 248 bytes, but what carries them is shorter: a record holds 254 bytes, which leaves
+247 for the issuer's key (Book 2, D1.1), and a response 256, which leaves 205 for a card's that
+signs by CDA beside 32 bytes of 9F10 (D1.2.1). `ISSUER_BITS` and `CARD_BITS` fit; others are made
+for whoever asks for them.
 
 Book 2 gives no examples for RSA. The tests go by certificates of cards in the field that others
 published, and by round trips.

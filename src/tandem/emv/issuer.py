@@ -76,7 +76,7 @@ class Issuer:
         """
         if not pan.startswith(self.identifier):
             raise Invalid("pan", f"this issuer's card numbers begin with {self.identifier}")
-        if last_day(expires) > self.expires:
+        if expires > self.expires:
             raise Invalid("expires", f"the issuer's certificate is good until {self.expires}")
         return certify_card(self.private, key, pan, expires, serial, static_data)
 
