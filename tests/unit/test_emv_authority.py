@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -107,9 +108,14 @@ def test_the_indexes_of_a_rid_are_used_up_once() -> None:
         made.rotate(LATER, entropy("x"), 1152)
 
 
-def test_a_certificate_does_not_outlive_the_key_that_signed_it() -> None:
+@pytest.mark.parametrize("expires", [date(2032, 1, 1), date(2031, 12, 1), date(2031, 12, 30)])
+def test_a_certificate_does_not_outlive_the_key_that_signed_it(expires: date) -> None:
+    # A certificate is good until its month ends.
+    public = replace(authority().current.public, expires=date(2031, 12, 30))
     with pytest.raises(Invalid) as refused:
-        authority().current.certify_issuer(ISSUER, IDENTIFIER, date(2032, 1, 1), 7)
+        AuthorityKey(public, authority().current.private).certify_issuer(
+            ISSUER, IDENTIFIER, expires, 7
+        )
     assert refused.value.field == "expires"
 
 

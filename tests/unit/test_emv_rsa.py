@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.emv.errors import AuthenticationFailed, Fault, KeyMalformed, Signed
-from tandem.emv.rsa import PrivateKey, PublicKey, SignatureFault
+from tandem.emv.rsa import PrivateKey, PublicKey, SignatureFault, _prime
 
 LENGTHS = [1152, 1160, 1408, 1976, 1984]
 SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
@@ -78,6 +78,20 @@ def test_other_keys_are_not_made(bits: int, exponent: int) -> None:
 def test_a_broken_source_of_randomness_is_noticed() -> None:
     with pytest.raises(ValueError, match="yields no primes"):
         PrivateKey.generate(1152, bytes)
+
+
+def test_two_primes_are_never_near_each_other() -> None:
+    # A source that says everything once more would make the same prime again.
+    said, source, more = list[bytes](), entropy("p"), entropy("q")
+
+    def recorded(length: int) -> bytes:
+        said.append(source(length))
+        return said[-1]
+
+    p = _prime(576, recorded, 65537)
+    again = iter(said)
+    q = _prime(576, lambda length: next(again, b"") or more(length), 65537, apart_from=p)
+    assert abs(p - q) >= 1 << 476
 
 
 @given(st.binary(min_size=122, max_size=400))

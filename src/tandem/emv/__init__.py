@@ -12,6 +12,7 @@ randomness are passed in. Each module says which book and section it follows:
     rsa                keys and the signature that gives back what was signed
     certificates       authority → issuer → card, made and checked
     authority          the operator's authority, and what a terminal holds of it
+    issuer             an issuer under an authority, which certifies cards
     dynamic            a card's signatures: DDA and CDA
     card               the card application: what a device answers in a reader's field
     terminal           the kernel: what a till's reader does with a card, up to the outcome
@@ -28,6 +29,7 @@ from tandem.emv import (
     dol,
     dynamic,
     errors,
+    issuer,
     keys,
     rsa,
     show,
@@ -47,6 +49,7 @@ __all__ = [
     "dol",
     "dynamic",
     "errors",
+    "issuer",
     "keys",
     "rsa",
     "show",

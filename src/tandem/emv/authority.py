@@ -31,6 +31,7 @@ from tandem.emv.certificates import (
     Certificate,
     Certified,
     certify_issuer,
+    last_day,
     recover_issuer,
 )
 from tandem.emv.errors import AuthenticationFailed, Fault, KeyMalformed, Signed
@@ -85,7 +86,7 @@ class AuthorityKey:
         Raises `Invalid` as `certificates.certify_issuer` does, and for a certificate that would
         outlive this key.
         """
-        if expires > self.public.expires:
+        if last_day(expires) > self.public.expires:
             raise Invalid("expires", f"the authority's key is good until {self.public.expires}")
         return certify_issuer(self.private, key, identifier, expires, serial)
 

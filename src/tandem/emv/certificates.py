@@ -19,9 +19,10 @@ All of it is hashed; the last rows are not in the signature but beside it. A car
 also vouches for the card's records, and for the AIP if 9F4A says so: a terminal sees whether a card
 was made to look as if it could do less (a downgrade).
 
-What is made here is longer than a certificate may be without limits elsewhere: a record holds 254
-bytes, so the issuer's key has at most 247 (Book 2, D1.1), and a response 256, so that a card's key
-for CDA has at most 205 with 32 bytes of 9F10 (D1.2.1). `ISSUER_BITS` and `CARD_BITS` fit.
+Keys may have 248 bytes, but what carries them is shorter: a record holds 254 bytes, which leaves
+247 for the issuer's key (Book 2, D1.1), and a response 256, which leaves 205 for a card's that
+signs by CDA beside 32 bytes of 9F10 (D1.2.1). `ISSUER_BITS` and `CARD_BITS` fit; others are made
+for whoever asks for them.
 
 Book 2 gives no examples for RSA. The tests go by certificates of cards in the field that others
 published, and by round trips.
@@ -165,6 +166,11 @@ def static_data(records: bytes, tag_list: bytes | None, aip: bytes) -> bytes:
     return records + aip
 
 
+def last_day(day: date) -> date:
+    """The last day of a day's month, until which a certificate of that month is good."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
 def _certify(
     layout: _Layout,
     signer: PrivateKey,
@@ -217,7 +223,7 @@ def _recover(
     key = PublicKey(left + certificate.remainder, exponent)
     if not key.plausible:
         raise AuthenticationFailed(layout.what, Fault.KEY)
-    return Certified(key, _digits(holder), _last_day(layout, expiry), serial)
+    return Certified(key, _digits(holder), _expiry(layout, expiry), serial)
 
 
 def _check_date(layout: _Layout, found: Certified, today: date) -> None:
@@ -230,14 +236,14 @@ def _digits(packed: bytes) -> str:
     return packed.hex().rstrip("f")
 
 
-def _last_day(layout: _Layout, expiry: bytes) -> date:
+def _expiry(layout: _Layout, expiry: bytes) -> date:
     text = expiry.hex()
     if not text.isdecimal() or not 1 <= int(text[:2]) <= 12:  # noqa: PLR2004 - months
         raise AuthenticationFailed(layout.what, Fault.DATE)
     month, year = int(text[:2]), _CENTURY + int(text[2:])
     if year > _LAST_YEAR:
         year -= 100
-    return date(year, month, monthrange(year, month)[1])
+    return last_day(date(year, month, 1))
 
 
 def _check_digits(field: str, value: str, shortest: int, longest: int) -> None:

@@ -35,9 +35,6 @@ class Algorithm(Enum):
         self.block_bytes = block_bytes
         self.key_bytes = key_bytes
 
-    def __repr__(self) -> str:
-        return f"Algorithm.{self.name}"
-
 
 def encipher(algorithm: Algorithm, key: bytes, blocks: bytes) -> bytes:
     """Encipher whole blocks, each by itself (ECB, A1.1)."""

@@ -14,10 +14,10 @@ A **version** says how, and its number stands in the Issuer Application Data (9F
 
 `data` is the recommended minimum set in its order (8.1.1). The first three are 3DES and those of
 Visa's integrated circuit card specification, for hosts that know no other. New cards get the last
-one, `DEFAULT_VERSION`: AES-128 with a CMAC cut to eight bytes. It is no invention: it is cryptogram
-version '6' of the Common Core Definitions (Book 2 part IV; A6 is its Common Core Identifier, Book 3
-C9.1), so that another issuer's host or HSM can check Tandem's cards by the book. CCD's other rules
-for cards (scripts, counters, offline PIN) are not claimed.
+one, `DEFAULT_VERSION`: AES with a CMAC cut to eight bytes. It is no invention of ours: it is
+cryptogram version '6' of the Common Core Definitions (4.4: Book 2 part IV; A6 is its Common Core
+Identifier, Book 3 C9.1), so that another issuer's host or HSM can check Tandem's cards by the book.
+CCD's other rules for cards (scripts, counters, offline PIN) are not claimed.
 
 Both sides hold a **card key**: the card its own, the issuer the one that `card_key` makes from
 the issuer key, which the caller keeps (made anew for each payment it would double the work).

@@ -75,7 +75,7 @@ def sign_combined(
     """CDA (6.6.1): sign the card's decision. `transaction` is the `transaction_hash`.
 
     `information` is the Cryptogram Information Data (9F27). Raises `ValueError` for a part of
-    another length, or if the key is too short for all of it.
+    another length.
     """
     lengths = len(cryptogram), len(transaction), len(unpredictable_number)
     if lengths != (CRYPTOGRAM_BYTES, HASH_BYTES, UNPREDICTABLE_BYTES):
@@ -120,8 +120,7 @@ def _with_length(dynamic_number: bytes) -> bytes:
 
 def _sign(key: PrivateKey, data: bytes, terminal_data: bytes) -> bytes:
     room = len(key.public.modulus) - OVERHEAD - _BEFORE_DATA
-    if len(data) > room:
-        raise ValueError(f"{len(data)} bytes of dynamic data do not fit into {room}")
+    assert len(data) <= room, "even the shortest key that is read here has room for it"
     header = bytes((FORMAT, SHA_1, len(data)))
     return key.sign(header + data.ljust(room, b"\xbb") + terminal_data)
 

@@ -15,8 +15,8 @@ operation under it. It stands here on GMP (gmpy2):
   a failing memory, an attacker) would give away the primes (Boneh, DeMillo and Lipton, 1997).
 - Public keys work on public numbers: `powmod`.
 
-SHA-1 and PKCS-like structure are the specification's; what EMV signs has a fixed format of which an
-attacker chooses little, and lives for seconds (a dynamic signature) or is made by us alone (a
+SHA-1 is the specification's only hash for RSA. What is signed has a fixed format of which an
+attacker chooses little, and is of use for seconds (a dynamic signature) or made by us alone (a
 certificate). A private key is read once, when a process starts, never for a request.
 """
 
