@@ -39,7 +39,7 @@ VALUES: Final[Values] = {
 SELECT = apdu.select(AID)
 RECORD: Final = apdu.read_record(1, 1)
 COUNTER: Final = apdu.get_data(Tag.ATC)
-ARQC_CDA, TC_CDA, AAC, ARQC = 0x90, 0x50, 0x00, 0x80
+ARQC_CDA, TC_CDA, AAC_CDA, AAC, ARQC = 0x90, 0x50, 0x10, 0x00, 0x80
 
 
 NOTHING: Final[Values] = {}

@@ -1,11 +1,12 @@
 """Entry point: which amounts and which applications of a card are taken, and in which order."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 import pytest
-from emv_tap import AID, CNY, TERMINAL, combination, payment, prepared
+from emv_tap import AID, CNY, PAYMENT, TERMINAL, combination, payment, prepared, terminal
 
 from tandem.emv.errors import Malformed
 from tandem.emv.tags import Tag
@@ -15,7 +16,7 @@ from tandem.emv.terminal import (
 )
 from tandem.emv.terminal.entry import candidates
 from tandem.emv.tlv import Tlv, constructed, primitive
-from tandem.kernel import Currency, currency
+from tandem.kernel import Currency, Invalid, currency
 
 JPY = currency("JPY")
 
@@ -171,3 +172,34 @@ def test_a_directory_without_entries_has_no_candidates(data: bytes) -> None:
 def test_what_is_no_directory_is_refused() -> None:
     with pytest.raises(Malformed):
         candidates(b"\x6f\x05", ())
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Combination(aid=b"\xf0"),
+        lambda: terminal(ttq=b"\x00"),
+        lambda: terminal(tac_default=b"\x00"),
+        lambda: terminal(tac_online=b""),
+        lambda: msgspec.structs.replace(TERMINAL, type=0x20),
+        lambda: msgspec.structs.replace(TERMINAL, capabilities=b""),
+        lambda: msgspec.structs.replace(TERMINAL, additional_capabilities=b""),
+        lambda: msgspec.structs.replace(TERMINAL, country=0),
+        lambda: msgspec.structs.replace(TERMINAL, merchant_category=10_000),
+        lambda: payment(-1),
+        lambda: payment(10**12),
+        lambda: replace(PAYMENT, other=1),
+        lambda: replace(PAYMENT, sequence=-1),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(Invalid):
+        make()
+
+
+def test_settings_are_written_and_read() -> None:
+    written = msgspec.json.encode(TERMINAL)
+    assert msgspec.json.decode(written, type=Terminal) == TERMINAL

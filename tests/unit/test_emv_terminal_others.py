@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from emv_made import key
 from emv_tap import (
     AID,
+    DATA,
     OK,
     PAYMENT,
     TERMINAL,
     Device,
     answer_of,
     gate,
+    issuer_certificate,
     knowledge,
     ready,
     seeded,
@@ -23,6 +26,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.emv.apdu import Command
+from tandem.emv.card import Certificates
+from tandem.emv.card.files import AIP, records
+from tandem.emv.certificates import certify_card
 from tandem.emv.dol import Dol
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (
@@ -38,7 +44,7 @@ from tandem.emv.terminal import (
     prepare,
     run,
 )
-from tandem.emv.tlv import Tlv, constructed, primitive
+from tandem.emv.tlv import Tlv, constructed, primitive, write
 
 # -- other people's cards --------------------------------------------------------------------------
 
@@ -187,6 +193,7 @@ def test_a_card_cannot_say_what_is_the_terminal_s_to_say() -> None:
     outcome = scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE | lies), APPROVES)
     assert outcome.card is not None
     assert outcome.card.values[Tag.AMOUNT].hex() == "000000003800"
+    assert not {Tag.AUTHORISATION_RESPONSE_CODE, 0x9F1D} & outcome.card.values.keys()
     assert outcome.card.values[Tag.TVR] == (Tvr.ODA_NOT_PERFORMED).value_bytes
 
 
@@ -285,3 +292,25 @@ def test_a_transaction_of_the_future_or_the_past_is_no_crash() -> None:
         made = prepare(TERMINAL, odd, knowledge())
         assert isinstance(made, Ready)
         assert run(made, seeded(), verified().transmit).result is not Result.APPROVED
+
+
+def test_a_card_that_does_not_ask_for_our_number_proves_nothing() -> None:
+    """Its certificates are right, but its signature could be an old one."""
+    held: dict[int, bytes] = OBJECTS | {
+        Tag.CDOL1: Dol.of((Tag.AMOUNT, 6)).write(),
+        Tag.STATIC_TAGS: b"\x82",
+    }
+    static = write(primitive(tag, value) for tag, value in held.items())
+    certificate = certify_card(
+        key(1976, "issuer"), key(1408, "card").public, DATA.pan, DATA.expiry, 9, static + AIP
+    )
+    certificates = Certificates(ca_index=1, issuer=issuer_certificate(), card=certificate)
+    keys = [found.data + OK for found in records(DATA, certificates)[1:]]
+    locator = bytes.fromhex("0801010110010300")
+    options = answer_of(primitive(Tag.AIP, AIP), primitive(Tag.AFL, locator))
+    signed = constructed(Tag.RECORD, *(primitive(t, v) for t, v in held.items())).raw + OK
+    declines = ASKS.replace(b"\x80\x00\x01", b"\x00\x00\x01")
+    outcome = scripted(DIRECTORY, NAME, options, signed, *keys, declines, shop=TERMINAL)
+    assert (outcome.result, outcome.why) == (Result.DECLINED, Why.CARD_DECLINED)
+    assert outcome.card is not None
+    assert Tvr.CDA_FAILED in Tvr(int.from_bytes(outcome.card.values[Tag.TVR], "big"))
