@@ -1,6 +1,7 @@
 """Messages for people: names and bits are there, card numbers are not."""
 
 import pytest
+from emv_tap import DATA, FINGER, Device, gate, ready, seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +9,9 @@ from tandem.emv import bits, show
 from tandem.emv.dol import Dol
 from tandem.emv.show import Line
 from tandem.emv.tags import DICTIONARY, Tag
+from tandem.emv.terminal import run
 from tandem.emv.tlv import constructed, is_constructed, primitive
+from tandem.emv.values import mask_pan
 
 PAN = "4761739001010010"
 RECORD = constructed(
@@ -62,7 +65,7 @@ def test_a_message_is_shown_as_a_tree() -> None:
     ],
 )
 def test_a_short_number_keeps_nothing(digits: str, shown: str) -> None:
-    assert show.mask_pan(digits) == shown
+    assert mask_pan(digits) == shown
 
 
 @pytest.mark.parametrize(
@@ -216,6 +219,48 @@ def test_responses_say_their_status() -> None:
     assert PAN not in shown
     assert "File not found" in show.render(show.show_response(b"\x6a\x82"))
     assert "Unreadable response" in show.render(show.show_response(b""))
+
+
+def test_a_dialogue_remembers_the_lists_that_the_card_asked_by() -> None:
+    device = Device()
+    device.card.present(FINGER, failed_tries=1)
+    run(ready(), seeded(), device.transmit)
+    dialogue = show.Dialogue()
+    shown = [
+        show.render((*dialogue.command(command), *dialogue.response(answer)))
+        for command, answer in zip(device.commands, device.answers, strict=True)
+    ]
+    assert "9F02 Amount, Authorised (Numeric): 38.00 CNY" in shown[2]
+    assert "9F4E Merchant Name and Location: Noodles" in shown[2]
+    assert "95 Terminal Verification Results (TVR): 0000000000" in shown[-1]
+    assert "Verified by the secure element: finger" in shown[-1]
+    assert "1 wrong tries before" in shown[-1]
+    assert "Signed by the card (CDA)" in shown[-1]
+    assert "CCD 6, key 1, TC" in shown[-1]
+    assert DATA.pan not in "".join(shown)
+    plain = show.Dialogue(unmasked=True)
+    assert DATA.pan in show.render(plain.response(device.answers[3]))
+
+
+def test_a_dialogue_at_a_gate_says_so() -> None:
+    device = Device()
+    run(ready(gate(), 300), seeded(), device.transmit)
+    shown = show.render(show.show_response(device.answers[-1]))
+    assert "By the rules for gates of public transport" in shown
+    assert "Nobody verified the person" in shown
+
+
+def test_a_dialogue_of_noise_is_shown_too() -> None:
+    dialogue = show.Dialogue()
+    assert dialogue.command(b"")[0].name == "Unreadable command"
+    assert dialogue.response(b"")[0].name == "Unreadable response"
+    damaged = constructed(0x70, primitive(Tag.CDOL1, b"\x9f")).raw + b"\x90\x00"
+    assert "This is no data object list" in show.render(dialogue.response(damaged))
+    assert notes(Tag.ISSUER_APPLICATION_DATA, "06010A03A00000") == (
+        "CVN 10, key 1, ARQC",
+        "Nobody verified the person",
+    )
+    assert notes(Tag.ISSUER_APPLICATION_DATA, "0A0B0C") == ()
 
 
 def test_damage_is_said_and_no_data_of_it_is_shown() -> None:

@@ -189,6 +189,8 @@ def test_a_card_cannot_say_what_is_the_terminal_s_to_say() -> None:
         Tag.AMOUNT: bytes(6),
         Tag.TVR: b"\xff" * 5,
         Tag.CVM_RESULTS: b"\x1f\x00\x02",
+        Tag.AUTHORISATION_RESPONSE_CODE: b"00",
+        0x9F1D: bytes(8),
     }
     outcome = scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE | lies), APPROVES)
     assert outcome.card is not None

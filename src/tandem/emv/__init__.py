@@ -5,7 +5,7 @@ randomness are passed in. Each module says which book and section it follows:
 
     tlv, dol, apdu     what is on the wire, read and written
     tags, bits         what it means
-    show               messages, printed for people
+    show, values       messages, printed for people
     keys               from the issuer's key to a card's and to that of one payment
     cryptograms        application cryptograms, and the issuer's answers to them
     application_data   what a card tells its issuer: who verified the person, and how
@@ -36,6 +36,7 @@ from tandem.emv import (
     tags,
     terminal,
     tlv,
+    values,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "tags",
     "terminal",
     "tlv",
+    "values",
 ]
