@@ -16,9 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.emv import apdu
-from tandem.emv.apdu import Command, Response, Status
+from tandem.emv.apdu import PPSE, Command, Response, Status
 from tandem.emv.card import (
-    PPSE,
     Application,
     Card,
     CardState,

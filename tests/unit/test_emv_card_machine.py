@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tandem.emv import apdu
-from tandem.emv.apdu import Command, Response, Status
-from tandem.emv.card import PPSE, Application, Card, CardState, Unsaved
+from tandem.emv.apdu import PPSE, Command, Response, Status
+from tandem.emv.card import Application, Card, CardState, Unsaved
 from tandem.emv.card.files import CDOL1, PDOL
 from tandem.emv.tags import Tag
 from tandem.emv.tlv import first, primitive, read_one

@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from emv_commands import ARQC_CDA, SELECT, generate, gpo, send
 from emv_made import key
 from emv_tap import (
     DATA,
+    FINGER,
     PROFILE,
+    Device,
     profile,
     seeded,
 )
@@ -21,13 +24,9 @@ from tandem.emv.card import (
     Limits,
     Profile,
 )
-from tandem.emv.cryptograms import (
-    CVN_18,
-)
+from tandem.emv.cryptograms import CVN_18
 from tandem.emv.errors import KeyMalformed
 from tandem.kernel import Invalid
-
-# -- profiles --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -104,3 +103,21 @@ def test_keys_that_cannot_work_make_no_card() -> None:
 def test_limits_are_not_negative() -> None:
     with pytest.raises(Invalid):
         Limits(unverified_amount=-1)
+
+
+def test_the_longest_key_just_fits_an_answer() -> None:
+    device = Device(profile(private_key=key(1600, "long").to_bytes()))
+    device.card.present(FINGER)
+    send(device, SELECT, gpo())
+    assert len(device.transmit(generate(ARQC_CDA).write())) == 258
+    too_long = profile(private_key=key(1608, "long").to_bytes())
+    with pytest.raises(Invalid):
+        Application(too_long, CardState(), seeded())
+
+
+def test_a_device_cannot_say_negative_tries() -> None:
+    device = Device()
+    with pytest.raises(ValueError, match="negative"):
+        device.card.present(failed_tries=-1)
+    with pytest.raises(ValueError, match="negative"):
+        device.card.present(tries_left=-1)

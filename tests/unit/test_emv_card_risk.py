@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tandem.emv.application_data import CryptogramType
 from tandem.emv.card import CardState, Limits, Reason
-from tandem.emv.card.issuer import after_answer
+from tandem.emv.card.answer import after_answer
 from tandem.emv.card.risk import Asked, decide
 from tandem.emv.cryptograms import ArpcMethod, IssuerAnswer
 

@@ -34,7 +34,7 @@ from tandem.emv.terminal import (
     run,
     tap,
 )
-from tandem.emv.tlv import primitive
+from tandem.emv.tlv import constructed, primitive, read_one
 
 # -- torn and silent -------------------------------------------------------------------------------
 
@@ -211,6 +211,20 @@ def test_a_signature_that_is_taken_away_is_a_decline() -> None:
     assert (outcome.result, outcome.why) == (Result.DECLINED, Why.AUTHENTICATION_FAILED)
     assert outcome.card is not None
     assert Tvr(int.from_bytes(outcome.card.values[Tag.TVR], "big")) == Tvr.CDA_FAILED
+
+
+def test_a_decision_that_stands_somewhere_else_is_a_decline() -> None:
+    device = verified()
+
+    def hides(command: bytes) -> bytes:
+        answer = device.transmit(command)
+        if command[1] != Ins.GENERATE_AC:
+            return answer
+        first, *rest = read_one(answer[:-2]).children
+        return answer_of(constructed(0x61, first), *rest)
+
+    outcome = run(ready(), seeded(), hides)
+    assert (outcome.result, outcome.why) == (Result.DECLINED, Why.AUTHENTICATION_FAILED)
 
 
 def test_an_old_signature_is_a_decline() -> None:

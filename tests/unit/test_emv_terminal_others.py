@@ -160,6 +160,8 @@ def test_a_card_that_approves_what_it_was_asked_to_decline_or_send_online_is_end
         ([DIRECTORY, NAME, OPTIONS, record({Tag.CDOL1: b"\x9f"})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.CDOL1: b"\x9f\x02\xff"})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.TRACK_2: b"\x12\x3d"})], Why.CARD_ERROR),
+        ([DIRECTORY, NAME, OPTIONS, record({Tag.PAN: b"\xff\xff"})], Why.CARD_ERROR),
+        ([DIRECTORY, NAME, OPTIONS, record({Tag.PAN: bytes(3)})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record(), b"\x69\x85"], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record(), OK], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record(), b"\x80\x03\x80\x00\x01" + OK], Why.CARD_ERROR),
@@ -278,13 +280,20 @@ objects = st.builds(
 )
 
 
-@given(st.lists(objects, max_size=8), st.lists(objects, max_size=8), st.lists(objects, max_size=8))
+wrapped = objects | st.builds(
+    lambda found: constructed(0x61, *found), st.lists(objects, max_size=3)
+)
+several = st.lists(wrapped, max_size=8)
+
+
+@given(several, several, several, st.sampled_from([UNSIGNED, TERMINAL, gate()]))
 def test_any_data_objects_come_to_an_outcome(
-    options: list[Tlv], held: list[Tlv], answer: list[Tlv]
+    options: list[Tlv], held: list[Tlv], answer: list[Tlv], shop: Terminal
 ) -> None:
     head = (primitive(Tag.AIP, b"\x19\x00"), primitive(Tag.AFL, b"\x08\x01\x01\x01"))
     records = constructed(Tag.RECORD, *held).raw + OK
-    outcome = scripted(DIRECTORY, NAME, answer_of(*head, *options), records, answer_of(*answer))
+    answers = answer_of(*head, *options), records, answer_of(*answer)
+    outcome = scripted(DIRECTORY, NAME, *answers, shop=shop)
     assert isinstance(outcome, Outcome)
 
 

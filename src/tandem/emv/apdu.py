@@ -15,6 +15,8 @@ from typing import Final
 
 from tandem.emv.errors import ApduMalformed, TooLong
 
+PPSE: Final = b"2PAY.SYS.DDF01"
+"""The name of the directory of contactless applications (Contactless Book B, 3.3.2)."""
 MAX_COMMAND_DATA: Final = 255
 MAX_RESPONSE_DATA: Final = 256
 

@@ -10,7 +10,7 @@ GENERATE AC with a signature. At a gate of public transport GET PROCESSING OPTIO
 
 from tandem.emv.card.application import Application
 from tandem.emv.card.environment import Card, Unsaved
-from tandem.emv.card.files import PPSE, signed_data
+from tandem.emv.card.files import signed_data
 from tandem.emv.card.holder import Tap, Verification
 from tandem.emv.card.profile import (
     ActionCodes,
@@ -24,7 +24,6 @@ from tandem.emv.card.risk import Reason
 from tandem.emv.card.state import CardState
 
 __all__ = [
-    "PPSE",
     "ActionCodes",
     "Application",
     "Card",

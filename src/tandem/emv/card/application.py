@@ -27,6 +27,7 @@ from tandem.emv.application_data import (
     Method,
     Verifier,
 )
+from tandem.emv.card.answer import after_answer
 from tandem.emv.card.commands import (
     CommandRefused,
     number,
@@ -48,7 +49,6 @@ from tandem.emv.card.files import (
     track_2,
 )
 from tandem.emv.card.holder import Holder, Tap
-from tandem.emv.card.issuer import after_answer
 from tandem.emv.card.profile import MAX_ATC, Profile
 from tandem.emv.card.risk import Asked, Decision, Reason, decide
 from tandem.emv.card.state import CardState

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from tandem.emv.apdu import Command, Ins, Response, Status
+from tandem.emv.apdu import PPSE, Command, Ins, Response, Status
 from tandem.emv.application_data import CryptogramType
 from tandem.emv.card.application import Application
 from tandem.emv.card.commands import wrong_instruction
-from tandem.emv.card.files import PPSE, directory
+from tandem.emv.card.files import directory
 from tandem.emv.card.holder import Holder, Tap, Verification
 from tandem.emv.card.state import CardState
 from tandem.emv.errors import Malformed
@@ -77,8 +77,11 @@ class Card:
     ) -> None:
         """Say who is at the device, for the next payment. Until then it says nobody.
 
-        A verification is good for one payment, and for as long as the card's limits say.
+        A verification is good for one payment, and for as long as the card's limits say. Raises
+        `ValueError` for negative tries.
         """
+        if failed_tries < 0 or (tries_left is not None and tries_left < 0):
+            raise ValueError("there are no negative tries")
         self._holder = Holder(verification, failed_tries, tries_left)
 
     def reset(self) -> None:
@@ -97,7 +100,8 @@ class Card:
     def transmit(self, command: bytes) -> bytes | Unsaved:
         """Answer a command. No input raises anything.
 
-        Raises `RuntimeError` while an earlier answer is withheld: save its state, or reset.
+        Raises `RuntimeError` while an earlier answer is withheld: save its state, or reset. A
+        `SignatureFault` comes through: the machine miscalculates, and is not to pay with.
         """
         if self._withheld is not None:
             raise RuntimeError("an answer waits for its state to be saved")

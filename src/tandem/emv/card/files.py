@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final, NamedTuple
 
+from tandem.emv.apdu import PPSE
 from tandem.emv.card.profile import CardData, Certificates
 from tandem.emv.certificates import static_data
 from tandem.emv.dol import Dol
 from tandem.emv.tags import Tag
 from tandem.emv.tlv import Tlv, constructed, primitive
 
-PPSE: Final = b"2PAY.SYS.DDF01"
 AIP: Final = bytes.fromhex("1900")
 """Cardholder verification, terminal risk management, CDA. No issuer authentication: the issuer's
 answer reaches the card by the device's own network (docs/decisions/0012-one-tap.md)."""

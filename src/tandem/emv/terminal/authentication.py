@@ -69,17 +69,19 @@ def card_key(
     return card.key
 
 
-def proved_cryptogram(key: PublicKey, said: Said, unpredictable_number: bytes) -> bytes:
+def proved_cryptogram(
+    key: PublicKey, said: Said, answer: Values, unpredictable_number: bytes
+) -> bytes:
     """The cryptogram (9F26) out of the card's signature over all that was said.
 
-    Raises `AuthenticationFailed`; also if there is no signature, or the answer has no decision.
+    `answer` are the values of `said.answer`, with a decision (9F27). Raises `AuthenticationFailed`,
+    also if there is no signature.
     """
-    answer = {entry.tag: entry.value for entry in said.answer}
     unsigned = write(entry for entry in said.answer if entry.tag != Tag.SIGNED_DYNAMIC_DATA)
     combined = check_combined(
         key,
-        answer.get(Tag.SIGNED_DYNAMIC_DATA, b""),
-        information=answer[Tag.CRYPTOGRAM_INFORMATION][0],
+        answer.get(Tag.SIGNED_DYNAMIC_DATA) or b"",
+        information=answer.need(Tag.CRYPTOGRAM_INFORMATION)[0],
         transaction=transaction_hash(said.pdol, said.cdol, unsigned),
         unpredictable_number=unpredictable_number,
     )

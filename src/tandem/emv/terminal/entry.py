@@ -14,8 +14,6 @@ from tandem.emv.terminal.outcome import UiRequest as Ui
 from tandem.emv.terminal.settings import Combination, Knowledge, Terminal, Transaction
 from tandem.emv.tlv import Tlv, read_one
 
-PPSE: Final = b"2PAY.SYS.DDF01"
-
 _OFFLINE_ONLY_READER: Final = 0x08
 _ONLINE_REQUIRED, _CVM_REQUIRED = 0x80, 0x40
 _LAST_PRIORITY: Final = 16

@@ -39,11 +39,12 @@ from tandem.emv.terminal.checks import (
 )
 from tandem.emv.terminal.cvm import DEVICE, Asking, Verified, device_verified, verify
 from tandem.emv.terminal.ending import Words
-from tandem.emv.terminal.entry import PPSE, Candidate, Ready, candidates, selected
+from tandem.emv.terminal.entry import Candidate, Ready, candidates, selected
 from tandem.emv.terminal.outcome import CardRead, Cvm, Outcome, Why
 from tandem.emv.terminal.reading import (
     CardFault,
     Values,
+    check_pan,
     locations,
     one_template,
     take_cryptogram,
@@ -120,7 +121,7 @@ class _Tap:
 
     def _applications(self) -> Dialogue:
         """Combination selection: each candidate in turn, until one can be used (Book B, 3.3)."""
-        directory = yield from _send(apdu.select(PPSE))
+        directory = yield from _send(apdu.select(apdu.PPSE))
         if not directory.ok:
             raise CardFault(Why.NO_DIRECTORY)
         try:
@@ -184,6 +185,7 @@ class _Application:
         track = self._values.get(Tag.TRACK_2)
         if track is not None and track.hex().partition("d")[0] != self._pan:
             raise CardFault
+        check_pan(self._pan)
         return signed
 
     @property
@@ -276,7 +278,7 @@ class _Application:
         if key is not None and decided is not CryptogramType.AAC:
             said = Said(self._pdol_values, cdol_values, objects)
             try:
-                cryptogram = authentication.proved_cryptogram(key, said, self._number)
+                cryptogram = authentication.proved_cryptogram(key, said, answer, self._number)
             except AuthenticationFailed:
                 self._ours[Tag.TVR] = (self._tvr | Tvr.CDA_FAILED).value_bytes
                 return self._declined(Why.AUTHENTICATION_FAILED, answer)
@@ -315,6 +317,7 @@ class _Application:
         if self._prepared.cvm_required and cvm is Cvm.NONE:
             return ending.see_phone(self._words)
         card = self._read(Values(), {}, transit=True)
+        check_pan(card.pan)
         ready, limit = self._ready, self._prepared.combination.deferred_limit
         if card.pan in ready.knowledge.exceptions or _expired(card, ready.transaction):
             return ending.declined(self._words, Why.NOT_VALID, card)

@@ -19,6 +19,7 @@ _LOW_SFI_BITS: Final = 0x07
 _LAST_SFI: Final = 30
 _LAST_TLV_SFI: Final = 10
 _AIP_BYTES: Final = 2
+_SHORTEST_PAN, _LONGEST_PAN = 8, 19
 
 
 class CardFault(Exception):
@@ -137,6 +138,12 @@ def locations(locator: bytes) -> tuple[Location, ...]:
             Location(sfi, record, record < begin + signed) for record in range(begin, end + 1)
         )
     return tuple(found)
+
+
+def check_pan(digits: str) -> None:
+    """Raise `CardFault` for what is no card number: 8 to 19 digits (ISO/IEC 7812-1)."""
+    if not digits.isdecimal() or not _SHORTEST_PAN <= len(digits) <= _LONGEST_PAN:
+        raise CardFault
 
 
 def take_record(data: bytes, location: Location, values: Values) -> bytes:
