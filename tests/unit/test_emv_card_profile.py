@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from emv_commands import ARQC_CDA, SELECT, generate, gpo, send
+from emv_commands import ARQC_CDA, COUNTER, SELECT, generate, gpo, send
 from emv_made import key
 from emv_tap import (
     DATA,
@@ -17,13 +17,16 @@ from emv_tap import (
     seeded,
 )
 
+from tandem.emv.apdu import Command, Status
 from tandem.emv.card import (
+    ActionCodes,
     Application,
     CardData,
     CardState,
     Limits,
     Profile,
 )
+from tandem.emv.card.holder import Holder
 from tandem.emv.cryptograms import CVN_18
 from tandem.emv.errors import KeyMalformed
 from tandem.kernel import Invalid
@@ -121,3 +124,25 @@ def test_a_device_cannot_say_negative_tries() -> None:
         device.card.present(failed_tries=-1)
     with pytest.raises(ValueError, match="negative"):
         device.card.present(tries_left=-1)
+
+
+def test_certificates_that_fit_no_record_make_no_card() -> None:
+    made = PROFILE()
+    issuer = made.certificates.issuer._replace(signature=bytes(300))
+    certificates = msgspec.structs.replace(made.certificates, issuer=issuer)
+    with pytest.raises(Invalid):
+        Application(msgspec.structs.replace(made, certificates=certificates), CardState(), seeded())
+    with pytest.raises(Invalid):
+        msgspec.structs.replace(made.certificates, ca_index=256)
+    with pytest.raises(Invalid):
+        ActionCodes(denial=bytes(4))
+
+
+def test_an_application_answers_for_itself_when_nobody_selected_it() -> None:
+    application = Application(PROFILE(), CardState(), seeded())
+    for command, expected in (
+        (COUNTER, Status.CONDITIONS_NOT_SATISFIED),
+        (gpo(), Status.CONDITIONS_NOT_SATISFIED),
+        (Command(0x00, 0x88, 0, 0), Status.UNKNOWN_INSTRUCTION),
+    ):
+        assert application.handle(command, Holder()).status == expected

@@ -261,6 +261,9 @@ def test_a_dialogue_of_noise_is_shown_too() -> None:
         "Nobody verified the person",
     )
     assert notes(Tag.ISSUER_APPLICATION_DATA, "0A0B0C") == ()
+    assert notes(Tag.STATIC_TAGS, "9F") == (
+        "This is no data object list: no tag of one to three bytes (at byte 0).",
+    )
 
 
 def test_damage_is_said_and_no_data_of_it_is_shown() -> None:

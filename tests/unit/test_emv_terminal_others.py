@@ -179,6 +179,20 @@ def test_what_is_not_as_the_books_have_it_ends_the_tap(answers: list[bytes], why
     assert (outcome.result, outcome.why) == (Result.END_APPLICATION, why)
 
 
+def test_what_a_file_beyond_10_holds_is_the_card_s_own_and_not_read() -> None:
+    options = bytes.fromhex("800A18000801010058010100") + OK
+    own = b"anything" + OK
+    outcome = scripted(DIRECTORY, NAME, options, record(LOOSE), own, APPROVES)
+    assert outcome.result is Result.APPROVED
+
+
+def test_a_card_of_format_1_may_leave_out_what_it_tells_its_issuer() -> None:
+    short = bytes.fromhex("800B4000011122334455667788") + OK
+    outcome = scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE), short)
+    assert outcome.card is not None
+    assert Tag.ISSUER_APPLICATION_DATA not in outcome.card.values
+
+
 def test_a_data_object_that_comes_twice_ends_the_tap() -> None:
     twice = constructed(
         Tag.RECORD, *(primitive(t, v) for t, v in (*OBJECTS.items(), *OBJECTS.items()))
@@ -211,6 +225,9 @@ def test_a_cryptogram_at_once_is_taken_only_at_a_gate() -> None:
     assert scripted(DIRECTORY, NAME, approves, shop=gate()).why is Why.CARD_ERROR
     lost = eager.replace(b"\x9f\x10\x20", b"\x9f\x11\x20")
     assert scripted(DIRECTORY, NAME, lost, shop=gate()).result is Result.END_APPLICATION
+    for month in (b"\xdf\x11", b"\xd0\x01", b"\xd3\x11\xff"):
+        odd = eager.replace(b"\xd3\x11\x22", month.ljust(3, b"\x00"))
+        assert scripted(DIRECTORY, NAME, odd, shop=gate()).result is not Result.ONLINE_REQUEST
     strict = gate(cvm_limit=0)
     assert scripted(DIRECTORY, NAME, eager, shop=strict).why is Why.VERIFY
 

@@ -36,7 +36,7 @@ class Ins(IntEnum):
 
 
 class Status(IntEnum):
-    """Status words by name (ISO/IEC 7816-4, 5.3; EMV Book 3, 6.3.5)."""
+    """Status words by name (ISO/IEC 7816-4; EMV Book 3, 6.3.5)."""
 
     OK = 0x9000
     SELECTED_INVALIDATED = 0x6283

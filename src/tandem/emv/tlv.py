@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from tandem.emv.errors import TlvMalformed, TooLong
 
 MAX_TAG_BYTES: Final = 3
-"""ISO/IEC 7816-4, 5.2.2.1: a tag has one, two or three bytes. EMV itself uses one and two."""
+"""ISO/IEC 7816-4: a tag has one, two or three bytes. EMV itself uses one and two."""
 MAX_VALUE: Final = 0xFFFF
 """The longest value, in bytes, that is read or written: its length takes two bytes."""
 

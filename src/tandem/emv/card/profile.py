@@ -33,7 +33,7 @@ _MAX_PRIORITY = 15
 _MAX_CODE = 999
 _ACTION_CODE = 5
 _LAST_YEAR = 2049
-"""Two digits of a year from 50 on mean the last century (Book 4, 6.7.3)."""
+"""Two digits of a year from 50 on mean the last century (Book 4)."""
 
 
 class ActionCodes(msgspec.Struct, frozen=True, kw_only=True):

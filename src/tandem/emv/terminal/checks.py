@@ -27,7 +27,7 @@ _PERCENTS: Final = 99
 
 
 def read_date(value: bytes) -> date:
-    """A date of three bytes; years from 50 on are of the last century (Book 4, 6.7.3).
+    """A date of three bytes; years from 50 on are of the last century (Book 4).
 
     Raises `CardFault` for one that is not in the calendar.
     """

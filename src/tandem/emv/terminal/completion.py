@@ -1,4 +1,4 @@
-"""What the host answered, taken up (EMV Book 3, 10.9; Contactless Book A, 6.2).
+"""What the host answered, taken up (EMV Book 3, 10.9).
 
 The card is gone: a contactless payment is one tap. So there is no second GENERATE AC, the issuer's
 authentication data and scripts do not reach the card here (a device gets them by its own network),

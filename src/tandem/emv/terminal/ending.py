@@ -1,4 +1,4 @@
-"""The outcomes of a tap, each made in one place (Contactless Book A, 6.2)."""
+"""The outcomes of a tap, each made in one place (Contactless Book A, 6)."""
 
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ from tandem.emv.terminal.outcome import UiRequest as Ui
 from tandem.emv.terminal.settings import Transaction
 
 HOLD_MS: Final = 1300
-"""How long a message stays that asks the person to do something (Book A, 9.4: 13 tenths)."""
+"""How long a message stays that asks the person to do something."""
 
 
 class Words(NamedTuple):

@@ -157,7 +157,7 @@ def _same_kernel(asked: bytes, ours: bytes) -> bool:
 def selected(response: bytes, candidate: Candidate) -> Tlv | None:
     """The FCI of a selected application, or None if it is not one or not of this candidate.
 
-    Its DF name has to begin with the AID that was selected (Book 1, 12.4).
+    Its DF name has to begin with the AID that was selected (Book 1, 12).
     """
     try:
         fci = read_one(response)

@@ -1,4 +1,4 @@
-"""What a tap comes to, and what is said and shown about it (Contactless Book A, 6 and 9).
+"""What a tap comes to, and what is said and shown about it (Contactless Book A).
 
 Every tap ends in an `Outcome`: one of the results that the books know, with its parameters. What a
 card does wrong is a result as well, never an exception; `why` tells the one who reads the log.
@@ -28,7 +28,7 @@ class Result(StrEnum):
 
 
 class Start(StrEnum):
-    """Where the reader begins again (Book A, 6.2)."""
+    """Where the reader begins again."""
 
     PREPROCESSING = "A"
     """With another amount or payment."""
@@ -37,7 +37,7 @@ class Start(StrEnum):
 
 
 class Message(IntEnum):
-    """What is said, by the numbers of the books (Book A, 9.4)."""
+    """What is said, by the numbers of Contactless Book A."""
 
     APPROVED = 0x03
     NOT_AUTHORISED = 0x07
@@ -77,7 +77,7 @@ MESSAGES: Final = {
 
 
 class UiStatus(StrEnum):
-    """In which state the reader shows itself (Book A, 9.2)."""
+    """In which state the reader shows itself."""
 
     NOT_READY = "not_ready"
     IDLE = "idle"
@@ -96,7 +96,7 @@ class Tone(StrEnum):
 
 
 class Lights(NamedTuple):
-    """How many of the reader's four lights are lit, and what is heard (Book A, 9.3)."""
+    """How many of the reader's four lights are lit, and what is heard."""
 
     lit: int
     blinking: bool = False
@@ -139,7 +139,7 @@ class UiRequest:
 
 
 class Cvm(StrEnum):
-    """What the terminal still has to do about the cardholder's verification (Book A, 6.2)."""
+    """What the terminal still has to do about the cardholder's verification."""
 
     NOT_APPLICABLE = "not_applicable"
     NONE = "none"
@@ -253,7 +253,7 @@ ONLINE_TAGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a tap ended, with its parameters (Book A, 6.2).
+    """How a tap ended, with its parameters (Book A, tables 6-1 to 6-3).
 
     `start` says where to begin again, None if not. `ui` is shown now and `ui_on_restart` when the
     reader waits for a card again; `field_off_ms` is how long the field goes off before. `receipt`

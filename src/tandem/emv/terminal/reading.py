@@ -39,7 +39,7 @@ class Location(NamedTuple):
 
 
 class Values:
-    """The card's data objects, as they come in. Each may come once (Book 3, 7.1)."""
+    """The card's data objects, as they come in. Each may come once (Book 3, 7)."""
 
     def __init__(self) -> None:
         self._values: dict[int, bytes] = {}

@@ -1,6 +1,6 @@
 """What a terminal is and takes: its data, and one combination for each AID.
 
-After EMV Book 4, Annex A and Contactless Book A, 5; limits as Book B, 3.1.1 uses them. Settings
+After EMV Book 4, Annex A and Contactless Book A, 5.7; limits as Book B, 3.1.1 uses them. Settings
 serialise with msgspec.
 """
 
