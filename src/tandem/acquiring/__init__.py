@@ -1,0 +1,61 @@
+"""Acquiring: the ISO 8583 host that shops' terminals and switches connect to."""
+
+from tandem.acquiring.codec import Codec
+from tandem.acquiring.codes import NetworkCode, ResponseCode
+from tandem.acquiring.elements import De
+from tandem.acquiring.errors import (
+    AcquiringRefused,
+    FrameBroken,
+    KeyBlockBroken,
+    LinksUnusable,
+    MacMissing,
+    MacWrong,
+    MessageMalformed,
+)
+from tandem.acquiring.framing import Deframer, Frame, put_frame
+from tandem.acquiring.links import (
+    Directory,
+    HostSettings,
+    Limits,
+    Link,
+    Listener,
+    Mac,
+    Tls,
+    read_host_settings,
+)
+from tandem.acquiring.message import Message, mti_name, response_mti
+from tandem.acquiring.trace import Line, describe, mask, render
+from tandem.acquiring.wire import Wire
+
+__all__ = [
+    "AcquiringRefused",
+    "Codec",
+    "De",
+    "Deframer",
+    "Directory",
+    "Frame",
+    "FrameBroken",
+    "HostSettings",
+    "KeyBlockBroken",
+    "Limits",
+    "Line",
+    "Link",
+    "LinksUnusable",
+    "Listener",
+    "Mac",
+    "MacMissing",
+    "MacWrong",
+    "Message",
+    "MessageMalformed",
+    "NetworkCode",
+    "ResponseCode",
+    "Tls",
+    "Wire",
+    "describe",
+    "mask",
+    "mti_name",
+    "put_frame",
+    "read_host_settings",
+    "render",
+    "response_mti",
+]
