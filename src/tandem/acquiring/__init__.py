@@ -13,6 +13,7 @@ from tandem.acquiring.errors import (
     MessageMalformed,
 )
 from tandem.acquiring.framing import Deframer, Frame, put_frame
+from tandem.acquiring.keys import KeyStore, MacKeys, issue_key, receive_key
 from tandem.acquiring.links import (
     Directory,
     HostSettings,
@@ -23,6 +24,7 @@ from tandem.acquiring.links import (
     Tls,
     read_host_settings,
 )
+from tandem.acquiring.mac import MacKey, check_mac, seal_message
 from tandem.acquiring.message import Message, mti_name, response_mti
 from tandem.acquiring.trace import Line, describe, mask, render
 from tandem.acquiring.wire import Wire
@@ -37,12 +39,15 @@ __all__ = [
     "FrameBroken",
     "HostSettings",
     "KeyBlockBroken",
+    "KeyStore",
     "Limits",
     "Line",
     "Link",
     "LinksUnusable",
     "Listener",
     "Mac",
+    "MacKey",
+    "MacKeys",
     "MacMissing",
     "MacWrong",
     "Message",
@@ -51,11 +56,15 @@ __all__ = [
     "ResponseCode",
     "Tls",
     "Wire",
+    "check_mac",
     "describe",
+    "issue_key",
     "mask",
     "mti_name",
     "put_frame",
     "read_host_settings",
+    "receive_key",
     "render",
     "response_mti",
+    "seal_message",
 ]
