@@ -26,11 +26,34 @@ from tandem.acquiring.links import (
 )
 from tandem.acquiring.mac import MacKey, check_mac, seal_message
 from tandem.acquiring.message import Message, mti_name, response_mti
+from tandem.acquiring.model import (
+    Advice,
+    Authorisation,
+    Authoriser,
+    Card,
+    CardRequest,
+    MoneyRequest,
+    Original,
+    Outcome,
+    Purchase,
+    Reconciliation,
+    Refund,
+    Request,
+    Reversal,
+    Totals,
+)
+from tandem.acquiring.refusals import response_code
+from tandem.acquiring.session import Session
 from tandem.acquiring.trace import Line, describe, mask, render
 from tandem.acquiring.wire import Wire
 
 __all__ = [
     "AcquiringRefused",
+    "Advice",
+    "Authorisation",
+    "Authoriser",
+    "Card",
+    "CardRequest",
     "Codec",
     "De",
     "Deframer",
@@ -52,9 +75,19 @@ __all__ = [
     "MacWrong",
     "Message",
     "MessageMalformed",
+    "MoneyRequest",
     "NetworkCode",
+    "Original",
+    "Outcome",
+    "Purchase",
+    "Reconciliation",
+    "Refund",
+    "Request",
     "ResponseCode",
+    "Reversal",
+    "Session",
     "Tls",
+    "Totals",
     "Wire",
     "check_mac",
     "describe",
@@ -65,6 +98,7 @@ __all__ = [
     "read_host_settings",
     "receive_key",
     "render",
+    "response_code",
     "response_mti",
     "seal_message",
 ]

@@ -5,6 +5,10 @@
     ├── MessageMalformed    a message, or one of its elements, cannot be read or written
     ├── MacMissing          a message must have a MAC at its end and has none
     ├── MacWrong            its MAC is not that of its bytes under the link's key
+    ├── NotSignedOn         a payment before the sign-on
+    ├── TerminalUnknown     the terminal is not one of the link's
+    ├── TransactionUnknown  a type of message or a processing code that is not done here
+    ├── AmountImpossible    an amount that cannot be moved
     ├── KeyBlockBroken      a key block was not made under this key, or was changed
     └── LinksUnusable       the settings of the links contradict themselves
 
@@ -111,3 +115,52 @@ class LinksUnusable(AcquiringRefused):
     def sentence(self) -> str:
         """Say which and why."""
         return f"The links' settings cannot be used: {self.reason}."
+
+
+@dataclass(eq=False)
+class NotSignedOn(AcquiringRefused):
+    """The link takes payments only after a sign-on, and there was none on this connection."""
+
+    code: ClassVar[str] = "not_signed_on"
+
+    def sentence(self) -> str:
+        """Say what to send first."""
+        return "Sign on first: a network management request 0800 with 001 in element 70."
+
+
+@dataclass(eq=False)
+class TerminalUnknown(AcquiringRefused):
+    """The terminal (element 41) is not one of this link's."""
+
+    code: ClassVar[str] = "terminal_unknown"
+    terminal: str
+
+    def sentence(self) -> str:
+        """Name the terminal."""
+        return f"The terminal {self.terminal!r} is not one of this link's."
+
+
+@dataclass(eq=False)
+class TransactionUnknown(AcquiringRefused):
+    """A type of message, or a processing code with it, that is not done here."""
+
+    code: ClassVar[str] = "transaction_unknown"
+    mti: str
+    processing_code: str | None = None
+
+    def sentence(self) -> str:
+        """Name the type and the processing code."""
+        rest = f" with processing code {self.processing_code}" if self.processing_code else ""
+        return f"A message {self.mti}{rest} is nothing that is done here."
+
+
+@dataclass(eq=False)
+class AmountImpossible(AcquiringRefused):
+    """Nothing, or more than can be moved. `amount` in minor units."""
+
+    code: ClassVar[str] = "amount_impossible"
+    amount: int
+
+    def sentence(self) -> str:
+        """Name the amount."""
+        return f"{self.amount} minor units cannot be moved."

@@ -4,9 +4,9 @@ A link shares one key with the host, its master key. At sign-on (element 70: 001
 change (161) the host makes a new MAC key and sends it in element 48 of the answer, as a TR-31 key
 block wrapped under the master key. Nobody else can use it, whoever reads the line.
 
-The answer that brings a key has its MAC under that key. From then on the link uses it. Requests
-that were on their way are still taken under the key before it, for a minute, and every answer has
-its MAC under the key of its request.
+The answer to a sign-on has its MAC under the key that it brings, every other answer under the key
+of its request, also that to a key change. From then on the link uses the new key; requests that
+were on their way are taken under the one before for another minute.
 """
 
 from typing import Final, Protocol

@@ -17,7 +17,7 @@ from one place and speak alike are told apart by the terminals that each has.
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -32,6 +32,7 @@ Seconds = Annotated[int, Meta(ge=1, le=86_400 * 365)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$", max_length=64)]
 Terminal = Annotated[str, Meta(pattern="^[!-~]([ -~]{0,6}[!-~])?$", max_length=8)]
+_ALIKE: Final = ("wire", "mac", "sign_on", "order", "echo", "echo_seconds", "cutover", "limits")
 Certificate = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
 
@@ -87,7 +88,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     `networks` where it connects from; `port` where to, if it matters. `terminals` are those that it
     may speak for; none named: any. With `sign_on` payments are taken only after a sign-on.
     `order` sends answers in the order of their requests or as soon as they are there. The host
-    sends an echo test after `echo_seconds` of silence; 0: never.
+    sends an echo test after `echo_seconds` of silence (0: never), and with `cutover` a message when
+    the business day changes. `echo` names elements that answers repeat beside those that they
+    always do.
     """
 
     name: Name
@@ -99,8 +102,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mac: Mac | None = None
     sign_on: bool = True
     order: Literal["arrival", "ready"] = "ready"
+    echo: tuple[Annotated[int, Meta(ge=2, le=127)], ...] = ()
     echo_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    cutover: bool = False
     limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if self.mac is not None and self.mac.keys == "session" and not self.sign_on:
+            raise ValueError("a session key comes with a sign-on, so the link must sign on")
 
     def takes(self, terminal: str | None) -> bool:
         """Whether a terminal (element 41, filled with blanks or not) may speak on this link."""
@@ -213,6 +222,5 @@ def _check_alike(one: Link, other: Link) -> None:
     pair = f"{one.name} and {other.name} can be one connection"
     if not one.terminals or not other.terminals or set(one.terminals) & set(other.terminals):
         raise LinksUnusable(f"{pair}; tell them apart by port, network, certificate or terminals")
-    alike = (one.wire, one.mac, one.sign_on) == (other.wire, other.mac, other.sign_on)
-    if not alike:
+    if any(getattr(one, name) != getattr(other, name) for name in _ALIKE):
         raise LinksUnusable(f"{pair} and are told apart by terminals; so they must speak alike")

@@ -15,6 +15,12 @@ from tandem.kernel import Invalid
 Pad = Literal["left-0", "right-0", "right-f"]
 _HALVES: Final = 2
 _MAC_BYTES: Final = 8
+_OF_ONE_KIND: Final = frozenset({De.PAN, De.SEQUENCE_NUMBER, De.TRACK2, De.PIN, De.ICC})
+_SET: Final = frozenset(De) - _OF_ONE_KIND - {
+    De.CATEGORY, De.ENTRY_MODE, De.NETWORK, De.CONDITION, De.ACQUIRER, De.LOCATION, De.TRACK1,
+    De.PRIVATE, De.SECURITY,
+}  # fmt: skip
+"""Elements that the host takes apart or makes: they keep their format."""
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +37,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     BCD needs an even count of digits: `pad_fixed`, `pad_variable` and `pad_track2` say what an odd
     one gets and where. `elements` gives an element another format than the standard's, as
-    `{48: "b...500"}`.
+    `{48: "b...500"}`, unless the host has to understand it.
     """
 
     length: Literal["binary", "bcd", "ascii"] = "binary"
@@ -51,12 +57,15 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         for number, text in self.elements.items():
-            if number not in ELEMENTS or number in {De.MAC, De.MAC2}:
+            if number not in ELEMENTS or number in _SET:
                 raise ValueError(f"elements: {number} is no element that can have another format")
             try:
-                read_form(text)
+                form = read_form(text)
             except Invalid as error:
                 raise ValueError(f"elements: {number}: {error.reason}") from error
+            kind = read_form(ELEMENTS[number].form).kind
+            if number in _OF_ONE_KIND and form.kind is not kind:
+                raise ValueError(f"elements: {number} must be of kind {kind}")
 
     def forms(self) -> Mapping[int, Form]:
         """The format of every element on this link."""
