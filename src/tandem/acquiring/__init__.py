@@ -1,7 +1,9 @@
 """Acquiring: the ISO 8583 host that shops' terminals and switches connect to."""
 
+from tandem.acquiring.client import Client, ClientSettings
 from tandem.acquiring.codec import Codec
 from tandem.acquiring.codes import NetworkCode, ResponseCode
+from tandem.acquiring.desk import Context
 from tandem.acquiring.elements import De
 from tandem.acquiring.errors import (
     AcquiringRefused,
@@ -11,6 +13,8 @@ from tandem.acquiring.errors import (
     MacMissing,
     MacWrong,
     MessageMalformed,
+    NoAnswer,
+    NotSent,
 )
 from tandem.acquiring.framing import Deframer, Frame, put_frame
 from tandem.acquiring.keys import KeyStore, MacKeys, issue_key, receive_key
@@ -43,6 +47,7 @@ from tandem.acquiring.model import (
     Totals,
 )
 from tandem.acquiring.refusals import response_code
+from tandem.acquiring.service import Host
 from tandem.acquiring.session import Session
 from tandem.acquiring.trace import Line, describe, mask, render
 from tandem.acquiring.wire import Wire
@@ -54,12 +59,16 @@ __all__ = [
     "Authoriser",
     "Card",
     "CardRequest",
+    "Client",
+    "ClientSettings",
     "Codec",
+    "Context",
     "De",
     "Deframer",
     "Directory",
     "Frame",
     "FrameBroken",
+    "Host",
     "HostSettings",
     "KeyBlockBroken",
     "KeyStore",
@@ -77,6 +86,8 @@ __all__ = [
     "MessageMalformed",
     "MoneyRequest",
     "NetworkCode",
+    "NoAnswer",
+    "NotSent",
     "Original",
     "Outcome",
     "Purchase",

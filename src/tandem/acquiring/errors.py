@@ -9,6 +9,8 @@
     ├── TerminalUnknown     the terminal is not one of the link's
     ├── TransactionUnknown  a type of message or a processing code that is not done here
     ├── AmountImpossible    an amount that cannot be moved
+    ├── NotSent             the host is not there: the request was not sent
+    ├── NoAnswer            it was sent, and nobody knows what became of it
     ├── KeyBlockBroken      a key block was not made under this key, or was changed
     └── LinksUnusable       the settings of the links contradict themselves
 
@@ -164,3 +166,27 @@ class AmountImpossible(AcquiringRefused):
     def sentence(self) -> str:
         """Name the amount."""
         return f"{self.amount} minor units cannot be moved."
+
+
+@dataclass(eq=False)
+class NotSent(AcquiringRefused):
+    """There is no connection to the host, or no sign-on: the request never left."""
+
+    code: ClassVar[str] = "host_not_connected"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say why, and that nothing has happened."""
+        return f"The host cannot be asked: {self.reason}. The request was not sent."
+
+
+@dataclass(eq=False)
+class NoAnswer(AcquiringRefused):
+    """The request was sent, and there was no answer: it may have been done. Reverse it."""
+
+    code: ClassVar[str] = "host_did_not_answer"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return f"The host did not answer: {self.reason}. Reverse the request, or repeat it."

@@ -61,8 +61,8 @@ class Session:
         self._states = states
         self._context = context
         self._settings = self.lead.link
-        self._limits = self._settings.limits
-        self._deframer = Deframer(self._settings.wire, self._limits.message_bytes)
+        self.limits = self._settings.limits
+        self._deframer = Deframer(self._settings.wire, self.limits.message_bytes)
         self._keys = MacKeys(self.lead.fixed)
         self._held: Frame | None = None
         self._queue: deque[Ticket] = deque()
@@ -84,7 +84,7 @@ class Session:
     @property
     def full(self) -> bool:
         """Whether as much is under way as this connection may have."""
-        return self.pending >= self._limits.pending
+        return self.pending >= self.limits.pending
 
     def step(self, now_seconds: float) -> list[Action]:
         """What the messages that have come call for, as far as the link may go on."""
@@ -93,7 +93,7 @@ class Session:
             try:
                 frame = self._held or self._deframer.next()
             except FrameBroken as broken:
-                self._note(self.lead, broken)
+                self.note(self.lead, broken)
                 self._closed = broken.reason
                 break
             self._note_half(frame, now_seconds)
@@ -106,7 +106,7 @@ class Session:
                 break
             self._held = None
             actions += self._take(frame, now_seconds)
-            if self._faults >= self._limits.faults:
+            if self._faults >= self.limits.faults:
                 self._closed = f"{self._faults} messages in a row could not be used"
         if self._closed is not None:
             actions.append(Close(self._closed))
@@ -125,7 +125,7 @@ class Session:
         try:
             message = lead.codec.read(frame.body)
         except MessageMalformed as malformed:
-            self._note(lead, malformed)
+            self.note(lead, malformed)
             self._faults += 1
             partial = malformed.partial
             if partial is None or not partial.asks:
@@ -147,7 +147,7 @@ class Session:
                 message, ticket.state.link.name, self._context.local_now(), self._context.secret
             )
         except Refused as refused:
-            self._note(ticket.state, refused)
+            self.note(ticket.state, refused)
             return self._reply(ticket, response_code(refused))
         self.pending += 1
         return [Ask(ticket)]
@@ -258,7 +258,7 @@ class Session:
                 check_mac(self.lead.codec, message, frame.body, self._keys.at(now_seconds))
         except (MacMissing, MacWrong) as refused:
             self._faults += 1
-            self._note(self.lead, refused)
+            self.note(self.lead, refused)
             return
         known = message.mti == _NETWORK_ANSWER and message.text(De.STAN) in self._asked
         if known:
@@ -310,7 +310,8 @@ class Session:
         self._trace(state, "out", message)
         return data
 
-    def _note(self, state: LinkState, refused: Refused) -> None:
+    def note(self, state: LinkState, refused: Refused) -> None:
+        """Count a refusal, and tell the trace."""
         state.counts[refused.code] += 1
         if self._context.trace_refusal is not None:
             self._context.trace_refusal(state.link.name, refused)
@@ -323,7 +324,7 @@ class Session:
 
     def overdue(self, now_seconds: float) -> str | None:
         """Why the connection should be closed by now, or None."""
-        limits = self._limits
+        limits = self.limits
         waited = now_seconds - self._since_seconds
         if self._settings.sign_on and not self.signed_on and waited > limits.sign_on_seconds:
             return "no sign-on"
