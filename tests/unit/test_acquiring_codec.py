@@ -284,6 +284,17 @@ def test_a_message_cut_or_changed_anywhere_is_read_or_refused(
     assert codec.read(codec.write(changed)) == changed
 
 
+@given(
+    st.sampled_from(
+        sorted({element.form for element in ELEMENTS.values()} | {"a3", "b..9", "n..7"})
+    ),
+    st.text("0AaFCD= -$\n\u0661", max_size=24),
+)
+def test_a_value_that_fits_is_one_without_a_fault(form: str, value: str) -> None:
+    read = read_form(form)
+    assert (read.pattern.fullmatch(value) is not None) == (read.fault(value) is None)
+
+
 def test_every_element_of_1987_has_a_name_and_a_format() -> None:
     assert set(ELEMENTS) == set(range(2, 129)) - {65}
     assert all(element.name for element in ELEMENTS.values())

@@ -29,7 +29,10 @@ class Codec:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self._forms = wire.forms()
+        self._fits = {number: form.pattern.fullmatch for number, form in self._forms.items()}
         self._specification = wire.specification()
+        self._bytes = self._of(Kind.BYTES)
+        self._tracks = self._of(Kind.TRACK)
         self._lettered = wire.prefixes == "text"
 
     def read(self, body: bytes) -> Message:
@@ -50,13 +53,12 @@ class Codec:
         """Write a message. Raises `MessageMalformed` naming the element that cannot be written."""
         document = {"t": self._type(message.mti)}
         for number, value in message.fields.items():
-            form = self._forms.get(number)
-            if form is None:
+            fits = self._fits.get(number)
+            if fits is None:
                 raise MessageMalformed(number, "has no format")
-            fault = form.fault(value)
-            if fault is not None:
-                raise MessageMalformed(number, fault)
-            packed = form.kind is Kind.TRACK and self.wire.track2 == "bcd"
+            if fits(value) is None:
+                raise MessageMalformed(number, self._fault(number, value))
+            packed = number in self._tracks and self.wire.track2 == "bcd"
             document[str(number)] = value.replace("=", "D") if packed else value
         try:
             written, _ = iso8583.encode(document, self._specification)
@@ -79,11 +81,17 @@ class Codec:
         for name, text in decoded.items():
             number = int(name)
             value = self._value(number, text)
-            fault = self._forms[number].fault(value) or self._prefix_fault(encoded[name]["len"])
-            if fault is not None:
-                raise MessageMalformed(number, fault, Message(mti, fields))
+            if self._fits[number](value) is None:
+                raise MessageMalformed(number, self._fault(number, value), Message(mti, fields))
+            prefix = encoded[name]["len"]
+            if prefix and self._lettered and not self._is_number(prefix):
+                reason = "has a length that is not a number"
+                raise MessageMalformed(number, reason, Message(mti, fields))
             fields[number] = value
         return Message(mti, fields)
+
+    def _of(self, kind: Kind) -> frozenset[int]:
+        return frozenset(number for number, form in self._forms.items() if form.kind is kind)
 
     def _type(self, mti: str) -> str:
         if _MTI.fullmatch(mti) is None:
@@ -91,15 +99,15 @@ class Codec:
         return mti
 
     def _value(self, number: int, text: str) -> str:
-        kind = self._forms[number].kind
-        if kind is Kind.BYTES:
+        if number in self._bytes:
             return text.upper()
-        return text.replace("D", "=") if kind is Kind.TRACK else text
+        return text.replace("D", "=") if number in self._tracks else text
 
-    def _prefix_fault(self, prefix: bytes) -> str | None:
-        if self._lettered and prefix and _NUMBER.fullmatch(prefix.decode(self.wire.text)) is None:
-            return "has a length that is not a number"
-        return None
+    def _fault(self, number: int, value: str) -> str:
+        return self._forms[number].fault(value) or "cannot be"
+
+    def _is_number(self, prefix: bytes) -> bool:
+        return _NUMBER.fullmatch(prefix.decode(self.wire.text)) is not None
 
     def _part(self, found: dict[str, str]) -> Message | None:
         """What was read before the fault; None without a type, as nobody knows what to answer."""
@@ -111,7 +119,7 @@ class Codec:
             number = int(name) if name.isdigit() else TYPE
             if number in self._forms:
                 value = self._value(number, text)
-                if self._forms[number].fault(value) is None:
+                if self._fits[number](value) is not None:
                     fields[number] = value
         return Message(mti, fields)
 

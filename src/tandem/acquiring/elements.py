@@ -35,16 +35,17 @@ class Kind(StrEnum):
 
 
 _ALLOWED: Final = {
-    Kind.LETTERS: re.compile(r"[A-Za-z ]*", re.ASCII),
-    Kind.DIGITS: re.compile(r"[0-9]*", re.ASCII),
+    Kind.LETTERS: "[A-Za-z ]",
+    Kind.DIGITS: "[0-9]",
     # Spaces fill fixed alphanumeric elements, so they are let pass.
-    Kind.ALPHANUMERIC: re.compile(r"[0-9A-Za-z ]*", re.ASCII),
-    Kind.NUMERIC_SPECIAL: re.compile(r"[ -@\[-`{-~]*", re.ASCII),
-    Kind.PRINTABLE: re.compile(r"[ -~]*", re.ASCII),
-    Kind.BYTES: re.compile(r"(?:[0-9A-F]{2})*", re.ASCII),
-    Kind.TRACK: re.compile(r"[0-9=]*", re.ASCII),
-    Kind.SIGNED: re.compile(r"[CD][0-9]*", re.ASCII),
+    Kind.ALPHANUMERIC: "[0-9A-Za-z ]",
+    Kind.NUMERIC_SPECIAL: r"[ -@\[-`{-~]",
+    Kind.PRINTABLE: "[ -~]",
+    Kind.BYTES: "[0-9A-F]{2}",
+    Kind.TRACK: "[0-9=]",
+    Kind.SIGNED: "[CD]?[0-9]",
 }
+"""One character of each kind, or one byte."""
 
 
 class Form(NamedTuple):
@@ -64,9 +65,17 @@ class Form(NamedTuple):
         if length > self.size or (self.prefix == 0 and length != self.size):
             wanted = f"{self.size}" if self.prefix == 0 else f"at most {self.size}"
             return f"is {length} long and must be {wanted}"
-        if _ALLOWED[self.kind].fullmatch(value) is None:
+        if re.fullmatch(f"(?:{_ALLOWED[self.kind]})*", value) is None:
             return f"has characters that {self.kind} does not allow"
         return None
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What a value must match as a whole to have no fault."""
+        least = 0 if self.prefix else self.size
+        if self.kind is Kind.SIGNED:
+            return re.compile(f"[CD][0-9]{{{least - 1},{self.size - 1}}}", re.ASCII)
+        return re.compile(f"(?:{_ALLOWED[self.kind]}){{{least},{self.size}}}", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
