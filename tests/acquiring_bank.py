@@ -22,7 +22,7 @@ from tandem.acquiring import (
 from tandem.db import IdempotencyConflict
 from tandem.kernel import NotFound, Refused
 
-ARPC: Final = bytes.fromhex("910A1122334455667788009900")
+ARPC: Final = bytes.fromhex("910A11223344556677883030")
 Hook = Callable[[object], Awaitable[None]]
 
 

@@ -1,9 +1,12 @@
 """The host on loopback: payments, repeats, order, time, keys, and how it stops."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from itertools import product
+from typing import Any
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from acquiring_bank import ARPC, Bank
@@ -308,3 +311,16 @@ async def test_terminals_are_told_apart_on_one_port() -> None:
         4 + 1,
         2,
     ]
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        test_a_day_at_a_shop,
+        test_work_under_way_is_answered_when_the_host_stops,
+        test_a_terminal_that_closed_its_side_still_gets_its_answer,
+        test_many_terminals_at_once_all_get_their_own_answers,
+    ],
+)
+def test_the_same_on_the_loop_that_serves(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    uvloop.run(play())

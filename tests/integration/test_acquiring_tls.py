@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from acquiring_bank import Bank
 from acquiring_certificates import Authority
@@ -116,3 +117,7 @@ async def test_a_link_of_certificates_needs_a_listener_that_asks_for_them(
         with pytest.raises(LinksUnusable, match="no listener asks"):
             async with open_host(link, listeners=(listener,)):
                 pass
+
+
+def test_the_same_on_the_loop_that_serves(authority: Authority) -> None:
+    uvloop.run(test_a_link_is_known_by_its_client_certificate(authority))

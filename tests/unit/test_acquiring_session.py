@@ -1,10 +1,6 @@
 """A connection's dialogue, without sockets: who may ask what, when, and what it is answered."""
 
-from itertools import pairwise
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from acquiring_play import (
     DAY,
@@ -34,7 +30,6 @@ from tandem.acquiring import (
 from tandem.acquiring.bucket import Bucket
 from tandem.acquiring.desk import Ask, Close, LinkState, Send, Wait
 from tandem.acquiring.respond import answer
-from tandem.acquiring.session import Session
 from tandem.kernel import Refused
 
 SESSION_MAC = Mac(key="master", algorithm="retail")
@@ -323,10 +318,25 @@ def test_a_flood_has_to_wait_and_nothing_of_it_is_lost() -> None:
 
 def test_a_bucket_holds_a_second_s_worth_and_never_more() -> None:
     bucket = Bucket(5)
-    assert [bucket.take(100.0) for _ in range(6)] == [True] * 5 + [False]
-    assert bucket.wait_seconds == pytest.approx(0.2)
-    assert [bucket.take(1000.0) for _ in range(6)] == [True] * 5 + [False]
-    assert not bucket.take(900.0)  # a clock that went back gives nothing
+    assert [bucket.take(100.0) for _ in range(7)] == pytest.approx([0] * 5 + [0.2, 0.4])
+    assert [bucket.take(1000.0) for _ in range(6)] == pytest.approx([0] * 5 + [0.2])
+    assert bucket.take(900.0) == pytest.approx(0.4)  # a clock that went back gives nothing
+
+
+def test_connections_of_a_link_wait_for_each_other_and_each_wakes_once() -> None:
+    link = make_link(limits=Limits(per_second=10))
+    plays = [Play(link) for _ in range(3)]
+    for play in plays[1:]:
+        play.session.lead.bucket = plays[0].session.lead.bucket
+    assert len(plays[0].send(*(network("301", stan) for stan in range(10)))) == 10
+    waits = []
+    for play in plays:
+        assert play.send(network("301")) == []
+        waits.append(play.waits[-1])
+    assert waits == pytest.approx([0.1, 0.2, 0.3])
+    for play, wait in zip(plays, waits, strict=True):
+        play.now += wait
+        assert len(play.step()) == 1
 
 
 def test_whoever_is_silent_is_told_to_go() -> None:
@@ -419,72 +429,3 @@ def test_what_stands_behind_a_session_is_not_shown() -> None:
     assert SESSION_MAC.key in repr(SESSION_MAC)
     assert "secret" not in repr(make_context())
     assert ICC not in repr(Play().send(money()))
-
-
-# -- whatever comes --------------------------------------------------------------------------------
-
-PIECES = st.one_of(
-    st.binary(max_size=40),
-    st.builds(
-        lambda stan, mti, drop: Terminal(make_link()).write(
-            money(mti, stan, **({drop: None} if drop else {}))
-        ),
-        st.integers(0, 20),
-        st.sampled_from(["0100", "0200", "0201", "0220", "0400", "0421", "0500", "0800", "0210"]),
-        st.sampled_from([None, "STAN", "TERMINAL", "TRACK2", "AMOUNT", "LOCAL_DATE"]),
-    ),
-    st.builds(
-        lambda code_: Terminal(make_link()).write(network(code_)),
-        st.sampled_from(["001", "002", "161", "201", "301", "999"]),
-    ),
-)
-
-
-@given(st.lists(PIECES, max_size=12), st.sampled_from([None, SESSION_MAC]), st.data())
-def test_whatever_bytes_come_a_session_answers_asks_waits_or_closes(
-    pieces: list[bytes],
-    mac: Mac | None,
-    data: st.DataObject,
-) -> None:
-    play = Play(make_link(mac=mac))
-    stream = b"".join(pieces)
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=6)) | {0, len(stream)})
-    sent = b""
-    for start, end in pairwise(cuts):
-        play.session.receive(stream[start:end], play.now)
-        for action in play.session.step(play.now):
-            assert isinstance(action, Send | Ask | Wait | Close)
-            if isinstance(action, Send):
-                sent += action.data
-            elif isinstance(action, Ask):
-                assert play.session.signed_on
-                assert action.ticket.request is not None
-    reader = Terminal(make_link())
-    assert all(not message.asks for message in reader.read(sent))
-    assert play.session.pending <= 32
-
-
-@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=30))
-def test_in_order_means_in_order_whatever_is_ready_first(moves: list[tuple[int, bool]]) -> None:
-    play = Play(make_link(order="arrival", sign_on=False, limits=Limits(pending=50)))
-    expected: list[int] = []
-    got: list[int] = []
-    open_tickets: list[Ask] = []
-    for number, (pick, send) in enumerate(moves, 1):
-        if send or not open_tickets:
-            got += stans(play.send(money("0200", number)))
-            expected.append(number)
-            open_tickets.append(play.asked[-1])
-        else:
-            ticket = open_tickets.pop(pick % len(open_tickets)).ticket
-            reply = answer(ticket.message, ResponseCode.APPROVED)
-            got += stans(play.terminal.read(play.session.answered(ticket, reply)))
-    for ask in open_tickets:
-        reply = answer(ask.ticket.message, ResponseCode.APPROVED)
-        got += stans(play.terminal.read(play.session.answered(ask.ticket, reply)))
-    assert got == expected
-
-
-def test_a_session_is_made_for_at_least_one_link() -> None:
-    with pytest.raises(IndexError):
-        Session((), make_context(), 0.0)

@@ -6,7 +6,7 @@ while the peer does not take its answers; TCP then makes the peer wait.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from tandem.acquiring.clerk import Clerk
 from tandem.acquiring.desk import Ask, Close, Send, Ticket, Wait
@@ -63,13 +63,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the host who this is."""
-        assert isinstance(transport, asyncio.Transport), "it was made for a stream"
-        self._transport = transport
-        transport.set_write_buffer_limits(high=UNSENT_BYTES)
+        # uvloop's transports with TLS are like asyncio's and do not say so, hence no isinstance.
+        self._transport = stream = cast("asyncio.Transport", transport)
+        stream.set_write_buffer_limits(high=UNSENT_BYTES)
         self.session = self._owner.admit(self)
         if self.session is None:
             self.reason = "not wanted"
-            transport.abort()
+            stream.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to: one place for all, since what was read is taken at once."""

@@ -65,6 +65,7 @@ class Session:
         self._deframer = Deframer(self._settings.wire, self.limits.message_bytes)
         self._keys = MacKeys(self.lead.fixed)
         self._held: Frame | None = None
+        self._held_until_seconds = now_seconds
         self._queue: deque[Ticket] = deque()
         self._faults = 0
         self._closed: str | None = None
@@ -90,27 +91,41 @@ class Session:
         """What the messages that have come call for, as far as the link may go on."""
         actions: list[Action] = []
         while self._closed is None and not self.full:
+            if now_seconds < self._held_until_seconds:
+                actions.append(Wait(self._held_until_seconds - now_seconds))
+                break
             try:
-                frame = self._held or self._deframer.next()
+                frame = self._next(now_seconds)
             except FrameBroken as broken:
                 self.note(self.lead, broken)
                 self._closed = broken.reason
                 break
-            self._note_half(frame, now_seconds)
             if frame is None:
-                break
-            if not self.lead.bucket.take(now_seconds):
-                self._held = frame
-                self.lead.counts["throttled"] += 1
-                actions.append(Wait(self.lead.bucket.wait_seconds))
-                break
-            self._held = None
+                if self._held is None:
+                    break
+                continue  # it has to wait
             actions += self._take(frame, now_seconds)
             if self._faults >= self.limits.faults:
                 self._closed = f"{self._faults} messages in a row could not be used"
         if self._closed is not None:
             actions.append(Close(self._closed))
         return actions
+
+    def _next(self, now_seconds: float) -> Frame | None:
+        """The next message that may be looked at now; one whose turn is not yet there is held."""
+        frame, self._held = self._held, None
+        if frame is not None:
+            return frame
+        frame = self._deframer.next()
+        self._note_half(frame, now_seconds)
+        if frame is None:
+            return None
+        wait_seconds = self.lead.bucket.take(now_seconds)
+        if wait_seconds > 0:
+            self.lead.counts["throttled"] += 1
+            self._held, self._held_until_seconds = frame, now_seconds + wait_seconds
+            return None
+        return frame
 
     def _note_half(self, frame: Frame | None, now_seconds: float) -> None:
         if frame is not None or not self._deframer.waiting:
@@ -307,7 +322,8 @@ class Session:
         code = message.text(De.RESPONSE_CODE)
         if code is not None:
             state.counts[f"answered_{code}"] += 1
-        self._trace(state, "out", message)
+        if self._context.trace is not None:
+            self._trace(state, "out", codec.read(body))  # with its MAC
         return data
 
     def note(self, state: LinkState, refused: Refused) -> None:
