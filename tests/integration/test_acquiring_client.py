@@ -17,6 +17,7 @@ from tandem.acquiring import (
     Host,
     HostSettings,
     Limits,
+    LinksUnusable,
     Listener,
     Mac,
     MacKey,
@@ -195,6 +196,21 @@ async def test_a_refused_sign_on_is_no_connection() -> None:
             await client.ready(SOON)
 
 
+async def test_a_host_that_brings_no_key_is_not_believed() -> None:
+    async def keyless(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, terminal: Terminal
+    ) -> None:
+        message = await read(reader, terminal)
+        writer.write(terminal.write(answer(message, ResponseCode.APPROVED)))
+        await reader.read()
+
+    session = {"mac": Mac(key="master"), "sign_on": True, "answer_seconds": 1}
+    async with odd_host(keyless) as port, client_of(port, **session) as client:
+        with pytest.raises(NotSent):
+            await client.ready(1.5)
+        assert client.counts["mac_missing"] >= 1
+
+
 async def test_a_wrong_master_key_is_no_connection() -> None:
     link = make_link(mac=Mac(key="master"))
     async with open_host(link) as host:
@@ -280,6 +296,15 @@ async def test_one_request_of_a_number_at_a_time() -> None:
             await client.request(money("0201", 1))
         with pytest.raises(NoAnswer):
             await waiting
+        with pytest.raises(ValueError, match="no request"):
+            await client.request(money("0210", 1))
+
+
+async def test_a_key_that_cannot_be_is_refused_before_anything_is_sent() -> None:
+    for mac in (Mac(key="nobody"), Mac(key="short"), Mac(key="short", keys="fixed")):
+        keys = Keys({"short": b"short"})
+        with pytest.raises(LinksUnusable):
+            Client(ClientSettings(mac=mac), keys, SystemClock(), zeros)
 
 
 async def test_pauses_between_tries_double_up_to_a_limit() -> None:

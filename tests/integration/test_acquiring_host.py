@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 import uvloop
 from structlog.testing import capture_logs
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 from acquiring_bank import ARPC, Bank
 from acquiring_host import SOON, code, codes, open_client, open_host, open_wire, stans, until
 from acquiring_play import NOW, PAN, make_context, make_link, money, network, original
-from tandem.acquiring import De, Limits, Mac, Message, NetworkCode, Wire, render
+from tandem.acquiring import De, Limits, Mac, Message, NetworkCode, Outcome, Wire, render
 from tandem.acquiring.model import Purchase, Reversal
 
 TOTALS = Message("0500", {De.STAN: "000099", De.CURRENCY: "978", De.DEBITS_NUMBER: "0000000001",
@@ -160,6 +161,18 @@ async def test_a_payment_that_is_not_decided_in_time_is_undone_and_said_to_be() 
         assert bank.asked[-1].by_host
     counts = host.link_counts()["harbour"]
     assert (counts["late"], counts["undone"]) == (1, 1)
+
+
+async def test_an_answer_that_cannot_be_written_is_undone_and_said_to_be() -> None:
+    class Careless(Bank):
+        async def purchase(self, request: Purchase) -> Outcome:
+            outcome = await super().purchase(request)
+            return msgspec.structs.replace(outcome, authorisation_code="more than six")
+
+    bank = Careless()
+    async with open_host(bank=bank) as host, open_client(host) as client:
+        assert code(await client.request(money("0200", 1))) == "96"
+    assert bank.taken == 0
 
 
 async def test_work_under_way_is_answered_when_the_host_stops() -> None:

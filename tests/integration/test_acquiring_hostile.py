@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from acquiring_bank import Bank
 from acquiring_host import Wire as Raw
 from acquiring_host import code, codes, open_client, open_host, open_wire, stans, until
-from acquiring_play import Terminal, make_link, money, network
-from tandem.acquiring import Host, Limits, Listener, Mac
+from acquiring_play import DAY, Terminal, make_context, make_link, money, network
+from tandem.acquiring import Host, Limits, Listener, Mac, Message
+from tandem.acquiring.desk import Ticket
 
 QUICK = Limits(
     sign_on_seconds=1, frame_seconds=1, idle_seconds=1, write_seconds=1, answer_seconds=1
@@ -241,3 +243,36 @@ async def test_a_recorded_payment_played_again_is_booked_once() -> None:
         wire.writer.write(recorded * 5)
         assert codes(await wire.answers(5)) == ["00"] * 5
     assert bank.taken == 1234
+
+
+async def test_a_fault_of_ours_costs_one_answer_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link = make_link(order="arrival", limits=Limits(pending=2))
+    async with open_host(link) as host, open_wire(host) as wire:
+        await wire.sign_on()
+        decide, broken = host.clerk.answer, [1, 2]
+
+        async def breaks(ticket: Ticket) -> Message | None:
+            if broken:
+                broken.pop()
+                raise ZeroDivisionError
+            return await decide(ticket)
+
+        monkeypatch.setattr(host.clerk, "answer", breaks)
+        await wire.send(*(money("0200", stan) for stan in (1, 2, 3)))
+        assert stans(await wire.answers(1)) == [3]
+        assert host.counts["faults"] == 2
+        assert code(await wire.ask(money("0201", 1))) == "00"
+
+
+async def test_a_day_that_cannot_be_told_does_not_stop_the_watch() -> None:
+    days = iter([DAY])
+
+    def day() -> date:
+        return next(days)  # and then StopIteration, as a fault would
+
+    limits = Limits(sign_on_seconds=1)
+    context = make_context(business_day=day)
+    async with open_host(make_link(limits=limits), context=context) as host:
+        await until(lambda: host.counts["faults"] == 2)

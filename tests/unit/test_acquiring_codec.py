@@ -170,10 +170,10 @@ def test_what_is_no_format_is_refused(text: str) -> None:
         (b"0200800000000000000080000000000000008000000000000000", 129),
         (b"0200400000000000000016476173900101001", 2),
         (b"02004000000000000000204761739001010010", 2),
-        (b"02004000000000000000+54761", 2),
+        (b"02004000000000000000+547617", 2),
         (b"02004000000000000000-14761", 2),
-        (b"02004000000000000000 54761", 2),
-        (b"020040000000000000001_4761", 2),
+        (b"02004000000000000000 547617", 2),
+        (b"020000000000000100001_04761739001", 48),
         (b"020040000000000000000547x1", 2),
         (b"0200400000000000000005476 1", 2),
         (b"0200400000000000000005\xb2\xb3\xb9\xb2\xb3", 2),
@@ -251,6 +251,20 @@ def test_what_cannot_be_written_is_refused_with_its_element(message: Message, el
         with pytest.raises(MessageMalformed) as refused:
             codec.write(message)
         assert refused.value.element == element
+
+
+def test_digits_for_which_their_length_has_no_room_cannot_be_written() -> None:
+    codec = Codec(Wire(icc="hex", elements={55: "b...999"}))
+    assert codec.read(codec.write(Message("0200", {De.ICC: "00" * 499}))).text(De.ICC) == "00" * 499
+    with pytest.raises(MessageMalformed) as refused:
+        codec.write(Message("0200", {De.ICC: "00" * 500}))
+    assert refused.value.element == 55
+
+
+def test_elements_that_the_host_takes_apart_keep_their_format() -> None:
+    for elements in ({13: "n6"}, {4: "an12"}, {2: "ans..19"}, {55: "ans...255"}, {90: "n44"}):
+        with pytest.raises(ValueError, match="elements"):
+            Wire(elements=elements)
 
 
 def test_hexadecimal_digits_in_small_letters_are_read_too() -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from acquiring_play import Keys
 from tandem.acquiring import Directory, Limits, Link, LinksUnusable, Mac, Wire, read_host_settings
+from tandem.acquiring.desk import LinkState
 
 CERTIFICATE = "ab" * 32
 OTHER = "cd" * 32
@@ -128,11 +130,14 @@ def test_a_connection_is_known_by_certificate_before_address() -> None:
     assert names(8583, "fd00::1%eth0", OTHER) == ["both"]
     assert names(8583, "fd00::1") == []
     assert names(8583, "") == []
+    assert directory.expects(8583, "fd00::1")
+    assert directory.expects(8583, "203.0.113.1")  # the kiosk may connect from anywhere
+    assert not Directory((link("a"),)).expects(8583, "203.0.113.1")
 
 
 def test_terminals_are_compared_without_the_blanks_that_fill_them() -> None:
-    some = link("a", terminals=("T1",))
+    some = LinkState(link("a", terminals=("T1",)), Keys())
     assert some.takes("T1      ")
     assert not some.takes("T2      ")
     assert not some.takes(None)
-    assert link("a").takes(None)
+    assert LinkState(link("a"), Keys()).takes(None)

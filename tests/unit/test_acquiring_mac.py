@@ -4,10 +4,22 @@ from random import Random
 from typing import Literal
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.acquiring import Codec, De, KeyBlockBroken, Mac, MacMissing, MacWrong, Message, Wire
+from tandem.acquiring import (
+    Codec,
+    De,
+    KeyBlockBroken,
+    Mac,
+    MacMissing,
+    MacWrong,
+    Message,
+    Wire,
+    tr31,
+)
 from tandem.acquiring.errors import MessageMalformed
 from tandem.acquiring.keys import OVERLAP_SECONDS, MacKeys, issue_key, receive_key
 from tandem.acquiring.mac import MacKey, aes_cmac, check_mac, retail_mac, seal_message
@@ -126,6 +138,26 @@ def test_a_key_block_gives_back_its_key_and_nothing_else_opens_it(
 def test_what_is_no_key_block_is_refused(block: str) -> None:
     with pytest.raises(KeyBlockBroken):
         unwrap(WrappingKey("aes", AES_MASTER), block)
+
+
+def test_a_key_block_is_opened_by_its_own_kind_of_key_only() -> None:
+    key = WrappedKey("M3", "T", ISO_KEY)
+    aes, tdes = WrappingKey("aes", AES_MASTER), WrappingKey("tdes", AES_MASTER[:24])
+    for made, other in ((aes, tdes), (tdes, aes)):
+        with pytest.raises(KeyBlockBroken, match="version"):
+            unwrap(other, wrap(made, key, bytes))
+
+
+@pytest.mark.parametrize("bits", [129, 8 * 31, 0xFFF8])
+def test_a_length_within_a_key_block_is_not_believed_beyond_it(bits: int) -> None:
+    # Only whoever has the wrapping key can make this one: its MAC is right.
+    master = WrappingKey("aes", AES_MASTER)
+    header, clear = b"D0112M6AC00N0000", bits.to_bytes(2, "big") + bytes(30)
+    mac = tr31._cmac(master, tr31._derive(master, tr31._AUTHENTICATION), header + clear)
+    cipher = Cipher(AES(tr31._derive(master, tr31._ENCRYPTION)), modes.CBC(mac)).encryptor()
+    block = header.decode() + (cipher.update(clear) + mac).hex().upper()
+    with pytest.raises(KeyBlockBroken, match="no length that can be"):
+        unwrap(master, block)
 
 
 def test_keys_of_a_wrong_length_are_refused_and_shown_nowhere() -> None:

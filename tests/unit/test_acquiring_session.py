@@ -292,6 +292,15 @@ def test_a_request_that_gets_no_answer_does_not_hold_up_the_others() -> None:
     assert stans(play.terminal.read(data)) == [2]
 
 
+def test_what_stands_in_line_is_bounded_too() -> None:
+    play = Play(make_link(order="arrival", limits=Limits(pending=3)))
+    play.sign_on()
+    play.send(money(), *(network("301", stan) for stan in range(2, 10)))
+    assert play.session.full
+    assert stans(approve(play)) == [1, 2, 3]
+    assert stans(play.step()) == [4, 5, 6, 7, 8, 9]
+
+
 def test_no_more_is_read_than_may_be_under_way() -> None:
     play = Play(make_link(limits=Limits(pending=2)))
     play.sign_on()

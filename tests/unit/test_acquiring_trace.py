@@ -101,6 +101,12 @@ def test_chip_data_that_does_not_divide_is_not_shown(data: str, rest: str) -> No
     assert value == f"{rest} that do not divide into data objects"
 
 
+@pytest.mark.parametrize("length", ["8108", "820008"])
+def test_chip_data_may_say_its_length_the_long_way(length: str) -> None:
+    (line,) = describe_icc(bytes.fromhex(f"9F26{length}AABBCCDDEEFF0011"))
+    assert line == ("9F26", "Application cryptogram", "AABBCCDDEEFF0011")
+
+
 @given(st.binary(max_size=120))
 def test_any_chip_data_is_described(data: bytes) -> None:
     for tag, name, value in describe_icc(data):

@@ -27,7 +27,7 @@ from tandem.acquiring.codes import NETWORK_CODES, NetworkCode, ResponseCode
 from tandem.acquiring.elements import De
 from tandem.acquiring.errors import AcquiringRefused, MacMissing, NoAnswer, NotSent
 from tandem.acquiring.framing import Deframer, Frame, answer_header, first_header, put_frame
-from tandem.acquiring.keys import KeyStore, receive_key
+from tandem.acquiring.keys import KeyStore, link_secret, receive_key
 from tandem.acquiring.links import Mac, Port, Seconds
 from tandem.acquiring.mac import MacKey, check_mac, seal_message
 from tandem.acquiring.message import Message, response_mti
@@ -101,7 +101,8 @@ class Client:
     """A link's connection to its host, kept up until the block ends.
 
     `counts` holds plain numbers: connected, requests, answers, late, mac_wrong and other refusals.
-    `on_cutover` is told the settlement date (MMDD) when the host begins a new business day.
+    `on_cutover` is told the settlement date (MMDD) when the host begins a new business day. Raises
+    `LinksUnusable` if the key that `mac` names is not there or cannot be one.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Client:
         self._entropy = entropy
         self._tls = tls
         self._on_cutover = on_cutover
-        self._secret = None if settings.mac is None else keys.link_key(settings.mac.key)
+        self._secret = b"" if settings.mac is None else link_secret("the link", settings.mac, keys)
         self._line: _Line | None = None
         self._stan = 0
         self._changed = asyncio.Event()
@@ -185,6 +186,9 @@ class Client:
             except (OSError, AcquiringRefused) as error:
                 self._why = str(error) or type(error).__name__
                 log.info("the host is not connected", reason=self._why)
+            except Exception as error:
+                self._why = f"a fault of ours: {error!r}"
+                log.exception("the connection to the host failed")
             if self.counts["connected"] > before:
                 pause_seconds = _FIRST_PAUSE_SECONDS
             # Not all terminals of a shop at once: after half of the pause, or up to all of it.
@@ -214,7 +218,7 @@ class Client:
             )
         fixed = None
         if settings.mac is not None and settings.mac.keys == "fixed":
-            fixed = MacKey(settings.mac, self._secret or b"")
+            fixed = MacKey(settings.mac, self._secret)
         return _Line(reader, writer, fixed, self._now(), self._now())
 
     def _lose(self, line: _Line) -> None:
@@ -269,8 +273,8 @@ class Client:
 
     async def _ask(self, line: _Line, message: Message, within_seconds: float) -> Message:
         name = _Name(response_mti(message.mti), message.text(De.STAN), message.text(De.TERMINAL))
-        if name in line.asked:
-            raise ValueError(f"a {message.mti} with this trace number is under way already")
+        if name in line.asked or not message.asks:
+            raise ValueError(f"a {message.mti} is no request, or one of its number is under way")
         data = self._written(message, line.key, first_header(self._settings.wire))
         asked = _Asked(asyncio.get_running_loop().create_future(), line.key)
         line.asked[name] = asked
@@ -309,7 +313,7 @@ class Client:
             return
         signs_on = message.text(De.NETWORK_CODE) == NetworkCode.SIGN_ON
         brings = mac.keys == "session" and block is not None and message.mti == "0810"
-        key = receive_key(mac, self._secret or b"", block or "") if brings else None
+        key = receive_key(mac, self._secret, block or "") if brings else None
         if signs_on and mac.keys == "session":
             if key is None:
                 if message.text(De.RESPONSE_CODE) == ResponseCode.APPROVED:

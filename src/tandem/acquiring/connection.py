@@ -146,19 +146,28 @@ class Connection(asyncio.BufferedProtocol):
 
     async def answer(self, ticket: Ticket) -> None:
         """Have a request decided, and write its answer if anybody is there to read it."""
-        session, clerk = self.session, self._owner.clerk
+        session, data = self.session, b""
         assert session is not None, "it asked"
+        try:
+            data = await self._decided(session, ticket)
+        except BaseException:
+            data = session.answered(ticket, None)  # others may stand in line behind it
+            raise
+        finally:
+            if data and self.transport.is_closing():
+                ticket.state.counts["undelivered"] += 1
+            elif data:
+                self.transport.write(data)
+            self.go_on()
+
+    async def _decided(self, session: Session, ticket: Ticket) -> bytes:
+        clerk = self._owner.clerk
         message = await clerk.answer(ticket)
         try:
-            data = session.answered(ticket, message)
+            return session.answered(ticket, message)
         except AcquiringRefused as refused:
             session.note(ticket.state, refused)
-            data = session.answered(ticket, await clerk.take_back(ticket))
-        if data and self.transport.is_closing():
-            ticket.state.counts["undelivered"] += 1
-        elif data:
-            self.transport.write(data)
-        self.go_on()
+            return session.answered(ticket, await clerk.take_back(ticket))
 
     def send(self, data: bytes | None) -> None:
         """Write a message of the host's own."""

@@ -8,13 +8,11 @@ from typing import Literal
 
 from tandem.acquiring.bucket import Bucket
 from tandem.acquiring.codec import Codec
-from tandem.acquiring.errors import LinksUnusable
-from tandem.acquiring.keys import KeyStore
+from tandem.acquiring.keys import KeyStore, link_secret
 from tandem.acquiring.links import Link
 from tandem.acquiring.mac import MacKey
 from tandem.acquiring.message import Message
 from tandem.acquiring.model import Request
-from tandem.acquiring.tr31 import WrappingKey
 from tandem.kernel import Entropy, Refused
 
 Direction = Literal["in", "out"]
@@ -25,7 +23,10 @@ RefusalTracer = Callable[[str, Refused], None]
 
 
 class LinkState:
-    """What the connections of a link share: its settings, keys, speed, and what was counted."""
+    """What the connections of a link share: its settings, keys, speed, and what was counted.
+
+    Raises `LinksUnusable` if the key that it names is not there or cannot be one.
+    """
 
     def __init__(self, link: Link, keys: KeyStore) -> None:
         self.link = link
@@ -33,28 +34,28 @@ class LinkState:
         self.bucket = Bucket(link.limits.per_second)
         self.counts: Counter[str] = Counter()
         self.connections = 0
+        self._terminals = frozenset(link.terminals)
         self.master: bytes | None = None
         self.fixed: MacKey | None = None
         if link.mac is None:
             return
-        try:
-            secret = keys.link_key(link.mac.key)
-            if link.mac.keys == "fixed":
-                self.fixed = MacKey(link.mac, secret)
-            else:
-                self.master = WrappingKey(link.mac.master, secret).secret
-        except KeyError:
-            raise LinksUnusable(f"{link.name}: there is no key {link.mac.key}") from None
-        except ValueError as error:
-            raise LinksUnusable(f"{link.name}: {error}") from error
+        secret = link_secret(link.name, link.mac, keys)
+        if link.mac.keys == "fixed":
+            self.fixed = MacKey(link.mac, secret)
+        else:
+            self.master = secret
+
+    def takes(self, terminal: str | None) -> bool:
+        """Whether a terminal (element 41, filled with blanks or not) may speak on this link."""
+        return not self._terminals or (terminal or "").rstrip() in self._terminals
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What every session needs of the world: randomness, the fingerprints' key, days and times.
 
-    `local_now` is the present moment where the terminals are, `business_day` the day that payments
-    count to.
+    `local_now` is the present moment in the terminals' zone, `business_day` the day that payments
+    count to. `secret` keys the fingerprints: random, and the same for as long as they are kept.
     """
 
     entropy: Entropy

@@ -165,7 +165,7 @@ class AmountImpossible(AcquiringRefused):
 
     def sentence(self) -> str:
         """Name the amount."""
-        return f"{self.amount} minor units cannot be moved."
+        return f"An amount of {self.amount} minor units cannot be moved."
 
 
 @dataclass(eq=False)

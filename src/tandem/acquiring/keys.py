@@ -11,7 +11,7 @@ were on their way are taken under the one before for another minute.
 
 from typing import Final, Protocol
 
-from tandem.acquiring.errors import KeyBlockBroken
+from tandem.acquiring.errors import KeyBlockBroken, LinksUnusable
 from tandem.acquiring.links import Mac
 from tandem.acquiring.mac import MacKey
 from tandem.acquiring.tr31 import WrappedKey, WrappingKey, unwrap, wrap
@@ -28,6 +28,19 @@ class KeyStore(Protocol):
     def link_key(self, name: str) -> bytes:
         """The key of this name. Raises `KeyError` if there is none."""
         ...
+
+
+def link_secret(link: str, mac: Mac, keys: KeyStore) -> bytes:
+    """The key that a link's settings name, of a length that can be. Raises `LinksUnusable`."""
+    try:
+        secret = keys.link_key(mac.key)
+        if mac.keys == "fixed":
+            return MacKey(mac, secret).secret
+        return WrappingKey(mac.master, secret).secret
+    except KeyError:
+        raise LinksUnusable(f"{link}: there is no key {mac.key}") from None
+    except ValueError as error:
+        raise LinksUnusable(f"{link}: {error}") from error
 
 
 def issue_key(settings: Mac, master: bytes, entropy: Entropy) -> tuple[MacKey, str]:

@@ -111,10 +111,6 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.mac is not None and self.mac.keys == "session" and not self.sign_on:
             raise ValueError("a session key comes with a sign-on, so the link must sign on")
 
-    def takes(self, terminal: str | None) -> bool:
-        """Whether a terminal (element 41, filled with blanks or not) may speak on this link."""
-        return not self.terminals or (terminal or "").rstrip() in self.terminals
-
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """TLS 1.2 or newer: the files of the host's certificate and key.
@@ -163,15 +159,22 @@ class Directory:
         `port` is the host's, `address` the peer's, `certificate` the SHA-256 of the peer's. A link
         that is known by this certificate comes before those that are known by the address.
         """
+        here = self._here(port, address)
+        known = tuple(link for link in here if certificate in link.certificates)
+        return known or tuple(link for link in here if not link.certificates)
+
+    def expects(self, port: int, address: str) -> bool:
+        """Whether anybody may connect from there, whatever certificate he has."""
+        return bool(self._here(port, address))
+
+    def _here(self, port: int, address: str) -> list[Link]:
         peer = _address(address)
-        here = [
+        return [
             link
             for link, networks in self._links
             if link.port in {None, port}
             and (not networks or (peer is not None and any(peer in net for net in networks)))
         ]
-        known = tuple(link for link in here if certificate in link.certificates)
-        return known or tuple(link for link in here if not link.certificates)
 
 
 def read_host_settings(text: bytes) -> HostSettings:

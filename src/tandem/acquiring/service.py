@@ -8,6 +8,7 @@ tasks and limits.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections import Counter
@@ -132,7 +133,7 @@ class Host:
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             connection = Connection(self, listener.port, str(peer[0]), loop.time)
-            if self._has_room(connection):
+            if self._wanted(connection):
                 self._remember(connection)
                 self._open(connection, accepted, tls)
             else:
@@ -142,7 +143,8 @@ class Host:
     def _open(
         self, connection: Connection, accepted: socket.socket, tls: ssl.SSLContext | None
     ) -> None:
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+        with contextlib.suppress(OSError):  # gone already; that shows in a moment
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
         opening = asyncio.create_task(
             asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
@@ -167,7 +169,10 @@ class Host:
             self._forget(connection)
             accepted.close()
 
-    def _has_room(self, connection: Connection) -> bool:
+    def _wanted(self, connection: Connection) -> bool:
+        if not self._directory.expects(connection.port, connection.address):
+            self.counts["strangers"] += 1
+            return False
         full = len(self._connections) >= self._settings.connections
         if full or self._addresses[connection.address] >= self._settings.per_address:
             self.counts["connections_above_limit"] += 1
@@ -233,13 +238,20 @@ class Host:
         """Close what is overdue, test links that are quiet, tell of a new business day."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            today = self._context.business_day()
-            new_day = today != self._day
-            self._day = today
-            for at, connection in enumerate(list(self._connections), 1):
-                self._look_at(connection, today if new_day else None)
-                if at % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            try:
+                await self._look_around()
+            except Exception:
+                self.counts["faults"] += 1
+                log.exception("looking after the connections failed")
+
+    async def _look_around(self) -> None:
+        today = self._context.business_day()
+        new_day = today != self._day
+        self._day = today
+        for at, connection in enumerate(list(self._connections), 1):
+            self._look_at(connection, today if new_day else None)
+            if at % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def _look_at(self, connection: Connection, new_day: date | None) -> None:
         session, now = connection.session, self._time()

@@ -11,7 +11,7 @@ stays where it is until `step` is called again: the caller stops reading, and th
 """
 
 from collections import deque
-from datetime import date
+from datetime import UTC, date
 from typing import Final
 
 from tandem.acquiring.codes import NetworkCode, ResponseCode
@@ -85,7 +85,8 @@ class Session:
     @property
     def full(self) -> bool:
         """Whether as much is under way as this connection may have."""
-        return self.pending >= self.limits.pending
+        # In order, an answer that is ready stands in line like one that is not.
+        return max(self.pending, len(self._queue)) >= self.limits.pending
 
     def step(self, now_seconds: float) -> list[Action]:
         """What the messages that have come call for, as far as the link may go on."""
@@ -172,7 +173,7 @@ class Session:
         terminal = message.text(De.TERMINAL)
         if terminal is None and message.mti[1] == "8":
             return self.lead
-        return next((state for state in self._states if state.link.takes(terminal)), None)
+        return next((state for state in self._states if state.takes(terminal)), None)
 
     def _ticket(self, state: LinkState, message: Message, frame: Frame) -> Ticket:
         header = answer_header(self._settings.wire, frame.header)
@@ -257,7 +258,7 @@ class Session:
         """A request of the host itself."""
         self._stan = self._stan % _LAST_STAN + 1
         stan = f"{self._stan:06d}"
-        at = self._context.local_now()
+        at = self._context.local_now().astimezone(UTC)
         message = Message(
             "0800",
             {De.TRANSMITTED_AT: f"{at:%m%d%H%M%S}", De.STAN: stan, De.NETWORK_CODE: code, **fields},

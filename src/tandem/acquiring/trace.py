@@ -1,8 +1,8 @@
 """A message for people: every element with its name and meaning, and nothing that pays.
 
-Card numbers keep their first six and last four digits, as PCI DSS (3.4) lets them be shown; tracks,
-PIN blocks and dates of expiry are masked, what networks and shops use as they like is shown by its
-length, and of the chip's data only what is known to be harmless.
+Card numbers keep their first six and last four digits, as PCI DSS (v4, 3.4.1) lets them be shown;
+tracks, PIN blocks and dates of expiry are masked, what networks and shops use as they like is shown
+by its length, and of the chip's data only what is known to be harmless.
 """
 
 from collections.abc import Iterator, Mapping
