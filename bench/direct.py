@@ -22,7 +22,7 @@ from tandem.settings import Settings
 
 _BARE: Final = "INSERT INTO bench_bare (id, note) VALUES ($1, $2)"
 _SEED: Final = 20_010
-_FIRST_CLIENTS: Final = 64
+_EVERYBODYS_CLIENTS: Final = 64
 
 
 class Bare:
@@ -90,11 +90,8 @@ class Direct:
     async def __aexit__(self, *_: object) -> None:
         await self._journal.__aexit__()
 
-    async def prepare(self, people: int, merchants: int) -> int:
-        """Read the terms of everybody, as the service does, and let everybody pay once.
-
-        Returns how many payments that were.
-        """
+    async def prepare(self, people: int, merchants: int) -> None:
+        """Read the terms of everybody, as the service does before a first payment."""
         async with connected(self._url) as connection:
             for number in range(people):
                 person_id = names.uuid_of_number(names.PERSON, number)
@@ -103,6 +100,9 @@ class Direct:
                 place = await load_place(connection, code_token=names.token(number))
                 assert place is not None, "the shops were filled in"
                 self._shops.append(Shop(place, ()))
+
+    async def everybody(self, merchants: int) -> int:
+        """Let everybody pay once. Returns how many payments that were."""
         choose = random.Random(_SEED)  # noqa: S311 - the same load in every run
         payers = iter(self._people)
 
@@ -110,8 +110,8 @@ class Direct:
             for payer in payers:
                 await self._journal.submit(self._entry(choose, merchants, payer))
 
-        await asyncio.gather(*(client() for _ in range(_FIRST_CLIENTS)))
-        return people
+        await asyncio.gather(*(client() for _ in range(_EVERYBODYS_CLIENTS)))
+        return len(self._people)
 
     async def measure(
         self, *, clients: int, merchants: int, warm_seconds: float, seconds: float

@@ -15,10 +15,11 @@ from bench.database import (
     NotMeasurableError,
     Server,
     Tell,
+    checkpoint,
     connected,
     new_database,
     program,
-    settle,
+    sweep,
 )
 from bench.direct import Bare, Direct
 from bench.fill import ensure_uuidv7, fill
@@ -86,8 +87,7 @@ class Bench:
         plan = self._plan
         await self._bare.prepare()
         tell("Reading everybody's terms")
-        first_payments = await self._direct.prepare(plan.people, plan.merchants)
-        self._acknowledged[self._journals] += first_payments
+        await self._direct.prepare(plan.people, plan.merchants)
         first = []
         for way, database in (("tandem", self._tandem), ("usual", self._usual)):
             tell(f"{way}: the first payment of each person over HTTP")
@@ -141,9 +141,19 @@ class Bench:
         return steps
 
     async def round(self, steps: list[Step], tell: Callable[[Measure], None]) -> None:
-        """Measure each step once."""
+        """Measure each step once.
+
+        The first change of each page after a checkpoint writes the whole page to the log. So there
+        is one checkpoint for all, and everybody pays once, both ways, before anything is measured.
+        """
+        await checkpoint(self._server)
+        self._acknowledged[self._journals] += await self._direct.everybody(self._plan.merchants)
+        connections = max(self._plan.http_connections[:2])
+        for way, database in (("tandem", self._tandem), ("usual", self._usual)):
+            sample = await self._http(way, "uniform", connections, once=True)
+            self._acknowledged[database] += sample.acknowledged
         for step in steps:
-            await settle(self._server, step.database)
+            await sweep(step.database)
             others = Others()
             sample = await step.take()
             if self._server.folder is not None:  # else the database is somebody else's program
