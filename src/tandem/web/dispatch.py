@@ -327,7 +327,7 @@ async def _read(route: Route, headers: Headers, receive: Receive) -> msgspec.Str
             raw = b"{}"
         elif b"content-type" not in headers:
             check_media_type(headers)
-        return decode_body(route.body, raw)
+        return decode_body(route.body, raw, route.body_names)
     raw = await read_body(headers, receive)
     if raw.strip() not in _UNREAD:
         raise InvalidBody("", "must be empty here", "")
