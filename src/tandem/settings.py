@@ -22,7 +22,12 @@ MAX_URL: Final = 54
 """The longest address that still fits into a code together with a token (tandem.codes)."""
 
 PREFIX: Final = "TANDEM_"
-PLACES: Final = ("TANDEM_DATA", "TANDEM_DATABASE_URL", "TANDEM_KEY_FILE")
+PLACES: Final = (
+    "TANDEM_DATA",
+    "TANDEM_DATABASE_URL",
+    "TANDEM_DATABASE_ROLE",
+    "TANDEM_KEY_FILE",
+)
 """Where things are: looked up where they are needed, and no part of `Settings`."""
 
 _OTHERS: Final = re.compile(

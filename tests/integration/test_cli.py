@@ -5,75 +5,23 @@ run whole programs.
 """
 
 import asyncio
-import logging
-import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-import structlog
 from living import Living, fresh_key, living
 
 from conftest import open_folder
-from tandem.cli.root import execute
 from tandem.db.migrate import current, upgrade
 from tandem.db.schema import head, up_to_date
+from terminal import Cli, shown
 
 BALANCE = ("ledger", "trial-balance")
 NOBODY = "ppl_" + "0" * 32
-
-
-@dataclass
-class Cli:
-    """Runs commands as somebody at a terminal does."""
-
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-
-    def on(self, *, data: Path | None = None, url: str | None = None) -> None:
-        """Work on this installation from now on."""
-        for name, value in (("TANDEM_DATA", data), ("TANDEM_DATABASE_URL", url)):
-            self.monkeypatch.delenv(name, raising=False)
-            if value is not None:
-                self.monkeypatch.setenv(name, str(value))
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        status = execute(arguments)
-        shown = self.capsys.readouterr()
-        return status, shown.out, shown.err
-
-    def done(self, *arguments: str) -> str:
-        status, out, err = self.run(*arguments)
-        assert status == 0, out + err
-        return out
-
-    def refused(self, *arguments: str) -> str:
-        status, out, err = self.run(*arguments)
-        assert (status, out) == (1, "")
-        assert err.startswith("✗ ")
-        return err.removeprefix("✗ ").strip()
-
-
-@pytest.fixture
-def cli(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Cli]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    for name in [name for name in os.environ if name.startswith("TANDEM_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TANDEM_KEY_FILE", str(tmp_path / "keys"))
-    monkeypatch.setenv("COLUMNS", "80")
-    yield Cli(capsys, monkeypatch)
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +37,6 @@ def beside(house: Living, cli: Cli) -> Cli:
     cli.monkeypatch.delenv("TANDEM_KEY_FILE")
     cli.on(data=house.data)
     return cli
-
-
-def shown(prefix: str, text: str) -> str:
-    found = re.search(rf"\b{prefix}_[\w-]+", text)
-    assert found is not None, text
-    return found[0]
 
 
 def ask(house: Living, key: str, path: str, body: Any = None) -> httpx.Response:  # noqa: ANN401 - any JSON

@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from tandem.db import work
-from tandem.db.locate import default_data_folder, open_database
+from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
 from tandem.kernel import Refused, system_entropy
 from tandem.keyring import FileKeyRing, key_file
@@ -118,7 +118,7 @@ async def serving(
         )
         stack.push_async_callback(workers.stop)  # before the database stops
         await loaded
-        await _migrate(dsn, progress)
+        await _migrate(dsn, progress, application_role(environment))
         keys = key_file(environment, data)
         keyring = await open_keys(dsn, keys)
         new_key = await _operator_key(dsn, settings, keyring, always=options.operator_key)
@@ -146,13 +146,13 @@ async def open_keys(dsn: str, path: Path) -> FileKeyRing:
     return FileKeyRing.open_or_create(path, system_entropy)
 
 
-async def _migrate(dsn: str, progress: Progress) -> None:
-    if await up_to_date(dsn):
+async def _migrate(dsn: str, progress: Progress, role: str | None) -> None:
+    if await up_to_date(dsn, role):
         return
     progress("Bringing the schema up to date")
     from tandem.db.migrate import upgrade  # noqa: PLC0415 - slow to load, and seldom needed
 
-    await upgrade(dsn, progress)
+    await upgrade(dsn, progress, role=role)
 
 
 async def _up(workers: "Workers", failed: asyncio.Future[Refused]) -> None:
