@@ -5,6 +5,7 @@ run whole programs.
 """
 
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from terminal import Cli, shown
 
 BALANCE = ("ledger", "trial-balance")
 NOBODY = "ppl_" + "0" * 32
+_PEOPLE = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,10 @@ def beside(house: Living, cli: Cli) -> Cli:
     cli.monkeypatch.delenv("TANDEM_KEY_FILE")
     cli.on(data=house.data)
     return cli
+
+
+def fresh_handle() -> str:
+    return f"p{next(_PEOPLE)}"
 
 
 def ask(house: Living, key: str, path: str, body: Any = None) -> httpx.Response:  # noqa: ANN401 - any JSON
@@ -65,6 +71,49 @@ def test_an_operators_day(house: Living, beside: Cli) -> None:
     assert f"person {person}" in done("ledger", "entry", entry)
     assert "nothing differs" in done("ledger", "verify")
     assert re.search(r"^ *Sum +100.00 +100.00 +0.00", done(*BALANCE), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("", "must have 1 to 140 characters"),
+        (" ", "must have 1 to 140 characters"),
+        ("B" * 141, "must have 1 to 140 characters"),
+        ("B-\x1b[31m1", "cannot be shown (U+001B)"),
+        ("B-\N{RIGHT-TO-LEFT OVERRIDE}1", "cannot be shown (U+202E)"),
+        ("B-\N{ZERO WIDTH SPACE}1", "cannot be shown (U+200B)"),
+        ("B\x001", "cannot be shown (U+0000)"),
+    ],
+    ids=["nothing", "a space", "too long", "an escape", "turned round", "unseen", "nul"],
+)
+def test_a_reference_that_nobody_can_read_is_not_booked(
+    house: Living, beside: Cli, reference: str, says: str
+) -> None:
+    """The person reads it in their history, the merchant in its payouts."""
+    person_id = shown("ppl", beside.done("operator", "person", "add", fresh_handle(), "Eve"))
+    merchant = shown("mer", beside.done("operator", "merchant", "add", "Green"))
+    before = beside.done(*BALANCE)
+    for command, whose in (("top-up", person_id), ("payout", merchant)):
+        words = ("operator", command, whose, "1.00", "CNY", "--reference", reference)
+        if "\0" not in reference:  # no program can be given that
+            assert says in beside.refused(*words, status=2)
+    body = {"amount": 100, "currency": "CNY", "reference": reference}
+    for path in (f"/v1/people/{person_id}/top-ups", f"/v1/merchants/{merchant}/payouts"):
+        refused = ask(house, house.operator_key, path, body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert "reference" in refused.json()["detail"]
+    assert beside.done(*BALANCE) == before
+
+
+def test_a_reference_is_kept_trimmed_and_composed(beside: Cli) -> None:
+    """So that the same one, typed on another keyboard, is known to be the same."""
+    beside.done("operator", "person", "add", handle := fresh_handle(), "Eve")
+    top_up = ("operator", "top-up", handle, "1.00", "CNY", "--reference")
+    beside.done(*top_up, " Café 7 ")
+    assert "'Café 7' was booked before" in beside.refused(
+        *top_up, "Cafe\N{COMBINING ACUTE ACCENT} 7"
+    )
+    beside.done("ledger", "verify")
 
 
 def test_limits_and_suspending_hold_at_once(house: Living, beside: Cli) -> None:

@@ -33,6 +33,7 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
+from tandem.ledger.reference import REFERENCE_LENGTH, bank_reference
 from tandem.ledger.reports import (
     Difference,
     Statement,
@@ -49,6 +50,7 @@ from tandem.ledger.terms import OverdraftInUse, open_accounts, set_overdraft, se
 __all__ = [
     "ACCOUNTS",
     "OPERATOR_ID",
+    "REFERENCE_LENGTH",
     "RESERVATIONS",
     "TRANSFERS",
     "Account",
@@ -80,6 +82,7 @@ __all__ = [
     "View",
     "Write",
     "bank",
+    "bank_reference",
     "due_reservations",
     "entry_transfers",
     "fees",

@@ -24,6 +24,7 @@ from tandem.ledger import (
     View,
     Write,
     bank,
+    bank_reference,
     merchant,
     submit_fresh,
 )
@@ -131,8 +132,9 @@ class Payouts:
         """Book a payout; the outcome is a PayoutView.
 
         Raises `NotFound`, `PayoutNotCovered`, `ReferenceBooked`; `Invalid` for a currency that the
-        operator does not keep.
+        operator does not keep and for a reference that cannot be shown.
         """
+        reference = bank_reference(reference)
 
         async def entry() -> Entry:
             async with self._pool.acquire() as connection:

@@ -14,6 +14,7 @@ from tandem.ledger import (
     Journal,
     Outcome,
     ReferenceBooked,
+    bank_reference,
     person,
     statement,
     submit_fresh,
@@ -225,9 +226,11 @@ class Wallet:
     ) -> Outcome:
         """Book money that came in at the bank; the outcome is a TopUpView.
 
-        Raises `ReferenceBooked`; `Invalid` for a currency that the operator does not keep.
+        Raises `ReferenceBooked`; `Invalid` for a currency that the operator does not keep and for
+        a reference that cannot be shown: the person reads it in their history.
         """
         self._settings.unit(code)
+        reference = bank_reference(reference)
 
         async def entry() -> Entry:
             receiver = await self._terms(person_id)
