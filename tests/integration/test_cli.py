@@ -173,6 +173,15 @@ def test_keys_are_made_listed_and_revoked(house: Living, beside: Cli) -> None:
     assert ask(house, secret, "/v1/merchants").status_code == 401
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\x1b[31m", "\udcff", "n" * 101])
+def test_a_key_has_a_name_that_can_be_shown(beside: Cli, name: str) -> None:
+    """A byte that is not UTF-8 comes from a terminal as half a surrogate pair."""
+    before = beside.done("operator", "key", "list")
+    assert beside.refused("operator", "key", "add", name, status=2).startswith("name: ")
+    assert beside.done("operator", "key", "list") == before
+    assert name == "" or "Since" in beside.done("operator", "person", "list", name)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

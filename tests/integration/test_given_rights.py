@@ -211,6 +211,20 @@ async def test_somebodys_login_is_not_taken_by_its_name(given: Given) -> None:
     assert await role_of(url) == f"{name}_app"
 
 
+@pytest.mark.parametrize("role", ["none", "public", "pg_mine", "a\0b", "\udcff", "r" * 64])
+async def test_what_cannot_be_a_roles_name_is_a_sentence(given: Given, role: str) -> None:
+    _, url = await given.shop("CREATEROLE")
+    with pytest.raises(RoleUnusable):
+        await upgrade(url, role=role)
+
+
+async def test_a_name_is_one_name_whatever_is_in_it(given: Given) -> None:
+    name, url = await given.shop("CREATEROLE")
+    odd = f'it\'s "{name}"; DROP TABLE x'
+    await upgrade(url, role=odd)
+    assert await role_of(url) == odd
+
+
 async def test_tables_in_a_schema_of_ones_own_are_found(given: Given) -> None:
     """A schema named after its owner comes before `public`, but not for the application."""
     name, url = await given.shop("CREATEROLE")

@@ -166,6 +166,9 @@ async def prepare(connection: Session, wanted: str | None = None) -> str:
     """
     holders = await application_roles(connection)
     role = wanted or (holders[0] if len(holders) == 1 else await _own_name(connection))
+    if not role.isprintable() or len(role.encode()) > _LONGEST_NAME:
+        reason = f"a role's name has at most {_LONGEST_NAME} bytes, all of which can be shown"
+        raise RoleUnusable(role, reason, ())
     user: str = await connection.fetchval("SELECT current_user")
     logs_in = await connection.fetchval("SELECT rolcanlogin FROM pg_roles WHERE rolname = $1", role)
     if logs_in is None:
@@ -218,8 +221,6 @@ async def _own_name(connection: Session) -> str:
 
 
 async def _make(connection: Session, role: str, user: str) -> None:
-    if not 1 <= len(role.encode()) <= _LONGEST_NAME or not role.isprintable():
-        raise RoleUnusable(role, f"a role's name has 1 to {_LONGEST_NAME} bytes, all printable", ())
     make, let = f"CREATE ROLE {quoted(role)} NOLOGIN", _let(role, user)
     try:
         await connection.execute(make)
