@@ -68,7 +68,7 @@ async def _demo(*, once: bool, port: int, keep: bool) -> None:
     with contextlib.ExitStack() as spinner:
         progress = spinner.enter_context(waiting("Preparing the demo"))
         await _own(folder, keep=keep)
-        options = Options(port=port, logs=Logs(json=False, level="warning"), operator_key=True)
+        options = Options(port=port, logs=Logs(json=False, level="warning"), operator_key="always")
         async with serving(options, environment, progress) as server:
             spinner.close()
             cast = await _story(server)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
@@ -32,7 +32,7 @@ from tandem.serve.http import DRAIN_SECONDS
 from tandem.serve.listen import open_sockets
 from tandem.serve.logs import Logs
 from tandem.serve.order import READY, Order
-from tandem.settings import Settings, read_settings
+from tandem.settings import Settings, can_be_public, read_settings
 
 log = structlog.get_logger(__name__)
 
@@ -53,21 +53,23 @@ _OURS: Final = "TANDEM_"
 class Options:
     """How to serve. `port` 0 takes any free one.
 
-    `operator_key` makes one in any case, not only if there was never one.
+    `operator_key` says when one is made: at the `first` start of an installation, at each, or not
+    (where what is printed is kept, so would the key be).
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
     logs: Logs = field(default_factory=lambda: Logs(json=True))
-    operator_key: bool = False
+    operator_key: Literal["never", "first", "always"] = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running installation: workers are ready. `new_key` is the operator's key, if one was made.
 
-    `data` is the data folder (with another database, only the keys are there).
+    `data` is the data folder (with another database, only the keys are there); `has_key` says
+    whether the operator ever had a key.
     """
 
     url: str
@@ -75,6 +77,7 @@ class Server:
     data: Path
     settings: Settings
     new_key: str | None
+    has_key: bool
     workers: "Workers"
     failed: "asyncio.Future[Refused]"
 
@@ -105,7 +108,8 @@ async def serving(
         for sock in sockets:
             stack.callback(sock.close)
         url = _url(options.host, sockets[0])
-        environment = {"TANDEM_PUBLIC_URL": url, **environment}
+        if can_be_public(url):
+            environment = {"TANDEM_PUBLIC_URL": url, **environment}
         settings = read_settings(environment)
         data = default_data_folder(environment)
         workers = Workers(sockets, fail)
@@ -121,11 +125,11 @@ async def serving(
         await _migrate(dsn, progress, application_role(environment))
         keys = key_file(environment, data)
         keyring = await open_keys(dsn, keys)
-        new_key = await _operator_key(dsn, settings, keyring, always=options.operator_key)
+        new_key, has_key = await _operator_key(dsn, settings, keyring, options.operator_key)
         workers.order.set_result(Order(dsn, _settings_of(environment), str(keys), -1, options.logs))
         progress("Starting to answer requests")
         await _up(workers, failed)
-        yield Server(url, dsn, data, settings, new_key, workers, failed)
+        yield Server(url, dsn, data, settings, new_key, has_key, workers, failed)
 
 
 async def open_keys(dsn: str, path: Path) -> FileKeyRing:
@@ -180,9 +184,9 @@ def _settings_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _operator_key(
-    dsn: str, settings: Settings, keyring: FileKeyRing, *, always: bool
-) -> str | None:
-    """The operator's first key, made if there was never one. Also sees that the mode is right."""
+    dsn: str, settings: Settings, keyring: FileKeyRing, when: Literal["never", "first", "always"]
+) -> tuple[str | None, bool]:
+    """The operator's key, if one is made, and whether there is any. Sees that the mode is right."""
     from tandem.app import open_services  # noqa: PLC0415 - loaded while the database starts
 
     async with (
@@ -191,8 +195,9 @@ async def _operator_key(
     ):
         # Of several machines that start at once one makes it.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('first operator key'))")
-        if not always and await services.access.keys_of(connection, OPERATOR_ID, None, 1):
-            return None
+        found = bool(await services.access.keys_of(connection, OPERATOR_ID, None, 1))
+        if when == "never" or (when == "first" and found):
+            return None, found
         made = await services.access.create(
             connection,
             kind="operator",
@@ -200,7 +205,7 @@ async def _operator_key(
             name="first key",
             scopes=["operator"],
         )
-        return made.secret
+        return made.secret, True
 
 
 class Workers:
