@@ -253,6 +253,20 @@ async def test_a_sandbox_for_this_machine_alone_needs_no_public_address(new_data
     assert "Set TANDEM_PUBLIC_URL" in complained
 
 
+async def test_money_in_a_currency_that_was_taken_out_is_told_at_the_start(
+    new_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with living(new_data) as server, server.client(server.operator_key) as operator:
+        bob = await sign_up(operator, "bob", yuan=50)
+    monkeypatch.setenv("TANDEM_CURRENCIES", "EUR,SEK")
+    _, complained = await in_a_terminal(new_data, "--sandbox")
+    assert "50.00 CNY" in complained
+    assert "TANDEM_CURRENCIES" in complained
+    async with living(new_data, TANDEM_CURRENCIES="EUR") as server, server.client(bob.key) as phone:
+        shown = (await phone.get("/v1/wallet")).json()["balances"]
+        assert [(line["currency"], line["balance"]) for line in shown] == [("CNY", 5000)]
+
+
 async def test_a_lost_key_file_is_not_replaced_in_silence(new_data: Path) -> None:
     async with living(new_data) as server, server.client(server.operator_key) as operator:
         await sign_up(operator, "lin")

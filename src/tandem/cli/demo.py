@@ -125,9 +125,10 @@ def _emptied(folder: Path, *, last: bool) -> bool:
 
 
 async def _story(server: Server) -> Cast:
-    assert server.new_key is not None, "a key was asked for"
+    key = server.found.new_key
+    assert key is not None, "a key was asked for"
     say(f"A sandbox serves at {server.url}. What follows are real HTTP calls.")
-    async with stage(server.url, server.new_key, SystemClock(), system_entropy, console()) as scene:
+    async with stage(server.url, key, SystemClock(), system_entropy, console()) as scene:
         await play(scene)
         cast = scene.cast
     say()

@@ -10,6 +10,7 @@ from tandem.ledger.chart import (
     merchant,
     person,
 )
+from tandem.ledger.currencies import currency_of, money_left_out
 from tandem.ledger.entry import Decision, Entry, Outcome, Touches, View, Write
 from tandem.ledger.errors import (
     AmountExceedsPending,
@@ -38,6 +39,7 @@ from tandem.ledger.reports import (
     Difference,
     Statement,
     TrialLine,
+    accounts_of,
     due_reservations,
     entry_transfers,
     statement,
@@ -81,12 +83,15 @@ __all__ = [
     "TrialLine",
     "View",
     "Write",
+    "accounts_of",
     "bank",
     "bank_reference",
+    "currency_of",
     "due_reservations",
     "entry_transfers",
     "fees",
     "merchant",
+    "money_left_out",
     "open_accounts",
     "person",
     "set_overdraft",

@@ -11,11 +11,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import asyncpg
 import msgspec
@@ -24,9 +24,9 @@ import structlog
 from tandem.db import work
 from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
-from tandem.kernel import Refused, system_entropy
+from tandem.kernel import Currency, Refused, system_entropy
 from tandem.keyring import FileKeyRing, key_file
-from tandem.ledger import OPERATOR_ID
+from tandem.ledger import OPERATOR_ID, money_left_out
 from tandem.serve.errors import WorkersFailed
 from tandem.serve.http import DRAIN_SECONDS
 from tandem.serve.listen import open_sockets
@@ -37,6 +37,7 @@ from tandem.settings import Settings, can_be_public, read_settings
 log = structlog.get_logger(__name__)
 
 Progress = Callable[[str], None]
+When = Literal["never", "first", "always"]
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -61,23 +62,34 @@ class Options:
     port: int = 8080
     workers: int = 1
     logs: Logs = field(default_factory=lambda: Logs(json=True))
-    operator_key: Literal["never", "first", "always"] = "never"
+    operator_key: When = "never"
+
+
+class Found(NamedTuple):
+    """What the database was found with. `new_key` is the operator's key, if one was made.
+
+    `has_key` says whether the operator ever had a key; `left_out` what is there, in minor units, in
+    currencies that the settings do not name.
+    """
+
+    new_key: str | None
+    has_key: bool
+    left_out: Sequence[tuple[Currency, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running installation: workers are ready. `new_key` is the operator's key, if one was made.
+    """A running installation: workers are ready.
 
-    `data` is the data folder (with another database, only the keys are there); `has_key` says
-    whether the operator ever had a key.
+    `data` is the data folder (with another database, only the keys are there). `found` is what was
+    found, and made, at the start.
     """
 
     url: str
     dsn: str
     data: Path
     settings: Settings
-    new_key: str | None
-    has_key: bool
+    found: "Found"
     workers: "Workers"
     failed: "asyncio.Future[Refused]"
 
@@ -125,11 +137,11 @@ async def serving(
         await _migrate(dsn, progress, application_role(environment))
         keys = key_file(environment, data)
         keyring = await open_keys(dsn, keys)
-        new_key, has_key = await _operator_key(dsn, settings, keyring, options.operator_key)
+        found = await _look(dsn, settings, keyring, options.operator_key)
         workers.order.set_result(Order(dsn, _settings_of(environment), str(keys), -1, options.logs))
         progress("Starting to answer requests")
         await _up(workers, failed)
-        yield Server(url, dsn, data, settings, new_key, has_key, workers, failed)
+        yield Server(url, dsn, data, settings, found, workers, failed)
 
 
 async def open_keys(dsn: str, path: Path) -> FileKeyRing:
@@ -183,21 +195,23 @@ def _settings_of(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names if name in environment}
 
 
-async def _operator_key(
-    dsn: str, settings: Settings, keyring: FileKeyRing, when: Literal["never", "first", "always"]
-) -> tuple[str | None, bool]:
-    """The operator's key, if one is made, and whether there is any. Sees that the mode is right."""
+async def _look(dsn: str, settings: Settings, keyring: FileKeyRing, when: When) -> Found:
+    """What the database has; the operator's key, if one is to be made. Sees that the mode is right.
+
+    Raises `ModeMismatch`.
+    """
     from tandem.app import open_services  # noqa: PLC0415 - loaded while the database starts
 
     async with (
         open_services(dsn, settings, keyring, background=False) as services,
         work(services.pool) as connection,
     ):
+        left_out = await money_left_out(connection, settings)
         # Of several machines that start at once one makes it.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('first operator key'))")
-        found = bool(await services.access.keys_of(connection, OPERATOR_ID, None, 1))
-        if when == "never" or (when == "first" and found):
-            return None, found
+        has_key = bool(await services.access.keys_of(connection, OPERATOR_ID, None, 1))
+        if when == "never" or (when == "first" and has_key):
+            return Found(None, has_key, left_out)
         made = await services.access.create(
             connection,
             kind="operator",
@@ -205,7 +219,7 @@ async def _operator_key(
             name="first key",
             scopes=["operator"],
         )
-        return made.secret, True
+        return Found(made.secret, has_key=True, left_out=left_out)
 
 
 class Workers:
