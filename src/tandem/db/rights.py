@@ -51,7 +51,10 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "people": Right(update=("name", "status", "terms")),
     "person_limits": Right(update=("per_payment", "per_day")),
     "devices": Right(
-        update=("name", "code_step", "code_counter", "wrong_codes", "paused_until", "revoked_at")
+        update=(
+            *("name", "code_seed", "code_step", "code_counter", "wrong_codes", "paused_until"),
+            "revoked_at",
+        )
     ),
     "merchants": Right(update=("name", "status", "terms")),
     "merchant_currencies": Right(update=("fee_basis_points", "fee_fixed", "overdraft")),

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from tandem.db import Connection
+from tandem.db.rewrite import SealedColumn
 from tandem.kernel import NotFound, show_id
 from tandem.keyring import KeyRing
 from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms, is_handle
@@ -142,6 +143,10 @@ async def count_wrong_code(
 def seed_context(device_id: UUID) -> bytes:
     """What a device's sealed seed is bound to."""
     return b"device code seed " + device_id.bytes
+
+
+CODE_SEEDS: Final = SealedColumn("devices", "code_seed", "dev", seed_context)
+"""Where the seeds of pay codes are kept, sealed."""
 
 
 def open_seed(keyring: KeyRing, device: Device) -> bytes:
