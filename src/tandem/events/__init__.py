@@ -14,6 +14,7 @@ from tandem.events.model import (
     Event,
     announce,
 )
+from tandem.events.secrets import SIGNING_SECRETS
 from tandem.events.send import Sender
 from tandem.events.service import Webhooks
 from tandem.events.shapes import (
@@ -33,6 +34,7 @@ __all__ = [
     "DELIVERIES",
     "EVENTS",
     "MERCHANT_TYPES",
+    "SIGNING_SECRETS",
     "TYPES",
     "CreateEndpoint",
     "Delivery",

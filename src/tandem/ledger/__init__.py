@@ -10,6 +10,7 @@ from tandem.ledger.chart import (
     merchant,
     person,
 )
+from tandem.ledger.currencies import currency_of, money_left_out
 from tandem.ledger.entry import Decision, Entry, Touches, View, Write
 from tandem.ledger.errors import (
     AmountExceedsPending,
@@ -34,10 +35,12 @@ from tandem.ledger.model import (
     TransferRow,
 )
 from tandem.ledger.outcome import Outcome, RefusedEarlier
+from tandem.ledger.reference import REFERENCE_LENGTH, bank_reference
 from tandem.ledger.reports import (
     Difference,
     Statement,
     TrialLine,
+    accounts_of,
     due_reservations,
     entry_transfers,
     statement,
@@ -50,6 +53,7 @@ from tandem.ledger.terms import OverdraftInUse, open_accounts, set_overdraft, se
 __all__ = [
     "ACCOUNTS",
     "OPERATOR_ID",
+    "REFERENCE_LENGTH",
     "RESERVATIONS",
     "TRANSFERS",
     "Account",
@@ -81,11 +85,15 @@ __all__ = [
     "TrialLine",
     "View",
     "Write",
+    "accounts_of",
     "bank",
+    "bank_reference",
+    "currency_of",
     "due_reservations",
     "entry_transfers",
     "fees",
     "merchant",
+    "money_left_out",
     "open_accounts",
     "person",
     "set_overdraft",

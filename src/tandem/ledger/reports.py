@@ -9,7 +9,8 @@ import msgspec
 
 from tandem.db import Connection
 from tandem.kernel import entry_of
-from tandem.ledger.model import TRANSFERS, TransferKind, TransferRow
+from tandem.ledger.chart import accounts_between
+from tandem.ledger.model import ACCOUNTS, TRANSFERS, Account, TransferKind, TransferRow
 
 _COLUMNS: Final = ", ".join(TRANSFERS.columns)
 _POSTING: Final = (TransferKind.POSTED, TransferKind.POST)
@@ -48,6 +49,18 @@ class Difference(msgspec.Struct, frozen=True):
     id: UUID
     stands: str
     should: str
+
+
+async def accounts_of(connection: Connection, owner_id: UUID) -> list[Account]:
+    """Every account of an owner, in whatever currency, without a lock; by ledger."""
+    first, last = accounts_between(owner_id)
+    rows = await connection.fetch(
+        f"SELECT {', '.join(ACCOUNTS.columns)} FROM accounts WHERE id BETWEEN $1 AND $2 "
+        "ORDER BY ledger, code",
+        first,
+        last,
+    )
+    return [Account(*row) for row in rows]
 
 
 async def due_reservations(connection: Connection, now: datetime, limit: int) -> list[TransferRow]:

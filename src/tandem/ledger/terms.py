@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -12,8 +12,7 @@ from tandem.db import Connection
 from tandem.kernel import Refused
 from tandem.ledger.chart import AccountKey
 from tandem.ledger.model import ACCOUNTS, new_account
-
-_LOW_BITS: Final = 0xFFFF
+from tandem.ledger.reports import accounts_of
 
 
 @dataclass(eq=False)
@@ -66,17 +65,9 @@ async def _lock(connection: Connection, account_ids: set[UUID]) -> set[UUID]:
 
 
 async def _accounts_of(connection: Connection, keys: Sequence[AccountKey]) -> set[UUID]:
-    """Every account of the keys' owners; an owner's are one range of ids (`AccountKey`)."""
-    found: set[UUID] = set()
-    for owner in {key.owner_id for key in keys}:
-        first = owner.int & ~_LOW_BITS
-        rows = await connection.fetch(
-            "SELECT id FROM accounts WHERE id BETWEEN $1 AND $2",
-            UUID(int=first),
-            UUID(int=first | _LOW_BITS),
-        )
-        found |= {row["id"] for row in rows}
-    return found
+    """The ids of every account of the keys' owners."""
+    owners = {key.owner_id for key in keys}
+    return {account.id for owner in owners for account in await accounts_of(connection, owner)}
 
 
 async def set_overdraft(

@@ -19,6 +19,7 @@ from tandem.kernel import (
     show_id,
 )
 from tandem.ledger import (
+    REFERENCE_LENGTH,
     AccountCode,
     Outcome,
     ReferenceBooked,
@@ -42,7 +43,7 @@ Reference = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=140,
+        max_length=REFERENCE_LENGTH,
         description="The bank's reference; it is booked once",
         examples=["BANK-2026-11-23-77"],
     ),
