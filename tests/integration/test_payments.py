@@ -126,7 +126,7 @@ async def test_a_static_code_is_a_shops_or_a_tills(town: Town, lin: Someone, doo
     assert (found.till_id, found.source, found.person_id) == (till.id, "static_code", lin.id)
     with pytest.raises(WayRefused) as refused:
         await services.payments.pay_static(lin.id, till.code_token, asked(51), key())
-    assert (refused.value.limit, refused.value.ways_left) == (50, ("tap", "click"))
+    assert (refused.value.limit, refused.value.ways_left) == (50, ("click",))
     at_till = At(door.id, None, till.id)
     order = said(await services.payments.create_order(at_till, asked(20), key()))
     assert order["till_id"] == show_id("til", till.id)

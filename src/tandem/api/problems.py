@@ -116,7 +116,7 @@ ROWS: Final = (
     ),
     Row(402, RefundNotCovered(1200, 3800)),
     Row(402, PayoutNotCovered(1200, 3800)),
-    Row(402, WayRefused("tap", "way_off", None, ("scan", "click"))),
+    Row(402, WayRefused("scan", "way_off", None, ("click",))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
     Row(403, MerchantNotActive()),

@@ -4,7 +4,7 @@ Amounts in minor units.
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -14,7 +14,13 @@ from tandem.kernel import MAX_AMOUNT, basis_points, show_id
 from tandem.merchants.errors import WayRefused
 
 Way = Literal["tap", "scan", "click"]
-WAYS: Final[tuple[Way, ...]] = ("tap", "scan", "click")
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
+"""The ways that a policy can be about."""
+
+OfferedWay = Literal["scan", "click"]
+OFFERED: Final[tuple[OfferedWay, ...]] = get_args(OfferedWay)
+"""The ways that payments can be made in here: what is asked for, and what refusals recommend."""
+
 MerchantStatus = Literal["active", "suspended"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Blue Door"])]
@@ -90,8 +96,10 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "amount_above_limit" if limit is not None and amount > limit else None
 
     def remaining(self, currency: str, amount: int, wallet: str) -> tuple[Way, ...]:
-        """The ways that take the payment."""
-        return tuple(way for way in WAYS if self.objection(way, wallet, currency, amount) is None)
+        """The ways that are offered here and take the payment."""
+        return tuple(
+            way for way in OFFERED if self.objection(way, wallet, currency, amount) is None
+        )
 
     def check(self, way: Way, wallet: str, currency: str, amount: int) -> None:
         """Raise `WayRefused` if this way does not take the payment."""

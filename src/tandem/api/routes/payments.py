@@ -9,7 +9,7 @@ from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
 from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
 from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency, read_id
 from tandem.ledger import Outcome
-from tandem.merchants import Way, WayRefused
+from tandem.merchants import OfferedWay, Way, WayRefused
 from tandem.payments import (
     At,
     Capture,
@@ -72,9 +72,7 @@ class CreatePayment(Body, frozen=True, kw_only=True):
         str | None,
         Meta(description="The 18 digits that the person shows"),
     ] = None
-    way: Annotated[
-        Literal["scan", "click"], Meta(description="How the person pays", examples=["scan"])
-    ] = "scan"
+    way: Annotated[OfferedWay, Meta(description="How the person pays", examples=["scan"])] = "scan"
     capture: Annotated[
         Literal["automatic", "manual"],
         Meta(description="manual: only authorise, and capture later", examples=["automatic"]),

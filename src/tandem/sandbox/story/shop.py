@@ -219,7 +219,7 @@ async def refused_way(scene: Scene) -> None:
         no = await shop.refused("/v1/payments", order, "way_refused")
         data = no["data"]
         expect(data["reason"] == reason, f"the reason is {reason}", no.body)
-        expect(data["ways_left"] == ["tap", "click"], "tap and click remain", no.body)
+        expect(data["ways_left"] == ["click"], "click remains", no.body)
         page.step("Blue Door", f"makes an order of {yuan(6_000)} by scan", no)
         page.refused(no)
     open_again = await shop.put(f"/v1/shops/{lake['id']}/acceptance", {})
