@@ -253,6 +253,51 @@ async def test_suspended(town: Town, lin: Someone, door: Door) -> None:
     await services.payments.refund(door.id, captured, 50, None, key())
 
 
+@pytest.mark.parametrize(
+    "text", ["", " \t", "x" * 141, "a\x1b[31mb", "a\u202eb", "two\nlines", "\u3164"]
+)
+async def test_texts_beside_an_amount_that_nobody_can_read(
+    town: Town, lin: Someone, door: Door, text: str
+) -> None:
+    payments = town.services.payments
+    captured = await town.paid(door, lin, 100)
+    before = await town.count("events")
+    for name in ("description", "order_reference"):
+        unclean: Any = {name: text}
+        new = asked(10, **unclean)
+        by_code = asked(10, source=Source.PAY_CODE, **unclean)
+        for call in (
+            payments.create_order(door.at, new, key()),
+            payments.pay_with_code(door.at, by_code, lin.code(), key()),
+        ):
+            with pytest.raises(Invalid) as refused:
+                await call
+            assert refused.value.field == name
+    with pytest.raises(Invalid) as refused:
+        await payments.refund(door.id, captured, 10, text, key())
+    assert refused.value.field == "reason"
+    assert await town.count("events") == before
+
+
+async def test_texts_beside_an_amount_are_kept_in_one_form_and_found_in_any(
+    town: Town, lin: Someone, door: Door
+) -> None:
+    payments = town.services.payments
+    made = said(
+        await payments.create_order(
+            door.at, asked(10, description=" Cafe\u0301 ", order_reference="No\u0308. 7"), key()
+        )
+    )
+    assert (made["description"], made["order_reference"]) == ("Caf\u00e9", "N\u00f6. 7")
+    for text in ("No\u0308. 7", "N\u00f6. 7 "):
+        wanted = PaymentFilter(order_reference=text)
+        (found,) = await payments.list_of_merchant(door.id, wanted, None, 10)
+        assert show_id("pay", found.id) == made["id"]
+    captured = await town.paid(door, lin, 100)
+    given = said(await payments.refund(door.id, captured, 10, " co\u0302ld ", key()))
+    assert given["reason"] == "c\u00f4ld"
+
+
 async def test_states_and_totals(town: Town, lin: Someone, door: Door) -> None:
     payments = town.services.payments
     captured = await town.paid(door, lin, 100)

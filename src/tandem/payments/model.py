@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Table
+from tandem.kernel import clean_note
 from tandem.merchants import Way
 from tandem.payments.errors import PaymentConflict
 
@@ -212,3 +213,11 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture = Capture.AUTOMATIC
     order_reference: str | None = None
     description: str | None = None
+
+    def cleaned(self) -> "NewPayment":
+        """The same with its texts as they are kept. Raises `Invalid`."""
+        return msgspec.structs.replace(
+            self,
+            order_reference=clean_note(self.order_reference, "order_reference"),
+            description=clean_note(self.description, "description"),
+        )

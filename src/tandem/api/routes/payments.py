@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
 from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
-from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency, read_id
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency, read_id
 from tandem.ledger import Outcome
 from tandem.merchants import OfferedWay, Way, WayRefused
 from tandem.payments import (
@@ -45,7 +45,7 @@ ShopId = Annotated[
 TillId = Annotated[
     str, Meta(description="The till", examples=["til_0199f0a4c0de70008000000000000004"])
 ]
-Text = Annotated[str, Meta(min_length=1, max_length=140)]
+Text = Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH)]
 
 
 class Services(Protocol):

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
-from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
 from tandem.merchants import WayRefused
 from tandem.payments import (
@@ -58,7 +58,7 @@ Amount = Annotated[
 CurrencyCode = Annotated[
     str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
 ]
-Message = Annotated[str, Meta(min_length=1, max_length=140, examples=["Lunch"])]
+Message = Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH, examples=["Lunch"])]
 Handle = Annotated[
     str,
     Meta(
