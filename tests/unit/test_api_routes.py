@@ -14,7 +14,7 @@ from web_fakes import MERCHANT
 from tandem.access import Principal
 from tandem.api.errors import ScopeMissing
 from tandem.api.operation import Body, Call, ListQuery, Method, operation
-from tandem.api.routes import codes, merchants, people, webhooks
+from tandem.api.routes import codes, merchants, payments, people, webhooks
 from tandem.codes import read_image
 from tandem.db import STRANGERS, Idempotency
 from tandem.events import Event
@@ -73,8 +73,8 @@ async def test_a_static_code_reads_back() -> None:
 
 async def test_an_orders_code_has_its_amount_and_can_be_drawn() -> None:
     payment = SimpleNamespace(code_token="C" * 20, shop_id=SHOP.id, currency="CNY", amount=3800)
-    payments = SimpleNamespace(of_merchant=Asked(payment))
-    call = call_of(merchants=shop_services(), payments=payments)
+    found = SimpleNamespace(of_merchant=Asked(payment))
+    call = call_of(merchants=shop_services(), payments=found)
     made: Any = await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
     assert "540538.00" in made.payload
     png: Any = await codes.draw_payment_code_png.handler(
@@ -105,6 +105,25 @@ async def test_codes_are_told_apart(text: str, kind: str) -> None:
     read: Any = await codes.read_code.handler(call_of(), body=codes.ReadCode(text=text))
     assert read.kind == kind
     assert msgspec.json.encode(read)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"expires_seconds": 60}, "expires_seconds"),
+        ({"way": "click"}, "way"),
+        ({"till_id": "til_" + "0" * 32}, "shop_id"),
+        ({"shop_id": None}, "shop_id"),
+    ],
+)
+async def test_a_payment_by_pay_code_takes_nothing_that_it_would_not_heed(
+    change: dict[str, Any], field: str
+) -> None:
+    given = {"amount": 5, "currency": "CNY", "shop_id": "shp_" + "0" * 32, "pay_code": "2" * 18}
+    body = msgspec.convert(given | change, payments.CreatePayment)
+    with pytest.raises(Invalid) as refused:
+        await payments.create_payment.handler(call_of(payments=SimpleNamespace()), body=body)
+    assert refused.value.field == field
 
 
 def test_frames_are_one_event_each() -> None:

@@ -86,7 +86,12 @@ class CreatePayment(Body, frozen=True, kw_only=True):
     expires_seconds: (
         Annotated[
             int,
-            Meta(ge=10, le=30 * DAY, description="How long the code can be paid", examples=[900]),
+            Meta(
+                ge=10,
+                le=30 * DAY,
+                description="How long an order's code can be paid; not with `pay_code`",
+                examples=[900],
+            ),
         ]
         | None
     ) = None
@@ -163,6 +168,8 @@ async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
     with the ways that remain.
     """
     at = _place(call.principal.owner_id, body)
+    if body.pay_code is not None and body.expires_seconds is not None:
+        raise Invalid("expires_seconds", "is for an order; a pay code pays at once")
     new = NewPayment(
         amount=body.amount,
         currency=currency(body.currency).code,
