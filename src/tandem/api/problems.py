@@ -151,7 +151,7 @@ ROWS: Final = (
     Row(422, TargetRefused("hooks.example", "has a private address")),
     Row(422, SendsToSelf()),
     Row(422, CurrencyNotTaken("EUR", ("CNY", "USD"))),
-    Row(422, CodeOfAnotherOperator("https://pay.example")),
+    Row(422, CodeOfAnotherOperator("pay.example")),
     Row(422, PayCodeInvalid()),
     Row(422, PayCodeMalformed()),
     Row(422, NotEmvco("it does not begin with 000201")),

@@ -20,7 +20,7 @@ from tandem.codes.errors import (
     UnreadableImage,
 )
 from tandem.codes.link import check_link, link_host
-from tandem.codes.merchant import MAX_CODE_LINK, merchant_presented, tandem_link
+from tandem.codes.merchant import MAX_CODE_LINK, code_faults, merchant_presented, tandem_link
 from tandem.codes.paycode import Mark, PayCode
 from tandem.codes.read import read_image
 from tandem.codes.scan import (
@@ -61,6 +61,7 @@ __all__ = [
     "UnreadableImage",
     "WalletCode",
     "check_link",
+    "code_faults",
     "data_object",
     "draw_code128",
     "draw_qr",

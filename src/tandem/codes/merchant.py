@@ -87,17 +87,29 @@ def merchant_presented(
 
 
 def tandem_link(payload: Payload) -> str | None:
-    """The link that a payload carries for Tandem, or None.
+    """The link that a payload carries for Tandem, or None: also if it has any of `code_faults`."""
+    links = _links(payload)
+    return links[0] if links and not code_faults(payload) else None
 
-    None also if the payload has any fault, if two templates claim to be Tandem's (two readers might
-    choose differently), or if what stands there is no link that a code may carry.
+
+def code_faults(payload: Payload) -> tuple[str, ...]:
+    """All that keeps a payload from being acted on, in words: its own faults, or its link's.
+
+    A sound payload of other schemes has none. If two templates claim to be Tandem's, two readers
+    might choose differently, so neither counts.
     """
     if payload.faults:
-        return None
-    links = [a.object.get(TANDEM_LINK) for a in payload.accounts if a.scheme is Scheme.TANDEM]
-    if len(links) != 1 or links[0] is None or link_host(links[0]) is None:
-        return None
-    return links[0]
+        return payload.faults
+    links = _links(payload)
+    if len(links) > 1:
+        return ("more than one template is Tandem's",)
+    if links and (links[0] is None or link_host(links[0]) is None):
+        return ("Tandem's template has no link that a code may carry",)
+    return ()
+
+
+def _links(payload: Payload) -> list[str | None]:
+    return [a.object.get(TANDEM_LINK) for a in payload.accounts if a.scheme is Scheme.TANDEM]
 
 
 def _in_language(language: str, name: str, city: str) -> str:

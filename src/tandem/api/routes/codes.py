@@ -14,6 +14,7 @@ from tandem.codes import (
     SchemeCode,
     TandemCode,
     WalletCode,
+    code_faults,
     draw_qr,
     merchant_presented,
     read_scan,
@@ -286,7 +287,7 @@ def _reading(text: str) -> CodeReading:
             "tandem" if isinstance(scan, TandemCode) else "scheme",
             url=scan.url if isinstance(scan, TandemCode) else None,
             schemes=tuple(payload.schemes),
-            faults=payload.faults,
+            faults=code_faults(payload),
             fields=tuple(CodeField(*line) for line in payload.describe()),
         )
     if isinstance(scan, LinkCode):

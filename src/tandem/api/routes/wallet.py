@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
+from tandem.codes import CodeDamaged, NotEmvco
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
 from tandem.merchants import WayRefused
@@ -40,6 +41,7 @@ from tandem.wallet import (
 )
 
 DAY = 86_400
+SCANNING = (CodeDamaged, NotEmvco, CodeOfAnotherOperator)
 PAYING = (
     NotFound,
     PaymentConflict,
@@ -181,7 +183,7 @@ async def get_history(call: Call[Services], query: HistoryQuery) -> History:
     summary="Scan a shop's code",
     who=("person",),
     idempotency="optional",
-    errors=(NotFound, CodeOfAnotherOperator, PaymentConflict, NotYourPayment, PayerNotActive),
+    errors=(NotFound, *SCANNING, PaymentConflict, NotYourPayment, PayerNotActive),
 )
 async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
     """Say what a scanned code stands for. An order waits for this person from now on."""
@@ -205,7 +207,7 @@ async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
     status=201,
     idempotency="required",
     answer=PersonPaymentView,
-    errors=(*PAYING, CodeOfAnotherOperator),
+    errors=(*PAYING, *SCANNING),
 )
 async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
     """Pay a static code with the amount that the person typed, or an order by its code."""
