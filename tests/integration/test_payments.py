@@ -238,7 +238,7 @@ async def test_suspended(town: Town, lin: Someone, door: Door) -> None:
     with pytest.raises(PayerNotActive):
         await town.paid(door, lin, 100)
     declined = said(await town.by_code(door, lin.code(), 10))
-    assert declined["decline_reason"] == "payer_not_active"
+    assert declined["decline_reason"] == "payer_cannot_pay"
     await services.people.set_status(lin.id, "active")
     await services.merchants.set_status(door.id, "suspended")
     with pytest.raises(MerchantNotActive):

@@ -105,7 +105,21 @@ def test_both_sides_are_told_of_each_step(books: Books) -> None:
 
 def test_decline_reasons_are_stable_codes(books: Books) -> None:
     reasons = [p.decline_reason for p in books.tables[PAYMENTS].values() if p.decline_reason]
-    assert reasons == ["declined_by_person", "limit_per_payment"]
+    assert reasons == ["declined_by_person", LIMIT]
+
+
+def test_a_shop_learns_that_a_wallet_cannot_pay_and_only_the_person_why(books: Books) -> None:
+    (payment,) = (p for p in books.tables[PAYMENTS].values() if p.decline_reason == LIMIT)
+    for reason in (LIMIT, "limit_per_day", "insufficient_funds", "payer_not_active", "new_one"):
+        declined = msgspec.structs.replace(payment, decline_reason=reason)
+        assert merchant_view(declined).decline_reason == "payer_cannot_pay"
+        assert person_view(declined).decline_reason == reason
+    for known in ("declined_by_person", None):
+        declined = msgspec.structs.replace(payment, decline_reason=known)
+        assert merchant_view(declined).decline_reason == known
+    told = [e for e in books.tables[EVENTS].values() if e.object_id == payment.id]
+    reasons = {e.owner_id: msgspec.json.decode(e.data)["decline_reason"] for e in told}
+    assert reasons == {DOOR_ID: "payer_cannot_pay", LIN_ID: LIMIT}
 
 
 def test_views_show_the_same_payment(books: Books) -> None:
@@ -144,6 +158,7 @@ def test_a_token_leads_back_to_itself_and_to_no_other_operator() -> None:
             link_token(url, other)
 
 
+LIMIT = "limit_per_payment"
 HERE = "https://pay.example"
 TOKEN = "a" * 20
 SECOND = data_object("51", data_object("00", "org.tandem.pay"))

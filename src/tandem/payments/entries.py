@@ -44,7 +44,7 @@ from tandem.payments.decisions import (
 )
 from tandem.payments.errors import CodePaused, NotYourPayment
 from tandem.payments.model import PAYMENTS, Command, NewPayment, Payment, Status, allowed
-from tandem.payments.shapes import refund_view
+from tandem.payments.shapes import BY_PERSON, refund_view
 from tandem.people import DEVICES, PersonTerms
 
 
@@ -192,7 +192,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
         if self.command is Command.SCAN:
             step = scan(view, payment, self.payer)
         elif self.command is Command.DECLINE:
-            step = decline(view, payment, "declined_by_person")
+            step = decline(view, payment, BY_PERSON)
         else:
             step = self._approve(view, payment)
         shown = told(step.payment)
