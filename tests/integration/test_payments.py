@@ -132,6 +132,29 @@ async def test_a_static_code_is_a_shops_or_a_tills(town: Town, lin: Someone, doo
     assert order["till_id"] == show_id("til", till.id)
 
 
+async def test_an_order_for_click_is_not_scanned_where_scan_is_off(
+    town: Town, lin: Someone
+) -> None:
+    services = town.services
+    payments = services.payments
+    door = await town.merchant(takes=Acceptance({"scan": WayRule(enabled=False)}))
+    new = msgspec.structs.replace(asked(300), way="click")
+    made = said(await payments.create_order(door.at, new, key()))
+    url = link(services.settings.public_url, made["code_token"])
+    found = await payments.read_code(url, "click")
+    for command in (Command.SCAN, Command.APPROVE):
+        with pytest.raises(WayRefused) as refused:
+            await payments.by_person(lin.id, found.id, command, key(), way="scan")  # type: ignore[union-attr]  # an order's code
+        assert (refused.value.way, refused.value.ways_left) == ("scan", ("click",))
+    await services.merchants.accept_at_shop(door.id, door.shop_id, Acceptance())
+    order = read_id("pay", made["id"])
+    await payments.by_person(lin.id, order, Command.SCAN, key(), way="scan")
+    assert (await payments.of_merchant(door.id, order)).way == "scan"
+    await payments.by_person(lin.id, order, Command.SCAN, key(), way="click")
+    paid = said(await payments.by_person(lin.id, order, Command.APPROVE, key()))
+    assert (paid["status"], paid["way"]) == ("captured", "click")
+
+
 async def test_lists(town: Town, lin: Someone, door: Door) -> None:
     payments = town.services.payments
     first = await town.order(door, 10, order_reference="a")
@@ -346,8 +369,9 @@ async def test_what_is_somebody_elses_is_not_there(town: Town, lin: Someone, doo
     for call in calls:
         with pytest.raises(NotFound):
             await call
-    with pytest.raises(NotYourPayment):
-        await payments.by_person(mei.id, taken, Command.SCAN, key())
+    for command in (Command.SCAN, Command.APPROVE):  # who has the code knows that there is an order
+        with pytest.raises(NotYourPayment):
+            await payments.by_person(mei.id, taken, command, key(), way="scan")
     assert [await status(town, door, one) for one in (held, order, taken)] == [
         "authorised", "created", "waiting",
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from tandem.codes import Payload, read_image
 from tandem.db import STRANGERS, Idempotency
 from tandem.events import Event
 from tandem.kernel import Invalid, NotFound, currency
-from tandem.merchants import Acceptance, CreateKey, CurrencyTerms, Place
+from tandem.merchants import Acceptance, CreateKey, CurrencyTerms, Place, WayRefused, WayRule
 from tandem.payments import CurrencyNotTaken
 from tandem.people import CreatePerson, Limits, PersonTerms, SignUpClosed
 from tandem.settings import Settings
@@ -30,6 +30,8 @@ PLACE = Place(
     MERCHANT, "Mulan", "active", 1, {"EUR": TERMS, "JPY": TERMS, "CNY": TERMS}, UUID(int=3),
     "木兰咖啡", "Hangzhou", "CN", "5814", "A" * 20, None, None, None, Acceptance(), "zh",
 )  # fmt: skip
+NO_SCAN = Acceptance({"scan": WayRule(enabled=False)})
+SMALL_SCANS = Acceptance({"scan": WayRule(max_amount={"CNY": 3799})})
 AT_TILL = msgspec.structs.replace(
     PLACE, till_id=UUID(int=4), till_name="1", till_code_token="B" * 20
 )
@@ -141,6 +143,14 @@ async def test_an_orders_code_has_its_amount_and_can_be_drawn() -> None:
         payment.order_reference = reference
         made = await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
         assert Payload.parse_strict(made.payload).get("62") is None
+    payment.way = "click"
+    for takes, reason in ((NO_SCAN, "way_off"), (SMALL_SCANS, "amount_above_limit")):
+        closed = msgspec.structs.replace(PLACE, acceptance=takes)
+        at_shop = call_of(merchants=AnyPlace(closed), payments=found)
+        with pytest.raises(WayRefused) as refused:
+            await codes.get_payment_code.handler(at_shop, payment_id=UUID(int=2))
+        told = refused.value
+        assert (told.way, told.reason, told.ways_left) == ("scan", reason, ("click",))
     payment.code_token = None
     with pytest.raises(NotFound):
         await codes.get_payment_code.handler(call, payment_id=UUID(int=2))

@@ -18,7 +18,8 @@ from tandem.codes import (
     link_host,
     read_scan,
 )
-from tandem.kernel import Entropy
+from tandem.kernel import Entropy, Invalid
+from tandem.merchants import OfferedWay
 from tandem.payments.errors import CodeOfAnotherOperator
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
@@ -50,13 +51,16 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def link_token(text: str, public_url: str) -> str:
-    """The token in a scanned text: an EMVCo payload of ours, or our link itself.
+def link_token(text: str, public_url: str, way: OfferedWay = "scan") -> str:
+    """The token in a text that a phone came by: an EMVCo payload of ours, or our link itself.
 
     Raises `CodeDamaged` for a payload that is torn or changed, and for a link of ours that leads to
-    no code; `CodeOfAnotherOperator` for a sound code of others; `NotEmvco` for what no shop shows.
+    no code; `CodeOfAnotherOperator` for a sound code of others; `NotEmvco` for what no shop shows;
+    `Invalid` for a payload that is said to be clicked, as only a link can be.
     """
     scanned = read_scan(text)
+    if isinstance(scanned, TandemCode) and way == "click":
+        raise Invalid("way", "must be scan: only a link can be clicked, and this is a code's text")
     if isinstance(scanned, (TandemCode, LinkCode)):
         return _token(scanned.url, public_url)
     faults = code_faults(scanned.payload) if isinstance(scanned, SchemeCode) else ()

@@ -94,6 +94,7 @@ LIFE: Final[dict[tuple[Status, Command], frozenset[Status]]] = {
 class Payment(msgspec.Struct, frozen=True):
     """A row of `payments`. Amounts in minor units of `currency`.
 
+    `way` is what an order was made for until somebody comes by its code, and then how they came.
     `authorised` is what the person agreed to, `captured` what went to the merchant, `refunded`
     what came back of that, `fee` what the merchant paid for it. `pending_id` is the ledger's
     reservation for what is authorised and not captured yet.
@@ -155,6 +156,7 @@ PAYMENTS: Final = Table(
     mutable=(
         "person_id",
         "payer_name",
+        "way",
         "status",
         "authorised",
         "captured",

@@ -18,7 +18,7 @@ from tandem.events import load_endpoints
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, Refused, clean_note, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, TransferCode, due_reservations, submit_fresh
-from tandem.merchants import load_place
+from tandem.merchants import OfferedWay, Way, load_place
 from tandem.payments.codes import Landing, is_token, link_token, new_token
 from tandem.payments.decisions import Rules, Shop
 from tandem.payments.entries import (
@@ -273,15 +273,20 @@ class Payments:
         payment_id: UUID,
         command: Command,
         idempotency: Idempotency | None,
+        *,
+        way: Way | None = None,
     ) -> Outcome:
-        """Scan, approve or decline a payment; the outcome is a PersonPaymentView."""
+        """Scan, approve or decline a payment; the outcome is a PersonPaymentView.
+
+        `way` is how the person came by its code, None if they name it by its id. Who came by no
+        code does not learn that there is a payment of somebody else's.
+        """
 
         async def entry() -> Entry:
             async with self._pool.acquire() as connection:
                 payment = await payment_by_id(connection, payment_id)
-            if payment is None or (
-                payment.person_id not in (None, person_id) and command is not Command.SCAN
-            ):
+            by_code = way is not None or command is Command.SCAN
+            if payment is None or (payment.person_id not in (None, person_id) and not by_code):
                 raise NotFound("payment", show_id("pay", payment_id))
             return ByPerson(
                 id=self._ids.entry(),
@@ -291,6 +296,7 @@ class Payments:
                 payment=payment,
                 payer=await self._payer(person_id),
                 command=command,
+                way=way,
             )
 
         return await self._submit(entry, idempotency)
@@ -310,9 +316,9 @@ class Payments:
         async with self._pool.acquire() as connection:
             return await payments_of_person(connection, person_id, before, limit)
 
-    async def read_code(self, text: str) -> Payment | Shop:
-        """What a scanned code of ours stands for: an order, or a shop's static code."""
-        token = link_token(text, self._settings.public_url)
+    async def read_code(self, text: str, way: OfferedWay = "scan") -> Payment | Shop:
+        """What a code of ours stands for: an order, or a shop's static code. As `link_token`."""
+        token = link_token(text, self._settings.public_url, way)
         known = self._shops.get(token)  # a token is random: an order never has a shop's
         if known is not None:
             return known

@@ -22,7 +22,7 @@ from tandem.codes import (
 )
 from tandem.codes.scan import MAX_SCAN
 from tandem.kernel import Currency, NotFound, currency, show_id
-from tandem.merchants import Merchants, Place
+from tandem.merchants import Merchants, Place, WayRefused
 from tandem.payments import CurrencyNotTaken, Payments, link
 from tandem.settings import Settings
 
@@ -255,9 +255,14 @@ async def draw_till_code_png(call: Call[Services], till_id: UUID, query: Picture
     summary="Get an order's code",
     who=("merchant",),
     scope="payments:read",
+    errors=(WayRefused,),
 )
 async def get_payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
-    """The code of a payment that was created as an order: whoever scans it pays this amount."""
+    """The code of a payment that was created as an order: whoever scans it pays this amount.
+
+    Refused while the shop does not take the payment by scan, also if the order is for `click`: its
+    link, `/c/` and the `code_token`, can then be clicked and not shown as a code.
+    """
     return await _payment_code(call, payment_id)
 
 
@@ -269,6 +274,7 @@ async def get_payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
     who=("merchant",),
     scope="payments:read",
     media_type=SVG,
+    errors=(WayRefused,),
 )
 async def draw_payment_code_svg(call: Call[Services], payment_id: UUID, query: ScaleQuery) -> Raw:
     """A picture that stays sharp at any size."""
@@ -283,6 +289,7 @@ async def draw_payment_code_svg(call: Call[Services], payment_id: UUID, query: S
     who=("merchant",),
     scope="payments:read",
     media_type=PNG,
+    errors=(WayRefused,),
 )
 async def draw_payment_code_png(call: Call[Services], payment_id: UUID, query: ScaleQuery) -> Raw:
     """A picture of black and white pixels."""
@@ -332,8 +339,11 @@ async def _payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
     place = await call.services.merchants.place(
         owner, shop_id=payment.shop_id, till_id=payment.till_id
     )
+    settings = call.services.settings
+    # A code is there to be scanned, whatever the order was made for.
+    place.acceptance.check("scan", settings.wallet, payment.currency, payment.amount)
     return _code(
-        call.services.settings,
+        settings,
         place,
         payment.code_token,
         currency(payment.currency),

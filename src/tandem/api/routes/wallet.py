@@ -10,7 +10,7 @@ from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, 
 from tandem.codes import CodeDamaged, NotEmvco
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
-from tandem.merchants import WayRefused
+from tandem.merchants import OfferedWay, WayRefused
 from tandem.payments import (
     Capture,
     CodeOfAnotherOperator,
@@ -80,6 +80,18 @@ ScannedText = Annotated[
 ]
 
 
+CameBy = Annotated[
+    OfferedWay,
+    Meta(
+        description=(
+            "How the phone came by it: scan, its camera read a code; click, a link or a button was "
+            "opened. Only a link can be clicked. The shop's policy for this way holds"
+        ),
+        examples=["scan"],
+    ),
+]
+
+
 class Services(Protocol):
     """What these operations use."""
 
@@ -95,15 +107,17 @@ class Services(Protocol):
 
 
 class ScanCode(Body, frozen=True, kw_only=True):
-    """A code that the person scanned."""
+    """A code that the person scanned, or a shop's link that they opened."""
 
     code: ScannedText
+    way: CameBy = "scan"
 
 
 class PayCodeOfShop(Body, frozen=True, kw_only=True):
     """A static code with the amount that the person typed, or an order's code."""
 
     code: ScannedText
+    way: CameBy = "scan"
     amount: Annotated[
         Amount | None, Meta(description="For a static code; an order has its own")
     ] = None
@@ -183,16 +197,25 @@ async def get_history(call: Call[Services], query: HistoryQuery) -> History:
     summary="Scan a shop's code",
     who=("person",),
     idempotency="optional",
-    errors=(NotFound, *SCANNING, PaymentConflict, NotYourPayment, PayerNotActive),
+    errors=(
+        NotFound,
+        *SCANNING,
+        PaymentConflict,
+        NotYourPayment,
+        WayRefused,
+        CurrencyNotTaken,
+        MerchantNotActive,
+        PayerNotActive,
+    ),
 )
 async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
     """Say what a scanned code stands for. An order waits for this person from now on."""
-    found = await call.services.payments.read_code(body.code)
+    found = await call.services.payments.read_code(body.code, body.way)
     if not isinstance(found, Payment):
         place = found.place
         return Scanned("shop", place.merchant_name, place.shop_name, None, sorted(place.currencies))
     outcome = await call.services.payments.by_person(
-        call.principal.owner_id, found.id, Command.SCAN, None
+        call.principal.owner_id, found.id, Command.SCAN, None, way=body.way
     )
     view = msgspec.json.decode(outcome.body, type=PersonPaymentView)
     return Scanned("order", view.merchant, view.shop, view, [view.currency])
@@ -212,17 +235,19 @@ async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
 async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
     """Pay a static code with the amount that the person typed, or an order by its code."""
     payments, person_id = call.services.payments, call.principal.owner_id
-    found = await payments.read_code(body.code)
+    found = await payments.read_code(body.code, body.way)
     if isinstance(found, Payment):
         if body.amount not in (None, found.amount) or body.currency not in (None, found.currency):
             raise Invalid("amount", "this code is for an order with an amount of its own")
-        return await payments.by_person(person_id, found.id, Command.APPROVE, call.idempotency)
+        return await payments.by_person(
+            person_id, found.id, Command.APPROVE, call.idempotency, way=body.way
+        )
     if body.amount is None or body.currency is None:
         raise Invalid("amount", "type the amount and its currency for this shop's code")
     new = NewPayment(
         amount=body.amount,
         currency=currency(body.currency).code,
-        way="scan",
+        way=body.way,
         source=Source.STATIC_CODE,
         capture=Capture.AUTOMATIC,
     )

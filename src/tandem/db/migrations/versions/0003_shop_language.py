@@ -1,4 +1,4 @@
-"""Shops have a language: that of a name or city in other letters than Latin ones.
+"""Shops have a language, and a payment's way is how the person came by it.
 
 Revision ID: 0003
 Revises: 0001
@@ -18,7 +18,9 @@ SHOPS = (
     "GRANT UPDATE (language) ON shops TO tandem_app",
 )
 
+PAYMENTS = ("GRANT UPDATE (way) ON payments TO tandem_app",)
+
 
 def upgrade() -> None:
-    """Add the column, and let the application change it."""
-    run(op, SHOPS)
+    """Add what is new, and let the application change it."""
+    run(op, SHOPS + PAYMENTS)
