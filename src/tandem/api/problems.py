@@ -116,7 +116,7 @@ ROWS: Final = (
     Row(404, PendingNotFound(_AN_ID)),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),
-    Row(409, NotYourPayment()),
+    Row(409, NotYourPayment(_A_TIME)),
     Row(409, CaptureExceedsHeld(1200, 3800)),
     Row(409, RefundExceedsCaptured(1200, 3800)),
     Row(409, PendingResolved(_AN_ID)),

@@ -36,6 +36,15 @@ StatusName = Annotated[
     ),
 ]
 Moment = Annotated[datetime, Meta(description="RFC 3339, UTC")]
+Until = Annotated[
+    datetime | None,
+    Meta(
+        description=(
+            "When the state that it is in ends by itself: an order or a reservation expires; an "
+            "order that waits for somebody who scanned it is open to others again"
+        )
+    ),
+]
 
 
 class PaymentView(msgspec.Struct, frozen=True):
@@ -72,7 +81,7 @@ class PaymentView(msgspec.Struct, frozen=True):
     code_token: Annotated[
         str | None, Meta(description="The code's token: the path /c/{token} shows it")
     ]
-    expires_at: Moment | None
+    expires_at: Until
     created_at: Moment
     updated_at: Moment
 
@@ -100,7 +109,7 @@ class PersonPaymentView(msgspec.Struct, frozen=True):
             examples=[None],
         ),
     ]
-    expires_at: Moment | None
+    expires_at: Until
     created_at: Moment
     updated_at: Moment
 

@@ -1,4 +1,4 @@
-"""Shops have a language, and a payment's way is how the person came by it.
+"""Shops have a language; a payment's way is how somebody came; an order waits for them for a while.
 
 Revision ID: 0003
 Revises: 0001
@@ -18,7 +18,13 @@ SHOPS = (
     "GRANT UPDATE (language) ON shops TO tandem_app",
 )
 
-PAYMENTS = ("GRANT UPDATE (way) ON payments TO tandem_app",)
+# The row type grows, too, so a process of the revision before cannot write payments any more: its
+# timers would end an order where only somebody's time for it is over.
+PAYMENTS = (
+    "ALTER TABLE payments ADD COLUMN order_expires_at timestamptz",
+    "ALTER TYPE payments_row ADD ATTRIBUTE order_expires_at timestamptz",
+    "GRANT UPDATE (way, order_expires_at) ON payments TO tandem_app",
+)
 
 
 def upgrade() -> None:
