@@ -196,6 +196,23 @@ async def get_my_payment(call: Call[Services], payment_id: UUID) -> PersonPaymen
 
 @operation(
     "POST",
+    "/v1/wallet/payments/{payment_id}/leave",
+    tag="Wallet",
+    summary="Leave an order",
+    who=("person",),
+    idempotency="required",
+    answer=PersonPaymentView,
+    errors=(NotFound, PaymentConflict, NotYourPayment),
+)
+async def leave_payment(call: Call[Services], payment_id: UUID) -> Outcome:
+    """Let an order go that one has scanned: whoever scans it next may pay it."""
+    return await call.services.payments.by_person(
+        call.principal.owner_id, payment_id, Command.LEAVE, call.idempotency
+    )
+
+
+@operation(
+    "POST",
     "/v1/wallet/payments/{payment_id}/approve",
     tag="Wallet",
     summary="Approve a payment",
@@ -228,29 +245,12 @@ async def decline_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     )
 
 
-@operation(
-    "POST",
-    "/v1/wallet/payments/{payment_id}/leave",
-    tag="Wallet",
-    summary="Leave an order",
-    who=("person",),
-    idempotency="required",
-    answer=PersonPaymentView,
-    errors=(NotFound, PaymentConflict, NotYourPayment),
-)
-async def leave_payment(call: Call[Services], payment_id: UUID) -> Outcome:
-    """Let an order go that one has scanned: whoever scans it next may pay it."""
-    return await call.services.payments.by_person(
-        call.principal.owner_id, payment_id, Command.LEAVE, call.idempotency
-    )
-
-
 OPERATIONS = (
     pay_code,
     scan_code,
     list_my_payments,
     get_my_payment,
+    leave_payment,
     approve_payment,
     decline_payment,
-    leave_payment,
 )
