@@ -106,7 +106,8 @@ class Model:
     def agree(self, p: Facts, who: int) -> None:
         """The person agrees."""
         self.spent[who, self.day] += p["amount"]
-        p.update(who=who, day=self.day, authorised=p["amount"], until=None, status="captured")
+        p.update(who=who, day=self.day, authorised=p["amount"], status="captured")
+        p.update(until=None, ends=None)
         if p["manual"]:
             p.update(status="authorised", until=self.at + RULES.authorisation_seconds)
         else:
@@ -116,7 +117,7 @@ class Model:
         """What is reserved goes free, and counts no more if it was reserved today."""
         if p["status"] == "authorised" and p["day"] == self.day:
             self.spent[p["who"], p["day"]] -= p["amount"] - p["captured"]
-        p.update(status=self.stands(p) if p["captured"] else ends, until=None)
+        p.update(status=self.stands(p) if p["captured"] else ends, until=None, ends=None)
 
     def stands(self, p: Facts) -> str:
         """Where a payment of which money was taken stands, by what came back of it."""
@@ -125,6 +126,12 @@ class Model:
 
     def over(self, p: Facts) -> bool:
         return p["until"] is not None and self.at >= p["until"]
+
+    def settled(self, p: Facts) -> Facts:
+        """A payment as time has left it: who scans and does not pay holds an order for a while."""
+        if p["status"] != "waiting" or p["ends"] is None or not p["until"] <= self.at < p["ends"]:
+            return p
+        return p | {"status": "created", "who": None, "until": p["ends"], "ends": None}
 
 
 def code_of(reason: str | None) -> str:
@@ -205,8 +212,9 @@ class Play:
     # -- payments --------------------------------------------------------------------------------
 
     def new(self, amount: int, *, manual: bool, **more: Any) -> Facts:  # noqa: ANN401 - facts
-        made = {"amount": amount, "manual": manual, "who": None, "status": "created", "until": None}
-        return made | {"authorised": 0, "captured": 0, "refunded": 0, "fee": 0, "day": None} | more
+        made = {"amount": amount, "manual": manual, "who": None, "status": "created"}
+        made |= {"until": None, "ends": None, "day": None}
+        return made | {"authorised": 0, "captured": 0, "refunded": 0, "fee": 0} | more
 
     def shop_says(self, amount: int) -> str:
         if no_amount(amount):
@@ -255,7 +263,7 @@ class Play:
             made.update(status="waiting", until=self.model.at + self.rules.confirm_seconds)
         else:
             self.model.agree(made, who)
-        assert answer["decline_reason"] == wrong
+        assert answer["decline_reason"] == (None if wrong is None else "payer_cannot_pay")
 
     async def static(self, who: int, amount: int, *, manual: bool) -> None:
         expected = self.shop_says(amount)
@@ -274,10 +282,14 @@ class Play:
             self.model.agree(made, who)
 
     async def by_person(self, name: str, who: int, command: Command) -> None:
-        p = self.model.payments[name]
-        states = ("waiting",) if command is Command.DECLINE else ("created", "waiting")
+        row = self.model.payments[name]
+        p = self.model.settled(row)
+        waits = command in (Command.DECLINE, Command.LEAVE)
+        states = ("waiting",) if waits else ("created", "waiting")
         if self.model.over(p) or p["status"] not in states:
             expected = "payment_state"
+        elif command is Command.LEAVE and p["ends"] is None:
+            expected = "payment_state"  # it waits for nobody else
         elif p["who"] not in (None, who):
             expected = "payment_taken"
         elif command is Command.APPROVE:
@@ -293,24 +305,35 @@ class Play:
             command=command,
         )
         await self.give(entry, expected)
-        if expected != "done":
-            return
+        if expected == "done":
+            row.update(p)
+            self._done(row, who, command)
+
+    def _done(self, p: Facts, who: int, command: Command) -> None:
+        """What a person's command changes."""
         if command is Command.APPROVE:
             self.model.agree(p, who)
-        elif command is Command.SCAN:
-            p.update(status="waiting", who=who)
-        else:
-            p.update(status="declined", until=None)
+        elif command is Command.DECLINE:
+            p.update(status="declined", until=None, ends=None)
+        elif command is Command.LEAVE:
+            p.update(status="created", who=None, until=p["ends"], ends=None)
+        elif p["status"] == "created":
+            wait = self.model.at + self.rules.confirm_seconds
+            p.update(status="waiting", who=who, until=min(wait, p["until"]), ends=p["until"])
 
     async def by_merchant(
         self, name: str, command: Command, amount: int | None = None, *, final: bool = False
     ) -> None:
-        p, now = self.model.payments[name], self.model.at
+        row, now = self.model.payments[name], self.model.at
+        p = self.model.settled(row)
         left = p["amount"] - p["captured"]
         states = ("authorised",) if command is Command.CAPTURE else OPEN
         late = self.model.over(p) and command is Command.CAPTURE
+        reopens = p is not row and command is Command.EXPIRE
         if late or p["status"] not in states:
             expected = "payment_state"
+        elif reopens:
+            expected = "done"
         elif command is Command.EXPIRE and now < p["until"]:
             expected = "changed_meanwhile"
         elif amount is not None and no_amount(amount):
@@ -328,13 +351,15 @@ class Play:
         await self.give(entry, expected)
         if expected != "done":
             return
+        row.update(p)
         if command is not Command.CAPTURE:
-            self.model.free(p, "expired" if command is Command.EXPIRE else "cancelled")
+            if not reopens:
+                self.model.free(row, "expired" if command is Command.EXPIRE else "cancelled")
             return
         part = left if amount is None else amount
-        self.model.take(p, part)
+        self.model.take(row, part)
         if final or part == left:
-            self.model.free(p, "captured")
+            self.model.free(row, "captured")
 
     async def refund(self, name: str, amount: int | None) -> None:
         p = self.model.payments[name]
@@ -463,6 +488,10 @@ class Play:
             row = await self.system.row(PAYMENTS, read_id("pay", name))
             for column in ("status", "authorised", "captured", "refunded", "fee"):
                 assert getattr(row, column) == p[column], (name, column, self.said)
+            for column, second in (("expires_at", p["until"]), ("order_expires_at", p["ends"])):
+                moment = None if second is None else self.start + timedelta(seconds=second)
+                assert getattr(row, column) == moment, (name, column, self.said)
+            assert row.person_id == (None if p["who"] is None else self.people[p["who"]].id)
             assert row.held == (p["amount"] - p["captured"] if p["status"] == "authorised" else 0)
             pending |= {row.pending_id} - {None}
         assert await self.system.reservations() == pending

@@ -58,12 +58,13 @@ RIGHTS: Final[Mapping[str, Right]] = {
     ),
     "merchants": Right(update=("name", "status", "terms")),
     "merchant_currencies": Right(update=("fee_basis_points", "fee_fixed", "overdraft")),
-    "shops": Right(update=("name", "city", "country", "category", "acceptance")),
+    "shops": Right(update=("name", "city", "country", "category", "acceptance", "language")),
     "tills": Right(update=("name", "acceptance")),
     "payments": Right(
         update=(
             *("person_id", "payer_name", "status", "authorised", "captured", "refunded", "fee"),
-            *("pending_id", "decline_reason", "expires_at", "updated_at"),
+            *("pending_id", "decline_reason", "expires_at", "updated_at", "way"),
+            "order_expires_at",
         )
     ),
     "refunds": Right(),

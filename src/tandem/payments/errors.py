@@ -9,7 +9,7 @@ Refused
 ├── RefundExceedsCaptured  more is refunded than was captured
 ├── RefundNotCovered       the merchant's balance does not cover the refund
 ├── CodePaused             too many wrong codes: a pause
-└── CodeOfAnotherOperator  the code is not ours
+└── CodeOfAnotherOperator  the code is sound, and somebody else's
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ _DONE: Final = {
     "scan": "scanned",
     "approve": "approved",
     "decline": "declined",
+    "leave": "left",
     "capture": "captured",
     "cancel": "cancelled",
     "refund": "refunded",
@@ -35,7 +36,7 @@ class PaymentConflict(Refused):
     """The payment's state does not allow this.
 
     `command` is what was asked for and `allowed` what can be: of `scan`, `approve`, `decline`,
-    `capture`, `cancel` and `refund`.
+    `leave`, `capture`, `cancel` and `refund`.
     """
 
     code: ClassVar[str] = "payment_state"
@@ -77,13 +78,16 @@ class MerchantNotActive(Refused):
 
 @dataclass(eq=False)
 class NotYourPayment(Refused):
-    """Another person has scanned this code."""
+    """Another person has scanned this code. `until` is when it is open to others at the latest."""
 
     code: ClassVar[str] = "payment_taken"
+    until: datetime | None
 
     def sentence(self) -> str:
         """Say what to do."""
-        return "Somebody else is paying this. Ask the shop for a code of your own."
+        return (
+            "Somebody else is paying this. Ask the shop for a code of your own, or scan it later."
+        )
 
 
 @dataclass(eq=False)
@@ -146,7 +150,7 @@ class CodePaused(Refused):
 
 @dataclass(eq=False)
 class CodeOfAnotherOperator(Refused):
-    """The code is not one of this operator's."""
+    """The code is sound, and not one of this operator's. `host` is where its link leads, if any."""
 
     code: ClassVar[str] = "code_of_another_operator"
     host: str | None

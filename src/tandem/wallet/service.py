@@ -13,6 +13,7 @@ from tandem.kernel import (
     Ids,
     NotFound,
     Refused,
+    clean_note,
     currency_by_number,
     show_id,
 )
@@ -122,7 +123,8 @@ class Wallet:
         message: str | None,
         idempotency: Idempotency | None,
     ) -> Outcome:
-        """Send money to another person; the outcome is a SendView."""
+        """Send money to another person; the outcome is a SendView. Raises `Invalid`."""
+        note = clean_note(message, "message")
 
         async def entry() -> Entry:
             return MakeSend(
@@ -133,7 +135,7 @@ class Wallet:
                 receiver=await self._terms(receiver_id),
                 amount=amount,
                 currency=(await self._unit(code, sender_id)).code,
-                message=message,
+                message=note,
             )
 
         return await self._submit(entry, idempotency)
@@ -149,7 +151,8 @@ class Wallet:
         *,
         expires_seconds: int | None = None,
     ) -> Outcome:
-        """Ask another person for money; the outcome is a RequestView."""
+        """Ask another person for money; the outcome is a RequestView. Raises `Invalid`."""
+        note = clean_note(message, "message")
 
         async def entry() -> Entry:
             return Ask(
@@ -159,7 +162,7 @@ class Wallet:
                 payer=await self._terms(payer_id),
                 amount=amount,
                 currency=self._settings.unit(code).code,
-                message=message,
+                message=note,
                 expires_seconds=expires_seconds or self._settings.request_seconds,
             )
 

@@ -1,30 +1,14 @@
-"""The wallet, as people use it: paying codes, sending and asking for money, history."""
+"""The wallet, as people use it: balances, history, sending and asking for money."""
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
-from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
-from tandem.merchants import WayRefused
-from tandem.payments import (
-    Capture,
-    CodeOfAnotherOperator,
-    Command,
-    CurrencyNotTaken,
-    MerchantNotActive,
-    NewPayment,
-    NotYourPayment,
-    Payment,
-    PaymentConflict,
-    Payments,
-    PersonPaymentView,
-    Source,
-    person_view,
-)
 from tandem.people import LimitExceeded, PayerNotActive
 from tandem.wallet import (
     HistoryLine,
@@ -40,17 +24,6 @@ from tandem.wallet import (
 )
 
 DAY = 86_400
-PAYING = (
-    NotFound,
-    PaymentConflict,
-    NotYourPayment,
-    WayRefused,
-    CurrencyNotTaken,
-    MerchantNotActive,
-    PayerNotActive,
-    LimitExceeded,
-    InsufficientFunds,
-)
 
 Amount = Annotated[
     int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the currency", examples=[2500])
@@ -58,7 +31,7 @@ Amount = Annotated[
 CurrencyCode = Annotated[
     str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
 ]
-Message = Annotated[str, Meta(min_length=1, max_length=140, examples=["Lunch"])]
+Message = Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH, examples=["Lunch"])]
 Handle = Annotated[
     str,
     Meta(
@@ -67,45 +40,15 @@ Handle = Annotated[
         examples=["@mei"],
     ),
 ]
-ScannedText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=2000,
-        description="What the camera read: the code's whole text",
-        examples=["http://127.0.0.1:8080/c/Zm9vYmFyYmF6cXV4MTIz"],
-    ),
-]
 
 
 class Services(Protocol):
     """What these operations use."""
 
     @property
-    def payments(self) -> Payments:
-        """The use cases of payments."""
-        ...
-
-    @property
     def wallet(self) -> Wallet:
         """The use cases of the wallet."""
         ...
-
-
-class ScanCode(Body, frozen=True, kw_only=True):
-    """A code that the person scanned."""
-
-    code: ScannedText
-
-
-class PayCodeOfShop(Body, frozen=True, kw_only=True):
-    """A static code with the amount that the person typed, or an order's code."""
-
-    code: ScannedText
-    amount: Annotated[
-        Amount | None, Meta(description="For a static code; an order has its own")
-    ] = None
-    currency: CurrencyCode | None = None
 
 
 class SendMoney(Body, frozen=True, kw_only=True):
@@ -137,18 +80,6 @@ class HistoryQuery(Query, frozen=True):
     ) = None
 
 
-class Scanned(msgspec.Struct, frozen=True):
-    """What a scanned code stands for: a shop where the person types the amount, or an order."""
-
-    kind: Annotated[Literal["shop", "order"], Meta(examples=["order"])]
-    merchant: Annotated[str, Meta(examples=["Blue Door"])]
-    shop: Annotated[str, Meta(examples=["Blue Door, East Gate"])]
-    payment: Annotated[
-        PersonPaymentView | None, Meta(description="The order, now waiting for this person")
-    ]
-    currencies: Annotated[list[str], Meta(description="What the shop takes", examples=[["CNY"]])]
-
-
 class History(msgspec.Struct, frozen=True):
     """A page of the movements of a balance."""
 
@@ -172,116 +103,6 @@ async def get_history(call: Call[Services], query: HistoryQuery) -> History:
     )
     shown, more = lines[: query.limit], len(lines) > query.limit
     return History(shown, more, shown[-1].number if more else None)
-
-
-@operation(
-    "POST",
-    "/v1/wallet/scans",
-    tag="Wallet",
-    summary="Scan a shop's code",
-    who=("person",),
-    idempotency="optional",
-    errors=(NotFound, CodeOfAnotherOperator, PaymentConflict, NotYourPayment, PayerNotActive),
-)
-async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
-    """Say what a scanned code stands for. An order waits for this person from now on."""
-    found = await call.services.payments.read_code(body.code)
-    if not isinstance(found, Payment):
-        place = found.place
-        return Scanned("shop", place.merchant_name, place.shop_name, None, sorted(place.currencies))
-    outcome = await call.services.payments.by_person(
-        call.principal.owner_id, found.id, Command.SCAN, None
-    )
-    view = msgspec.json.decode(outcome.body, type=PersonPaymentView)
-    return Scanned("order", view.merchant, view.shop, view, [view.currency])
-
-
-@operation(
-    "POST",
-    "/v1/wallet/payments",
-    tag="Wallet",
-    summary="Pay a shop's code",
-    who=("person",),
-    status=201,
-    idempotency="required",
-    answer=PersonPaymentView,
-    errors=(*PAYING, CodeOfAnotherOperator),
-)
-async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
-    """Pay a static code with the amount that the person typed, or an order by its code."""
-    payments, person_id = call.services.payments, call.principal.owner_id
-    found = await payments.read_code(body.code)
-    if isinstance(found, Payment):
-        if body.amount not in (None, found.amount) or body.currency not in (None, found.currency):
-            raise Invalid("amount", "this code is for an order with an amount of its own")
-        return await payments.by_person(person_id, found.id, Command.APPROVE, call.idempotency)
-    if body.amount is None or body.currency is None:
-        raise Invalid("amount", "type the amount and its currency for this shop's code")
-    new = NewPayment(
-        amount=body.amount,
-        currency=currency(body.currency).code,
-        way="scan",
-        source=Source.STATIC_CODE,
-        capture=Capture.AUTOMATIC,
-    )
-    key = found.place.till_code_token or found.place.shop_code_token
-    return await payments.pay_static(person_id, key, new, call.idempotency)
-
-
-@operation("GET", "/v1/wallet/payments", tag="Wallet", summary="List my payments", who=("person",))
-async def list_my_payments(call: Call[Services], query: ListQuery) -> Page[PersonPaymentView]:
-    """The person's payments, newest first."""
-    rows = await call.services.payments.list_of_person(
-        call.principal.owner_id, query.after_id("pay"), query.limit + 1
-    )
-    return page(rows, query.limit, person_view)
-
-
-@operation(
-    "GET",
-    "/v1/wallet/payments/{payment_id}",
-    tag="Wallet",
-    summary="Get a payment of mine",
-    who=("person",),
-    errors=(NotFound,),
-)
-async def get_my_payment(call: Call[Services], payment_id: UUID) -> PersonPaymentView:
-    """A payment that waits for the person or that they made."""
-    return person_view(await call.services.payments.of_person(call.principal.owner_id, payment_id))
-
-
-@operation(
-    "POST",
-    "/v1/wallet/payments/{payment_id}/approve",
-    tag="Wallet",
-    summary="Approve a payment",
-    who=("person",),
-    idempotency="required",
-    answer=PersonPaymentView,
-    errors=PAYING,
-)
-async def approve_payment(call: Call[Services], payment_id: UUID) -> Outcome:
-    """Agree to a payment that waits for the person."""
-    return await call.services.payments.by_person(
-        call.principal.owner_id, payment_id, Command.APPROVE, call.idempotency
-    )
-
-
-@operation(
-    "POST",
-    "/v1/wallet/payments/{payment_id}/decline",
-    tag="Wallet",
-    summary="Decline a payment",
-    who=("person",),
-    idempotency="required",
-    answer=PersonPaymentView,
-    errors=(NotFound, PaymentConflict, NotYourPayment),
-)
-async def decline_payment(call: Call[Services], payment_id: UUID) -> Outcome:
-    """Do not agree to a payment that waits for the person."""
-    return await call.services.payments.by_person(
-        call.principal.owner_id, payment_id, Command.DECLINE, call.idempotency
-    )
 
 
 @operation(
@@ -443,14 +264,8 @@ async def cancel_request(call: Call[Services], request_id: UUID) -> Outcome:
 
 
 OPERATIONS = (
-    pay_code,
     get_wallet,
     get_history,
-    scan_code,
-    list_my_payments,
-    get_my_payment,
-    approve_payment,
-    decline_payment,
     send_money,
     get_send,
     ask_for_money,
