@@ -169,9 +169,13 @@ class Journal:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            several = False
             while self.waiting:
+                if several:  # a turn of the loop, for what those who were answered come back with
+                    await asyncio.sleep(0)
                 group = self._take()
                 entries = group.entries
+                several = len(entries) > 1
                 try:
                     await self._settle(group)
                 except Exception as error:  # noqa: BLE001 - the last door: nobody waits for ever
