@@ -31,7 +31,7 @@ from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.settings import Mode, Settings
-from tandem.settlement import Payouts
+from tandem.settlement import Corrections, Payouts, Withdrawals
 from tandem.timers import Due, run_timers
 from tandem.wallet import Wallet
 
@@ -83,6 +83,8 @@ class Services:
     payments: Payments
     wallet: Wallet
     payouts: Payouts
+    withdrawals: Withdrawals
+    corrections: Corrections
     virtual_clock: VirtualClock
     buyer: Buyer
 
@@ -128,6 +130,8 @@ async def open_services(
             payments=payments,
             wallet=wallet,
             payouts=Payouts(pool, journal, ids, settings),
+            withdrawals=Withdrawals(pool, journal, ids, settings),
+            corrections=Corrections(pool, journal, ids),
             virtual_clock=virtual_clock,
             buyer=Buyer(pool, people, wallet, payments, clock, settings),
         )

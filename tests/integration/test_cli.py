@@ -171,6 +171,35 @@ def test_a_merchant_with_everything(house: Living, beside: Cli) -> None:
     beside.refused("operator", "payout", merchant, "1.00", "CNY", "--reference", "OUT-1")
 
 
+def test_what_was_booked_wrongly_is_put_right(house: Living, beside: Cli) -> None:
+    done, refused = beside.done, beside.refused
+    key = shown("tk_dev", done("operator", "person", "add", "ada", "Ada"))
+    done("operator", "top-up", "@ada", "1000.00", "CNY", "--reference", "C-1")
+    said = done("operator", "correct", "C-1", "--amount", "900.00", "--reason", "100.00 came in")
+    top_up, correction = shown("top", said), shown("cor", said)
+    assert "Took back 900.00 CNY" in said
+    line = ask(house, key, "/v1/wallet/history").json()["data"][0]
+    assert (line["type"], line["change"], line["balance"]) == ("correction", -90_000, 10_000)
+    assert (line["message"], line["object_id"]) == ("100.00 came in", correction)
+    again = refused("operator", "correct", top_up, "--reason", "again")
+    assert again == (
+        f"{top_up} was corrected before, by {correction}. A booking is corrected once."
+    )
+    sent = done("operator", "withdraw", "@ada", "60", "CNY", "--reference", "W-1")
+    assert "60.00 CNY from @ada" in sent
+    short = refused("operator", "withdraw", "@ada", "40.01", "CNY", "--reference", "W-2")
+    assert short == "40.00 CNY can be withdrawn, not 40.01 CNY."
+    done("operator", "correct", shown("wdr", sent), "--reason", "The bank sent it back")
+    assert beside.run("operator", "withdraw", "ada", "1", "CNY", "--reference", "W-3")[0] == 2
+    refused("operator", "withdraw", "fees", "1.00", "CNY", "--reference", "F-1")
+    listed = done("operator", "corrections")
+    assert correction in listed
+    assert top_up in listed
+    assert "The bank sent it back" in listed
+    assert "nothing differs" in done("ledger", "verify")
+    assert re.search(r"^ *Sum .* 0.00", done(*BALANCE), re.MULTILINE)
+
+
 def test_keys_are_made_listed_and_revoked(house: Living, beside: Cli) -> None:
     secret = shown("tk_op", beside.done("operator", "key", "add", "laptop"))
     assert ask(house, secret, "/v1/merchants").is_success
@@ -186,6 +215,8 @@ def test_keys_are_made_listed_and_revoked(house: Living, beside: Cli) -> None:
     ("arguments", "says"),
     [
         (("operator", "person", "show", "@nobody"), "person"),
+        (("operator", "correct", "pyt_" + "0" * 32, "--reason", "x"), "booking"),
+        (("operator", "withdraw", "@nobody", "1", "CNY", "--reference", "x"), "person"),
         (("operator", "person", "suspend", NOBODY), "person"),
         (("operator", "merchant", "suspend", "mer_" + "0" * 32), "merchant"),
         (("operator", "till", "add", "shp_" + "0" * 32, "Till"), "shop"),

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from tandem.api.operation import Operation
-from tandem.api.routes import codes, operator, parties, payments, wallet, webhooks
+from tandem.api.routes import bookings, codes, ledger, parties, payments, wallet, webhooks
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *payments.OPERATIONS,
@@ -11,5 +11,6 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *codes.OPERATIONS,
     *parties.OPERATIONS,
     *webhooks.OPERATIONS,
-    *operator.OPERATIONS,
+    *bookings.OPERATIONS,
+    *ledger.OPERATIONS,
 )

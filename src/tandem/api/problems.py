@@ -60,7 +60,12 @@ from tandem.payments import (
     RefundNotCovered,
 )
 from tandem.people import HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
-from tandem.settlement import PayoutNotCovered
+from tandem.settlement import (
+    AlreadyCorrected,
+    CorrectionNotCovered,
+    PayoutNotCovered,
+    WithdrawalNotCovered,
+)
 from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -115,7 +120,9 @@ ROWS: Final = (
         "The payer cannot pay this amount from this wallet. Nothing was paid.",
     ),
     Row(402, RefundNotCovered(1200, 3800)),
-    Row(402, PayoutNotCovered(1200, 3800)),
+    Row(402, PayoutNotCovered(1200, 3800, "CNY")),
+    Row(402, WithdrawalNotCovered(1200, 3800, "CNY")),
+    Row(402, CorrectionNotCovered(1200, 3800, "CNY")),
     Row(402, WayRefused("tap", "way_off", None, ("scan", "click"))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
@@ -141,6 +148,7 @@ ROWS: Final = (
     Row(409, TooManyEndpoints(16)),
     Row(409, RequestClosed("declined")),
     Row(409, ReferenceBooked("bank-2026-05-04-17")),
+    Row(409, AlreadyCorrected(show_id("top", _AN_ID), show_id("cor", _AN_ID))),
     Row(409, PayCodeUsed()),
     Row(409, PayCodeExpired(95)),
     Row(413, wire.BodyTooLarge(65_536)),

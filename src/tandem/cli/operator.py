@@ -7,6 +7,7 @@ from cyclopts import App
 
 from tandem.access.model import Key
 from tandem.cli.beside import services
+from tandem.cli.bookings import correct, corrections, withdraw
 from tandem.cli.merchants import merchant_app, merchant_id, shop_app, till_app
 from tandem.cli.people import person_app, person_of
 from tandem.cli.run import run
@@ -154,3 +155,7 @@ async def _payout(merchant: str, minor: int, code: str, reference: str) -> Payou
     async with services() as opened:
         outcome = await opened.payouts.make(merchant_id(merchant), minor, code, reference, None)
     return msgspec.json.decode(outcome.body, type=PayoutView)
+
+
+for _command in (withdraw, correct, corrections):
+    app.command(_command)

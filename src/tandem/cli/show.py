@@ -19,7 +19,9 @@ EMBER: Final = "#D9542B"
 FAINT: Final = "dim"
 
 
-_WHOLE: Final = frozenset({"Entry", "Key", "Merchant", "Person", "Shop", "Till"})
+_WHOLE: Final = frozenset(
+    {"Correction", "Entry", "Key", "Of", "Merchant", "Person", "Shop", "Till"}
+)
 """Columns of ids: one that is broken over two lines cannot be copied."""
 _WIDEST: Final = 2000
 

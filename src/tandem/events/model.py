@@ -30,7 +30,7 @@ PAYMENT_TYPES: Final = tuple(
         "released",
     )
 )
-MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made")
+MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made", "payout.corrected")
 """The types that a merchant's endpoint can ask for."""
 
 TYPES: Final = frozenset(
@@ -44,6 +44,9 @@ TYPES: Final = frozenset(
         "request.cancelled",
         "request.expired",
         "top_up.received",
+        "top_up.corrected",
+        "withdrawal.made",
+        "withdrawal.corrected",
     }
 )
 """Every type of event."""

@@ -33,6 +33,7 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
+from tandem.ledger.references import booked_once, corrected, replaced
 from tandem.ledger.reports import (
     Difference,
     Statement,
@@ -80,12 +81,15 @@ __all__ = [
     "View",
     "Write",
     "bank",
+    "booked_once",
+    "corrected",
     "due_reservations",
     "entry_transfers",
     "fees",
     "merchant",
     "open_accounts",
     "person",
+    "replaced",
     "set_overdraft",
     "set_terms",
     "statement",

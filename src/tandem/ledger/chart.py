@@ -48,6 +48,10 @@ class TransferCode(IntEnum):
     FEE = 4
     REFUND = 5
     SEND = 6
+    WITHDRAWAL = 7
+    """A person's money, or the operator's income, goes to their bank."""
+    CORRECTION = 8
+    """What was booked by hand, and wrongly, is taken back."""
 
 
 class AccountKey(NamedTuple):

@@ -46,7 +46,10 @@ class MoneyRequest(msgspec.Struct, frozen=True):
 
 
 class TopUp(msgspec.Struct, frozen=True):
-    """A row of `top_ups`: money that came from outside, with the bank's reference."""
+    """A row of `top_ups`: money that came from outside, with the bank's reference.
+
+    `replaces` is the top-up with this reference that was taken back before, if there was one.
+    """
 
     id: UUID
     person_id: UUID
@@ -54,6 +57,7 @@ class TopUp(msgspec.Struct, frozen=True):
     currency: str
     reference: str
     created_at: datetime
+    replaces: UUID | None
 
 
 SENDS: Final = Table("sends", Send, log=True)

@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from tandem.db import Idempotency, Pool
 from tandem.kernel import Clock, Ids, NotFound, Refused, show_id
 from tandem.ledger import (
@@ -13,15 +11,16 @@ from tandem.ledger import (
     Entry,
     Journal,
     Outcome,
-    ReferenceBooked,
+    booked_once,
     person,
+    replaced,
     statement,
     submit_fresh,
 )
 from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
-from tandem.wallet.model import MoneyRequest, TopUp
+from tandem.wallet.model import TOP_UPS, MoneyRequest, TopUp
 from tandem.wallet.shapes import (
     BalanceView,
     HistoryLine,
@@ -36,7 +35,6 @@ from tandem.wallet.store import (
     due_requests,
     held_amounts,
     line_type,
-    reference_booked,
     request_by_id,
     requests_of,
     send_by_id,
@@ -232,8 +230,7 @@ class Wallet:
         async def entry() -> Entry:
             receiver = await self._terms(person_id)
             async with self._pool.acquire() as connection:
-                if await reference_booked(connection, reference):
-                    raise ReferenceBooked(reference)
+                before = await replaced(connection, TOP_UPS, reference)
             return MakeTopUp(
                 id=self._ids.entry(),
                 idempotency=idempotency,
@@ -241,15 +238,11 @@ class Wallet:
                 amount=amount,
                 currency=self._settings.unit(code).code,
                 reference=reference,
+                replaces=before,
             )
 
-        try:
+        with booked_once(TOP_UPS, reference):
             return await self._submit(entry, idempotency)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != "top_ups_reference_key":
-                raise
-            # a rival booked it at this moment
-            raise ReferenceBooked(reference) from error
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""

@@ -75,6 +75,9 @@ class TopUpView(msgspec.Struct, frozen=True):
     currency: CurrencyCode
     reference: Annotated[str, Meta(description="The bank's reference", examples=["BANK-2026-77"])]
     created_at: Moment
+    corrected: Annotated[
+        int, Meta(description="What was taken back of it, since it was booked wrongly")
+    ]
 
 
 class HistoryLine(msgspec.Struct, frozen=True):
@@ -134,12 +137,13 @@ def request_view(request: MoneyRequest, person_id: UUID) -> RequestView:
     )
 
 
-def top_up_view(top_up: TopUp) -> TopUpView:
-    """The top-up as its person and the operator see it."""
+def top_up_view(top_up: TopUp, corrected: int = 0) -> TopUpView:
+    """The top-up as its person and the operator see it; `corrected` was taken back of it."""
     return TopUpView(
         show_id("top", top_up.id),
         top_up.amount,
         top_up.currency,
         top_up.reference,
         top_up.created_at,
+        corrected,
     )

@@ -15,6 +15,14 @@ _SEND: Final = f"SELECT {', '.join(SENDS.columns)} FROM sends"
 _TOP_UP: Final = f"SELECT {', '.join(TOP_UPS.columns)} FROM top_ups"
 
 
+_BY_HAND: Final = (
+    (TransferCode.TOP_UP, "top", "id, reference", "top_ups"),
+    (TransferCode.WITHDRAWAL, "wdr", "id, reference", "withdrawals"),
+    (TransferCode.CORRECTION, "cor", "id, reason", "corrections"),
+)
+"""What the operator books by hand: the message is the bank's reference, or why."""
+
+
 class Story(NamedTuple):
     """What stands behind a transfer: the object's shown id, the other side's name, a message."""
 
@@ -76,14 +84,6 @@ async def top_ups_of(
     return [TopUp(*row) for row in rows]
 
 
-async def reference_booked(connection: Connection, reference: str) -> bool:
-    """Whether a top-up with this bank reference exists."""
-    found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM top_ups WHERE reference = $1)", reference
-    )
-    return found
-
-
 async def due_requests(connection: Connection, now: datetime, limit: int) -> list[MoneyRequest]:
     """Open requests whose time is over."""
     rows = await connection.fetch(
@@ -108,9 +108,9 @@ async def stories(
     for row in await _by_ids(connection, columns, "sends", sends):
         other = row[3] if row[1] == person_id else row[2]
         found[row[0]] = Story(show_id("snd", row[0]), other, row[4])
-    top_ups = wanted.get(TransferCode.TOP_UP, set())
-    for row in await _by_ids(connection, "id, reference", "top_ups", top_ups):
-        found[row[0]] = Story(show_id("top", row[0]), None, row[1])
+    for code, prefix, columns, table in _BY_HAND:
+        for row in await _by_ids(connection, columns, table, wanted.get(code, set())):
+            found[row[0]] = Story(show_id(prefix, row[0]), None, row[1])
     return found
 
 

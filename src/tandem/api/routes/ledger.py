@@ -1,4 +1,4 @@
-"""What the operator does over the API: top-ups, payouts, the ledger's books."""
+"""The ledger's books, for the operator."""
 
 from datetime import datetime
 from typing import Annotated, Protocol
@@ -7,10 +7,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
+from tandem.api.operation import Call, Query, operation
 from tandem.db import Pool
 from tandem.kernel import (
-    MAX_AMOUNT,
     Invalid,
     NotFound,
     currency_by_number,
@@ -20,8 +19,6 @@ from tandem.kernel import (
 )
 from tandem.ledger import (
     AccountCode,
-    Outcome,
-    ReferenceBooked,
     TransferCode,
     TransferKind,
     TransferRow,
@@ -29,23 +26,10 @@ from tandem.ledger import (
     statement,
     trial_balance,
 )
-from tandem.settlement import PayoutNotCovered, Payouts, PayoutView, payout_view
-from tandem.wallet import TopUpView, Wallet, top_up_view
 
-Amount = Annotated[
-    int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the currency", examples=[10000])
-]
+Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[10000])]
 CurrencyCode = Annotated[
     str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
-]
-Reference = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=140,
-        description="The bank's reference; it is booked once",
-        examples=["BANK-2026-11-23-77"],
-    ),
 ]
 
 
@@ -53,35 +37,9 @@ class Services(Protocol):
     """What these operations use."""
 
     @property
-    def wallet(self) -> Wallet:
-        """The use cases of the wallet."""
-        ...
-
-    @property
-    def payouts(self) -> Payouts:
-        """The use cases of payouts."""
-        ...
-
-    @property
     def pool(self) -> Pool:
         """Connections for reads."""
         ...
-
-
-class CreateTopUp(Body, frozen=True, kw_only=True):
-    """Money that came in at the operator's bank for a person."""
-
-    amount: Amount
-    currency: CurrencyCode
-    reference: Reference
-
-
-class CreatePayout(Body, frozen=True, kw_only=True):
-    """Money that the operator sent to a merchant by bank."""
-
-    amount: Amount
-    currency: CurrencyCode
-    reference: Reference
 
 
 class TransferView(msgspec.Struct, frozen=True):
@@ -145,71 +103,6 @@ class StatementQuery(Query, frozen=True):
 
     limit: Annotated[int, Meta(ge=1, le=100, examples=[20])] = 20
     after: Annotated[int, Meta(ge=1, le=2**53)] | None = None
-
-
-@operation(
-    "POST",
-    "/v1/people/{person_id}/top-ups",
-    tag="Operator",
-    summary="Book a top-up",
-    who=("operator",),
-    status=201,
-    idempotency="required",
-    answer=TopUpView,
-    errors=(NotFound, ReferenceBooked),
-)
-async def create_top_up(call: Call[Services], person_id: UUID, body: CreateTopUp) -> Outcome:
-    """Book money that came in at the bank into a person's wallet."""
-    return await call.services.wallet.top_up(
-        person_id, body.amount, body.currency, body.reference, call.idempotency
-    )
-
-
-@operation(
-    "GET",
-    "/v1/people/{person_id}/top-ups",
-    tag="Operator",
-    summary="List a person's top-ups",
-    who=("operator",),
-)
-async def list_top_ups(call: Call[Services], person_id: UUID, query: ListQuery) -> Page[TopUpView]:
-    """A person's top-ups, newest first."""
-    rows = await call.services.wallet.top_ups(person_id, query.after_id("top"), query.limit + 1)
-    return page(rows, query.limit, top_up_view)
-
-
-@operation(
-    "POST",
-    "/v1/merchants/{merchant_id}/payouts",
-    tag="Operator",
-    summary="Book a payout",
-    who=("operator",),
-    status=201,
-    idempotency="required",
-    answer=PayoutView,
-    errors=(NotFound, PayoutNotCovered, ReferenceBooked),
-)
-async def create_payout(call: Call[Services], merchant_id: UUID, body: CreatePayout) -> Outcome:
-    """Book money that was sent to a merchant by bank. Its balance must cover it."""
-    return await call.services.payouts.make(
-        merchant_id, body.amount, body.currency, body.reference, call.idempotency
-    )
-
-
-@operation(
-    "GET",
-    "/v1/payouts",
-    tag="Merchants",
-    summary="List payouts",
-    who=("merchant",),
-    scope="payouts:read",
-)
-async def list_payouts(call: Call[Services], query: ListQuery) -> Page[PayoutView]:
-    """The merchant's payouts, newest first."""
-    rows = await call.services.payouts.of_merchant(
-        call.principal.owner_id, query.after_id("pyt"), query.limit + 1
-    )
-    return page(rows, query.limit, payout_view)
 
 
 @operation(
@@ -300,10 +193,6 @@ def transfer_view(row: TransferRow) -> TransferView:
 
 
 OPERATIONS = (
-    create_top_up,
-    list_top_ups,
-    create_payout,
-    list_payouts,
     get_trial_balance,
     get_statement,
     get_entry,

@@ -1,0 +1,74 @@
+"""What an operator books by hand can be put right: corrections, withdrawals, references anew.
+
+Revision ID: 0004
+Revises: 0001
+"""
+
+from alembic import op
+
+from tandem.db.migrate import run
+
+revision = "0004"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+# A bank reference is booked once, and again only in place of a booking that was taken back.
+REFERENCES = tuple(
+    statement
+    for table in ("top_ups", "payouts")
+    for statement in (
+        f"ALTER TABLE {table} ADD COLUMN replaces uuid REFERENCES {table} (id)",
+        f"ALTER TABLE {table} DROP CONSTRAINT {table}_reference_key",
+        (
+            f"ALTER TABLE {table} ADD CONSTRAINT {table}_booked_once "
+            "UNIQUE NULLS NOT DISTINCT (reference, replaces)"
+        ),
+        f"ALTER TYPE {table}_row ADD ATTRIBUTE replaces uuid",
+    )
+)
+
+BOOKINGS = (
+    # Of a person's wallet, or without a person of the operator's income from fees.
+    """
+    CREATE TABLE withdrawals (
+        id uuid PRIMARY KEY,
+        person_id uuid REFERENCES people (id),
+        amount bigint NOT NULL CHECK (amount > 0),
+        currency text NOT NULL,
+        reference text NOT NULL CHECK (length(reference) BETWEEN 1 AND 140),
+        created_at timestamptz NOT NULL,
+        replaces uuid REFERENCES withdrawals (id),
+        CONSTRAINT withdrawals_booked_once UNIQUE NULLS NOT DISTINCT (reference, replaces)
+    )
+    """,
+    "CREATE INDEX withdrawals_by_person ON withdrawals (person_id, id)",
+    # A booking is a row of top_ups, payouts or withdrawals; it is corrected once.
+    """
+    CREATE TABLE corrections (
+        id uuid PRIMARY KEY,
+        booking text NOT NULL CHECK (booking IN ('top_up', 'payout', 'withdrawal')),
+        booking_id uuid NOT NULL CONSTRAINT corrections_made_once UNIQUE,
+        owner_id uuid NOT NULL,
+        amount bigint NOT NULL CHECK (amount > 0),
+        currency text NOT NULL,
+        reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 140),
+        created_at timestamptz NOT NULL
+    )
+    """,
+    (
+        "CREATE TYPE withdrawals_row AS (id uuid, person_id uuid, amount bigint, currency text, "
+        "reference text, created_at timestamptz, replaces uuid)"
+    ),
+    (
+        "CREATE TYPE corrections_row AS (id uuid, booking text, booking_id uuid, owner_id uuid, "
+        "amount bigint, currency text, reason text, created_at timestamptz)"
+    ),
+)
+
+GRANTS = ("GRANT SELECT, INSERT ON withdrawals, corrections TO tandem_app",)
+
+
+def upgrade() -> None:
+    """Free the references of what is taken back, and make the new tables."""
+    run(op, REFERENCES + BOOKINGS + GRANTS)
