@@ -13,7 +13,7 @@ import tandem
 from tandem.api import errors as wire
 from tandem.api import problems
 from tandem.kernel import Refused
-from tandem.ledger import InsufficientFunds, StaleTerms
+from tandem.ledger import InsufficientFunds, OutcomeUnknown, StaleTerms
 from tandem.payments import CodePaused, PaymentConflict
 
 ROOMS = tuple(
@@ -69,6 +69,8 @@ def test_ids_are_shown_with_their_prefixes_or_not_at_all() -> None:
         "available": 1,
         "amount": 2,
     }
+    shown = problems.shown_data(OutcomeUnknown(PAYMENT))
+    assert shown == {"entry_id": PAY.replace("pay", "ent")}, "an entry is looked up by this"
     shown = problems.shown_data(StaleTerms(PAYMENT, 1, 2))
     assert shown == {"read": 1, "current": 2}
 

@@ -28,6 +28,7 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "webhooks:write": "Make and change webhook endpoints, send deliveries again",
         "webhooks:read": "See webhook endpoints, deliveries and events",
         "payouts:read": "See payouts",
+        "balance:read": "See the balance and its statement",
     },
 }
 """The scopes of each kind of key, with what they allow."""

@@ -221,13 +221,7 @@ def _query_parameters(operation: Operation[Any]) -> Iterable[dict[str, Any]]:
     if operation.query_type is None:
         return
     for field in msgspec.structs.fields(operation.query_type):
-        schema = _schema(field.type)
-        if "anyOf" in schema:  # a parameter that is not given is null, and null is not sent
-            kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
-            if len(kinds) == 1:
-                schema = {key: schema[key] for key in schema if key != "anyOf"} | kinds[0]
-        if "enum" in schema:
-            schema["enum"] = [value for value in schema["enum"] if value is not None]
+        schema = _parameter_schema(field.type)
         made: dict[str, Any] = {
             "name": field.encode_name,
             "in": "query",
@@ -239,6 +233,24 @@ def _query_parameters(operation: Operation[Any]) -> Iterable[dict[str, Any]]:
         if not field.required and field.default not in (None, msgspec.NODEFAULT):
             schema["default"] = field.default
         yield made
+
+
+def _parameter_schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that msgspec knows
+    """The schema of a parameter, all of it in its place.
+
+    One that is not given is null here, and null is not sent.
+    """
+    (schema,), components = msgspec.json.schema_components([kind], ref_template=REF)
+    kinds = [part for part in schema.pop("anyOf", ()) if part != {"type": "null"}]
+    if kinds:
+        (only,) = kinds
+        schema |= only
+    if "$ref" in schema:
+        named = components[schema.pop("$ref").rpartition("/")[2]]
+        schema = {"enum": named["enum"]} | schema
+    if "enum" in schema:
+        schema["enum"] = [value for value in schema["enum"] if value is not None]
+    return schema
 
 
 def _success(operation: Operation[Any]) -> dict[str, Any]:

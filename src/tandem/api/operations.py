@@ -3,7 +3,17 @@
 from typing import Any, Final
 
 from tandem.api.operation import Operation
-from tandem.api.routes import bookings, codes, ledger, parties, payments, wallet, webhooks
+from tandem.api.routes import (
+    bookings,
+    books,
+    codes,
+    ledger,
+    parties,
+    payments,
+    records,
+    wallet,
+    webhooks,
+)
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *payments.OPERATIONS,
@@ -12,5 +22,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *parties.OPERATIONS,
     *webhooks.OPERATIONS,
     *bookings.OPERATIONS,
+    *books.OPERATIONS,
+    *records.OPERATIONS,
     *ledger.OPERATIONS,
 )

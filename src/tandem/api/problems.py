@@ -75,7 +75,7 @@ _A_TIME: Final = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 _PREFIXES: Final[Mapping[str, str]] = {
     **{name: prefix for name, (prefix, _) in PATH_IDS.items()},
     "pending_id": "trf",
-    "entry_id": "trf",
+    "entry_id": "ent",
 }
 
 

@@ -20,7 +20,8 @@ FAINT: Final = "dim"
 
 
 _WHOLE: Final = frozenset(
-    {"Correction", "Entry", "Key", "Of", "Merchant", "Person", "Shop", "Till"}
+    {"Correction", "Device", "Entry", "For", "Key", "Merchant", "Of"}
+    | {"Payment", "Person", "Shop", "Till"}
 )
 """Columns of ids: one that is broken over two lines cannot be copied."""
 _WIDEST: Final = 2000

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import UUID
 
 from tandem.db import Connection
 from tandem.kernel import Refused
-from tandem.ledger.chart import AccountKey
+from tandem.ledger.chart import AccountKey, owner_range
 from tandem.ledger.model import ACCOUNTS, new_account
-
-_LOW_BITS: Final = 0xFFFF
 
 
 @dataclass(eq=False)
@@ -65,11 +63,8 @@ async def _accounts_of(connection: Connection, keys: Sequence[AccountKey]) -> se
     """Every account of the keys' owners; an owner's are one range of ids (`AccountKey`)."""
     found: set[UUID] = set()
     for owner in {key.owner_id for key in keys}:
-        first = owner.int & ~_LOW_BITS
         rows = await connection.fetch(
-            "SELECT id FROM accounts WHERE id BETWEEN $1 AND $2",
-            UUID(int=first),
-            UUID(int=first | _LOW_BITS),
+            "SELECT id FROM accounts WHERE id BETWEEN $1 AND $2", *owner_range(owner)
         )
         found |= {row["id"] for row in rows}
     return found

@@ -34,10 +34,9 @@ from tandem.payments.model import Command, NewPayment, Payment, Refund
 from tandem.payments.store import (
     PaymentFilter,
     due_payments,
+    list_payments,
     payment_by_id,
     payment_by_token,
-    payments_of_merchant,
-    payments_of_person,
     refunds_of_payment,
 )
 from tandem.payments.throttle import WrongCodes
@@ -225,8 +224,9 @@ class Payments:
         self, merchant_id: UUID, wanted: PaymentFilter, before: UUID | None, limit: int
     ) -> list[Payment]:
         """A merchant's payments, newest first."""
+        mine = msgspec.structs.replace(wanted, merchant_id=merchant_id)
         async with self._pool.acquire() as connection:
-            return await payments_of_merchant(connection, merchant_id, wanted, before, limit)
+            return await list_payments(connection, mine, before, limit)
 
     async def refunds(
         self, merchant_id: UUID, payment_id: UUID, before: UUID | None, limit: int
@@ -295,8 +295,9 @@ class Payments:
         self, person_id: UUID, before: UUID | None, limit: int
     ) -> list[Payment]:
         """A person's payments, newest first."""
+        mine = PaymentFilter(person_id=person_id)
         async with self._pool.acquire() as connection:
-            return await payments_of_person(connection, person_id, before, limit)
+            return await list_payments(connection, mine, before, limit)
 
     async def read_code(self, text: str) -> Payment | Shop:
         """What a scanned code of ours stands for: an order, or a shop's static code."""

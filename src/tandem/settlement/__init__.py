@@ -1,5 +1,6 @@
 """Settlement: money out by bank, by hand for now, and putting right what was booked wrongly."""
 
+from tandem.settlement.books import MerchantBalance, MerchantBooks, MerchantLine
 from tandem.settlement.corrections import (
     Booking,
     Correction,
@@ -28,6 +29,9 @@ __all__ = [
     "CorrectionNotCovered",
     "CorrectionView",
     "Corrections",
+    "MerchantBalance",
+    "MerchantBooks",
+    "MerchantLine",
     "PayoutNotCovered",
     "PayoutView",
     "Payouts",

@@ -12,7 +12,9 @@ from tandem.ledger import (
     Journal,
     Outcome,
     booked_once,
+    line_type,
     person,
+    released_by,
     replaced,
     statement,
     submit_fresh,
@@ -20,7 +22,7 @@ from tandem.ledger import (
 from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
-from tandem.wallet.model import TOP_UPS, MoneyRequest, TopUp
+from tandem.wallet.model import TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import (
     BalanceView,
     HistoryLine,
@@ -33,11 +35,10 @@ from tandem.wallet.shapes import (
 from tandem.wallet.store import (
     accounts_by_id,
     due_requests,
-    held_amounts,
-    line_type,
     request_by_id,
     requests_of,
     send_by_id,
+    sends_of,
     stories,
     top_ups_of,
 )
@@ -78,10 +79,10 @@ class Wallet:
             account_id = person(person_id, unit).id
             lines = await statement(connection, account_id, before, limit)
             behind = await stories(connection, lines, person_id)
-            held = await held_amounts(connection, lines)
+            released = await released_by(connection, lines)
         shown: list[HistoryLine] = []
         for line in lines:
-            kind, reserved = line_type(line, held)
+            kind, reserved = line_type(line, released)
             story = behind.get(line.transfer.reference)
             shown.append(
                 HistoryLine(
@@ -212,6 +213,11 @@ class Wallet:
         if send is None or person_id not in (send.sender_id, send.receiver_id):
             raise NotFound("send", show_id("snd", send_id))
         return send_view(send, person_id)
+
+    async def sends(self, person_id: UUID, before: UUID | None, limit: int) -> list[Send]:
+        """What the person sent or received, newest first."""
+        async with self._pool.acquire() as connection:
+            return await sends_of(connection, person_id, before, limit)
 
     async def top_up(
         self,

@@ -1,40 +1,47 @@
 """The ledger's books, for the operator."""
 
-from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from tandem.api.operation import Call, Query, operation
-from tandem.db import Pool
-from tandem.kernel import (
-    Invalid,
-    NotFound,
-    currency_by_number,
-    entry_of,
-    read_id,
-    show_id,
+from tandem.api.operation import Call, ListQuery, Page, Query, operation, page
+from tandem.api.views import (
+    AccountView,
+    CurrencyCode,
+    Kind,
+    TransferView,
+    account_view,
+    transfer_view,
 )
+from tandem.db import Connection, Pool
+from tandem.kernel import Invalid, NotFound, currency_by_number, read_id
 from tandem.ledger import (
     AccountCode,
-    TransferCode,
-    TransferKind,
-    TransferRow,
+    account_by_id,
+    accounts_of,
     entry_transfers,
+    list_accounts,
+    person,
+    read_account,
     statement,
     trial_balance,
 )
+from tandem.people import find_id_by_handle
+from tandem.settings import Settings
 
-Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[10000])]
-CurrencyCode = Annotated[
-    str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
-]
+MAX_NUMBER = 2**53
+Total = Annotated[int, Meta(description="Minor units", examples=[3800])]
 
 
 class Services(Protocol):
     """What these operations use."""
+
+    @property
+    def settings(self) -> Settings:
+        """The operator's currencies."""
+        ...
 
     @property
     def pool(self) -> Pool:
@@ -42,32 +49,18 @@ class Services(Protocol):
         ...
 
 
-class TransferView(msgspec.Struct, frozen=True):
-    """A transfer of the ledger."""
-
-    id: Annotated[str, Meta(examples=["trf_0199f0a4c0de70008000000000000101"])]
-    entry_id: Annotated[str, Meta(description="The journal entry that it is part of")]
-    debit_account_id: str
-    credit_account_id: str
-    amount: Amount
-    currency: CurrencyCode
-    code: Annotated[
-        str,
-        Meta(description="top_up, payout, payment, fee, refund or send", examples=["payment"]),
-    ]
-    kind: Annotated[
-        str, Meta(description="posted, pending, post, void or expire", examples=["posted"])
-    ]
-    pending_id: Annotated[str | None, Meta(description="The pending transfer that it resolves")]
-    created_at: Annotated[datetime, Meta(description="RFC 3339, UTC")]
-
-
 class StatementLine(msgspec.Struct, frozen=True):
     """A line of an account's statement."""
 
-    number: Annotated[int, Meta(description="Its place in the account's order; the cursor")]
-    change: Annotated[int, Meta(description="Plus for a credit, minus for a debit")]
-    balance: Annotated[int, Meta(description="Credits less debits posted, after it")]
+    number: Annotated[
+        int, Meta(description="Its place in the account's order; the cursor", examples=[41])
+    ]
+    change: Annotated[
+        int, Meta(description="Plus for a credit, minus for a debit", examples=[3800])
+    ]
+    balance: Annotated[
+        int, Meta(description="Credits less debits posted, after it", examples=[366700])
+    ]
     transfer: TransferView
 
 
@@ -75,20 +68,20 @@ class StatementPage(msgspec.Struct, frozen=True):
     """A page of an account's statement."""
 
     data: list[StatementLine]
-    has_more: bool
-    next: int | None
+    has_more: Annotated[bool, Meta(description="Whether more follow", examples=[False])]
+    next: Annotated[int | None, Meta(description="The cursor to pass as `after`")]
 
 
 class TrialLineView(msgspec.Struct, frozen=True):
-    """All accounts of one kind in one currency."""
+    """All accounts of one kind in one currency. Minor units."""
 
     currency: CurrencyCode
-    account: Annotated[str, Meta(description="bank, person, merchant or fees")]
-    accounts: Annotated[int, Meta(description="How many there are")]
-    debits: int
-    credits: int
-    debits_pending: int
-    credits_pending: int
+    account: Kind
+    accounts: Annotated[int, Meta(description="How many there are", examples=[12])]
+    debits: Total
+    credits: Annotated[int, Meta(examples=[10000])]
+    debits_pending: Annotated[int, Meta(examples=[0])]
+    credits_pending: Annotated[int, Meta(examples=[0])]
 
 
 class TrialBalance(msgspec.Struct, frozen=True):
@@ -98,11 +91,37 @@ class TrialBalance(msgspec.Struct, frozen=True):
     balanced: bool
 
 
-class StatementQuery(Query, frozen=True):
+class AccountQuery(Query, frozen=True):
+    """Which of the accounts with this name is meant."""
+
+    currency: Annotated[
+        CurrencyCode | None,
+        Meta(
+            description="Which balance of a person or merchant; the operator's first if not given"
+        ),
+    ] = None
+
+
+class StatementQuery(AccountQuery, frozen=True):
     """Which lines of a statement to read."""
 
-    limit: Annotated[int, Meta(ge=1, le=100, examples=[20])] = 20
-    after: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100, description="The most lines", examples=[20])] = 20
+    after: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_NUMBER)] | None,
+        Meta(description="The `next` of the page before"),
+    ] = None
+
+
+class AccountsQuery(ListQuery, frozen=True):
+    """Which accounts to list."""
+
+    owner: Annotated[
+        str | None,
+        Meta(
+            description="Only those of this person (ppl_…) or merchant (mer_…)",
+            examples=["ppl_0199f0a4c0de70008000000000000001"],
+        ),
+    ] = None
 
 
 @operation(
@@ -136,16 +155,59 @@ async def get_trial_balance(call: Call[Services]) -> TrialBalance:
 
 @operation(
     "GET",
-    "/v1/ledger/accounts/{account_id}/statement",
+    "/v1/ledger/accounts",
+    tag="Operator",
+    summary="List accounts",
+    who=("operator",),
+)
+async def list_all_accounts(call: Call[Services], query: AccountsQuery) -> Page[AccountView]:
+    """All accounts, those of the newest owners first; or one owner's, in each currency."""
+    async with call.services.pool.acquire() as connection:
+        if query.owner is None:
+            rows = await list_accounts(connection, query.after_id("acc"), query.limit + 1)
+        else:
+            rows = await accounts_of(connection, _owner(query.owner))
+            after = query.after_id("acc")
+            rows = [row for row in reversed(rows) if after is None or row.id < after]
+    return page(rows[: query.limit + 1], query.limit, account_view)
+
+
+@operation(
+    "GET",
+    "/v1/ledger/accounts/{account}",
+    tag="Operator",
+    summary="Get an account",
+    who=("operator",),
+    errors=(NotFound,),
+)
+async def get_account(call: Call[Services], account: str, query: AccountQuery) -> AccountView:
+    """Whose it is, and its running totals.
+
+    `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), `bank` or `fees`.
+    """
+    async with call.services.pool.acquire() as connection:
+        account_id = await _account(call, connection, account, query.currency)
+        found = await account_by_id(connection, account_id)
+    if found is None:
+        raise NotFound("account", account)
+    return account_view(found)
+
+
+@operation(
+    "GET",
+    "/v1/ledger/accounts/{account}/statement",
     tag="Operator",
     summary="Read an account's statement",
     who=("operator",),
+    errors=(NotFound,),
 )
-async def get_statement(
-    call: Call[Services], account_id: UUID, query: StatementQuery
-) -> StatementPage:
-    """An account's transfers, newest first, with the balance after each."""
+async def get_statement(call: Call[Services], account: str, query: StatementQuery) -> StatementPage:
+    """An account's transfers, newest first, with the balance after each.
+
+    `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), `bank` or `fees`.
+    """
     async with call.services.pool.acquire() as connection:
+        account_id = await _account(call, connection, account, query.currency)
         lines = await statement(connection, account_id, query.after, query.limit + 1)
     shown = [
         StatementLine(line.number, line.change, line.balance, transfer_view(line.transfer))
@@ -164,9 +226,12 @@ async def get_statement(
     errors=(NotFound,),
 )
 async def get_entry(call: Call[Services], entry_id: str) -> list[TransferView]:
-    """The transfers of a journal entry: the outcome for one who lost the answer."""
+    """The transfers of a journal entry: the outcome for one who lost the answer.
+
+    `entry_id` is an entry's id (ent_…), or that of one of its transfers (trf_…).
+    """
     try:
-        wanted = read_id("ent", entry_id)
+        wanted = read_id("trf" if entry_id.startswith("trf_") else "ent", entry_id)
     except Invalid:
         raise NotFound("entry", entry_id[:40]) from None
     async with call.services.pool.acquire() as connection:
@@ -176,24 +241,28 @@ async def get_entry(call: Call[Services], entry_id: str) -> list[TransferView]:
     return [transfer_view(row) for row in rows]
 
 
-def transfer_view(row: TransferRow) -> TransferView:
-    """A transfer as it is shown."""
-    return TransferView(
-        id=show_id("trf", row.id),
-        entry_id=show_id("ent", entry_of(row.id)),
-        debit_account_id=show_id("acc", row.debit_account_id),
-        credit_account_id=show_id("acc", row.credit_account_id),
-        amount=row.amount,
-        currency=currency_by_number(row.ledger).code,
-        code=TransferCode(row.code).name.lower(),
-        kind=TransferKind(row.kind).name.lower(),
-        pending_id=None if row.pending_id is None else show_id("trf", row.pending_id),
-        created_at=row.created_at,
-    )
+async def _account(
+    call: Call[Services], connection: Connection, text: str, code: str | None
+) -> UUID:
+    """The account that the path names. Raises `NotFound`; `Invalid` for a currency not used."""
+    settings = call.services.settings
+    unit = settings.currencies[0] if code is None else settings.unit(code)
+    if text.startswith("@"):
+        return person(await find_id_by_handle(connection, text), unit).id
+    try:
+        return read_account(text, unit)
+    except Invalid:
+        raise NotFound("account", text) from None
+
+
+def _owner(text: str) -> UUID:
+    return read_id("mer" if text.startswith("mer_") else "ppl", text, "owner")
 
 
 OPERATIONS = (
     get_trial_balance,
+    list_all_accounts,
+    get_account,
     get_statement,
     get_entry,
 )

@@ -32,11 +32,13 @@ from tandem.wallet import (
     PersonNotActive,
     RequestClosed,
     RequestView,
+    Send,
     SendsToSelf,
     SendView,
     Wallet,
     WalletView,
     request_view,
+    send_view,
 )
 
 DAY = 86_400
@@ -318,6 +320,24 @@ async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
 
 @operation(
     "GET",
+    "/v1/wallet/sends",
+    tag="Wallet",
+    summary="List sends",
+    who=("person",),
+)
+async def list_sends(call: Call[Services], query: ListQuery) -> Page[SendView]:
+    """What the person sent and received, newest first."""
+    person_id = call.principal.owner_id
+    rows = await call.services.wallet.sends(person_id, query.after_id("snd"), query.limit + 1)
+
+    def show(send: Send) -> SendView:
+        return send_view(send, person_id)
+
+    return page(rows, query.limit, show)
+
+
+@operation(
+    "GET",
     "/v1/wallet/sends/{send_id}",
     tag="Wallet",
     summary="Get a send",
@@ -452,6 +472,7 @@ OPERATIONS = (
     approve_payment,
     decline_payment,
     send_money,
+    list_sends,
     get_send,
     ask_for_money,
     list_requests,

@@ -1,4 +1,4 @@
-"""What an operator books by hand can be put right: corrections, withdrawals, references anew.
+"""What an operator books by hand can be put right: corrections, withdrawals; sends are listed.
 
 Revision ID: 0004
 Revises: 0001
@@ -66,9 +66,15 @@ BOOKINGS = (
     ),
 )
 
+# A person's sends are listed, those that they sent and those that they received.
+SENDS = (
+    "CREATE INDEX sends_by_sender ON sends (sender_id, id)",
+    "CREATE INDEX sends_by_receiver ON sends (receiver_id, id)",
+)
+
 GRANTS = ("GRANT SELECT, INSERT ON withdrawals, corrections TO tandem_app",)
 
 
 def upgrade() -> None:
-    """Free the references of what is taken back, and make the new tables."""
-    run(op, REFERENCES + BOOKINGS + GRANTS)
+    """Free the references of what is taken back; make the new tables and indexes."""
+    run(op, REFERENCES + BOOKINGS + SENDS + GRANTS)
