@@ -120,7 +120,8 @@ async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids = await belongings(house)
     ids |= {"merchant_id": house.theirs.merchant_id, "person_id": house.lin.id}
     ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
-    ids |= {"device_id": "dev_" + "0" * 32, "account_id": "acc_" + "0" * 32, "handle": "lin"}
+    ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
+    ids |= {"handle": "lin", "account": "bank"}
     narrow: dict[str, str] = {}
     async with house.server.client(house.mine.key) as mine:
         for scope in ALL_SCOPES:

@@ -15,7 +15,7 @@ from tandem.events.model import (
     announce,
 )
 from tandem.events.send import Sender
-from tandem.events.service import Webhooks
+from tandem.events.service import MAX_ENDPOINTS, Webhooks
 from tandem.events.shapes import (
     CreateEndpoint,
     DeliveryView,
@@ -32,6 +32,7 @@ from tandem.events.store import load_endpoints
 __all__ = [
     "DELIVERIES",
     "EVENTS",
+    "MAX_ENDPOINTS",
     "MERCHANT_TYPES",
     "TYPES",
     "CreateEndpoint",

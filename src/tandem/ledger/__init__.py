@@ -1,5 +1,6 @@
 """The ledger: accounts, transfers, and the journal that commits them."""
 
+from tandem.ledger.bookings import booked_once, corrected, replaced
 from tandem.ledger.chart import (
     OPERATOR_ID,
     AccountCode,
@@ -34,7 +35,6 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
-from tandem.ledger.references import booked_once, corrected, replaced
 from tandem.ledger.reports import (
     Difference,
     Statement,

@@ -91,6 +91,12 @@ def _account_key(owner_id: UUID, ledger: int, code: AccountCode) -> AccountKey:
     return AccountKey(owner_id, ledger, code, account_id)
 
 
+def accounts_between(owner_id: UUID) -> tuple[UUID, UUID]:
+    """The first and the last id that an account of an owner can have: they are one range."""
+    first = owner_id.int & ~_LOW_BITS
+    return UUID(int=first), UUID(int=first | _LOW_BITS)
+
+
 def bank(unit: Currency) -> AccountKey:
     """The operator's account at its bank."""
     return AccountKey.of(OPERATOR_ID, unit, AccountCode.BANK)
@@ -109,12 +115,6 @@ def person(person_id: UUID, unit: Currency) -> AccountKey:
 def merchant(merchant_id: UUID, unit: Currency) -> AccountKey:
     """A merchant's balance."""
     return AccountKey.of(merchant_id, unit, AccountCode.MERCHANT)
-
-
-def owner_range(owner_id: UUID) -> tuple[UUID, UUID]:
-    """The first and the last id that an account of this owner can have (`AccountKey`)."""
-    first = owner_id.int & ~_LOW_BITS
-    return UUID(int=first), UUID(int=first | _LOW_BITS)
 
 
 def read_account(text: str, unit: Currency) -> UUID:

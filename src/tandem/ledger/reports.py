@@ -9,7 +9,7 @@ import msgspec
 
 from tandem.db import Connection
 from tandem.kernel import entry_of, show_id
-from tandem.ledger.chart import OBJECTS, TransferCode, owner_range
+from tandem.ledger.chart import OBJECTS, TransferCode, accounts_between
 from tandem.ledger.model import ACCOUNTS, TRANSFERS, Account, TransferKind, TransferRow
 
 _COLUMNS: Final = ", ".join(TRANSFERS.columns)
@@ -50,6 +50,18 @@ class Difference(msgspec.Struct, frozen=True):
     id: UUID
     stands: str
     should: str
+
+
+async def accounts_of(connection: Connection, owner_id: UUID) -> list[Account]:
+    """Every account of an owner, in whatever currency, without a lock; by ledger."""
+    first, last = accounts_between(owner_id)
+    rows = await connection.fetch(
+        f"SELECT {', '.join(ACCOUNTS.columns)} FROM accounts WHERE id BETWEEN $1 AND $2 "
+        "ORDER BY ledger, code",
+        first,
+        last,
+    )
+    return [Account(*row) for row in rows]
 
 
 async def due_reservations(connection: Connection, now: datetime, limit: int) -> list[TransferRow]:
@@ -159,14 +171,6 @@ async def account_by_id(connection: Connection, account_id: UUID) -> Account | N
     """An account as it stands, without a lock; None if nobody opened it."""
     row = await connection.fetchrow(f"{_ACCOUNT} WHERE id = $1", account_id)
     return None if row is None else Account(*row)
-
-
-async def accounts_of(connection: Connection, owner_id: UUID) -> list[Account]:
-    """An owner's accounts, in order of currency, without a lock."""
-    rows = await connection.fetch(
-        f"{_ACCOUNT} WHERE id BETWEEN $1 AND $2 ORDER BY id", *owner_range(owner_id)
-    )
-    return [Account(*row) for row in rows]
 
 
 async def list_accounts(connection: Connection, before: UUID | None, limit: int) -> list[Account]:

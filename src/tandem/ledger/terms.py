@@ -7,9 +7,10 @@ from typing import ClassVar
 from uuid import UUID
 
 from tandem.db import Connection
-from tandem.kernel import Refused
-from tandem.ledger.chart import AccountKey, owner_range
+from tandem.kernel import Refused, currency_by_number, show_money
+from tandem.ledger.chart import AccountKey
 from tandem.ledger.model import ACCOUNTS, new_account
+from tandem.ledger.reports import accounts_of
 
 
 @dataclass(eq=False)
@@ -19,10 +20,12 @@ class OverdraftInUse(Refused):
     code: ClassVar[str] = "overdraft_in_use"
     used: int
     asked: int
+    currency: str
 
     def sentence(self) -> str:
         """Say how low it can be."""
-        return f"{self.used} minor units of the overdraft are in use; it cannot be {self.asked}."
+        used, asked = (show_money(minor, self.currency) for minor in (self.used, self.asked))
+        return f"{used} of the overdraft are in use; it cannot be {asked}."
 
 
 async def open_accounts(connection: Connection, keys: Sequence[AccountKey], now: datetime) -> None:
@@ -60,14 +63,9 @@ async def _lock(connection: Connection, account_ids: set[UUID]) -> set[UUID]:
 
 
 async def _accounts_of(connection: Connection, keys: Sequence[AccountKey]) -> set[UUID]:
-    """Every account of the keys' owners; an owner's are one range of ids (`AccountKey`)."""
-    found: set[UUID] = set()
-    for owner in {key.owner_id for key in keys}:
-        rows = await connection.fetch(
-            "SELECT id FROM accounts WHERE id BETWEEN $1 AND $2", *owner_range(owner)
-        )
-        found |= {row["id"] for row in rows}
-    return found
+    """The ids of every account of the keys' owners."""
+    owners = {key.owner_id for key in keys}
+    return {account.id for owner in owners for account in await accounts_of(connection, owner)}
 
 
 async def set_overdraft(
@@ -84,5 +82,5 @@ async def set_overdraft(
         key.id,
     )
     if used > overdraft:
-        raise OverdraftInUse(used, overdraft)
+        raise OverdraftInUse(used, overdraft, currency_by_number(key.ledger).code)
     await connection.execute("UPDATE accounts SET overdraft = $2 WHERE id = $1", key.id, overdraft)

@@ -99,12 +99,13 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if reason is not None:
             limit = self.rule(way).max_amount.get(currency)
             left = self.remaining(currency, amount, wallet)
-            raise WayRefused(way, reason, limit if reason == "amount_above_limit" else None, left)
+            most = limit if reason == "amount_above_limit" else None
+            raise WayRefused(way, reason, most, currency, left)
 
     def check_partner(self, way: Way, partner: str, currency: str, amount: int) -> None:
         """Raise `WayRefused` if the partner's wallets are not taken, or not in this way."""
         if not self.partners.takes(partner):
-            raise WayRefused(way, "partner_refused", None, ())
+            raise WayRefused(way, "partner_refused", None, currency, ())
         self.check(way, partner, currency, amount)
 
 
