@@ -235,7 +235,7 @@ class Play:
             made.update(status="waiting", until=self.model.at + self.rules.confirm_seconds)
         else:
             self.model.agree(made, who)
-        assert answer["decline_reason"] == wrong
+        assert answer["decline_reason"] == (None if wrong is None else "payer_cannot_pay")
 
     async def static(self, who: int, amount: int, *, manual: bool) -> None:
         expected = self.shop_says(amount)

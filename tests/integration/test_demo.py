@@ -26,7 +26,7 @@ PROMISED = (
     "Refund, in parts",
     "refund_exceeds_captured",
     "send each other money",
-    "Declined: insufficient_funds",
+    "Declined: payer_cannot_pay",
     "way_refused",
     "Both receipts",
     "The journal",

@@ -240,6 +240,9 @@ async def test_what_is_anothers_is_not_there(here: Parties) -> None:
         use.create_till(other, shop.id, "Till", Acceptance(), once(other, "t")),
         use.tills(other, shop.id, None, 9),
         use.till(other, till.id),
+        use.place(other, shop_id=shop.id),
+        use.place(other, till_id=till.id),
+        use.place(mine, shop_id=till.id),
         use.accept_at_till(other, till.id, NO_TAP),
         here.shop(here.ids.new()),
         use.create_key(here.ids.new(), "Key", ["shops:read"], None),
@@ -266,6 +269,9 @@ async def test_what_is_anothers_is_not_there(here: Parties) -> None:
         {"category": "5814\n"},
         {"category": "581"},
         {"category": "\u0665\u0668\u0661\u0664"},
+        {"language": "ZH"},
+        {"language": "zho"},
+        {"language": "zh\n"},
     ],
 )
 async def test_a_shop_has_a_name_and_a_place(here: Parties, wrong: dict[str, str]) -> None:
@@ -275,12 +281,36 @@ async def test_a_shop_has_a_name_and_a_place(here: Parties, wrong: dict[str, str
         owner, **right, acceptance=Acceptance(), idempotency=None
     )
     given: dict[str, Any] = {**right, **wrong}
+    change: dict[str, Any] = dict(wrong)
     with pytest.raises(Invalid) as refused:
         await here.merchants.create_shop(owner, **given, acceptance=Acceptance(), idempotency=None)
     assert refused.value.field == next(iter(wrong))
     with pytest.raises(Invalid):
-        await here.merchants.update_shop(owner, made.id, UpdateShop(**wrong))
+        await here.merchants.update_shop(owner, made.id, UpdateShop(**change))
     assert await here.merchants.shops(owner, None, 9) == [made]
+
+
+async def test_a_shop_has_a_language_while_it_wants_one(here: Parties) -> None:
+    owner, use = (await here.merchant()).id, here.merchants
+
+    async def west_lake() -> Shop:
+        same = once(owner, "s")
+        return await use.create_shop(
+            owner, "西湖", "杭州", "CN", "5814", Acceptance(), same, language="zh"
+        )
+
+    made = await west_lake()
+    assert made.language == "zh"
+    assert await use.shop(owner, made.id) == made
+    assert await west_lake() == made
+    await use.update_shop(owner, made.id, UpdateShop(city="Hangzhou"))
+    assert (await use.place(owner, shop_id=made.id)).shop_language == "zh"
+    await use.update_shop(owner, made.id, UpdateShop(language="ja"))
+    till = await till_of(here, made)
+    assert (await use.place(owner, till_id=till.id)).shop_language == "ja"
+    assert (await use.update_shop(owner, made.id, UpdateShop(language=None))).language is None
+    assert (await use.shop(owner, made.id)).language is None
+    assert (await here.shop(owner)).language is None
 
 
 async def test_a_policy_with_a_currency_that_does_not_exist_is_refused(here: Parties) -> None:

@@ -126,10 +126,33 @@ async def test_a_static_code_is_a_shops_or_a_tills(town: Town, lin: Someone, doo
     assert (found.till_id, found.source, found.person_id) == (till.id, "static_code", lin.id)
     with pytest.raises(WayRefused) as refused:
         await services.payments.pay_static(lin.id, till.code_token, asked(51), key())
-    assert (refused.value.limit, refused.value.ways_left) == (50, ("tap", "click"))
+    assert (refused.value.limit, refused.value.ways_left) == (50, ("click",))
     at_till = At(door.id, None, till.id)
     order = said(await services.payments.create_order(at_till, asked(20), key()))
     assert order["till_id"] == show_id("til", till.id)
+
+
+async def test_an_order_for_click_is_not_scanned_where_scan_is_off(
+    town: Town, lin: Someone
+) -> None:
+    services = town.services
+    payments = services.payments
+    door = await town.merchant(takes=Acceptance({"scan": WayRule(enabled=False)}))
+    new = msgspec.structs.replace(asked(300), way="click")
+    made = said(await payments.create_order(door.at, new, key()))
+    url = link(services.settings.public_url, made["code_token"])
+    found = await payments.read_code(url, "click")
+    for command in (Command.SCAN, Command.APPROVE):
+        with pytest.raises(WayRefused) as refused:
+            await payments.by_person(lin.id, found.id, command, key(), way="scan")  # type: ignore[union-attr]  # an order's code
+        assert (refused.value.way, refused.value.ways_left) == ("scan", ("click",))
+    await services.merchants.accept_at_shop(door.id, door.shop_id, Acceptance())
+    order = read_id("pay", made["id"])
+    await payments.by_person(lin.id, order, Command.SCAN, key(), way="scan")
+    assert (await payments.of_merchant(door.id, order)).way == "scan"
+    await payments.by_person(lin.id, order, Command.SCAN, key(), way="click")
+    paid = said(await payments.by_person(lin.id, order, Command.APPROVE, key()))
+    assert (paid["status"], paid["way"]) == ("captured", "click")
 
 
 async def test_lists(town: Town, lin: Someone, door: Door) -> None:
@@ -238,7 +261,7 @@ async def test_suspended(town: Town, lin: Someone, door: Door) -> None:
     with pytest.raises(PayerNotActive):
         await town.paid(door, lin, 100)
     declined = said(await town.by_code(door, lin.code(), 10))
-    assert declined["decline_reason"] == "payer_not_active"
+    assert declined["decline_reason"] == "payer_cannot_pay"
     await services.people.set_status(lin.id, "active")
     await services.merchants.set_status(door.id, "suspended")
     with pytest.raises(MerchantNotActive):
@@ -251,6 +274,51 @@ async def test_suspended(town: Town, lin: Someone, door: Door) -> None:
         door.id, "CNY", (await services.merchants.get(door.id)).currencies["CNY"]
     )
     await services.payments.refund(door.id, captured, 50, None, key())
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \t", "x" * 141, "a\x1b[31mb", "a\u202eb", "two\nlines", "\u3164"]
+)
+async def test_texts_beside_an_amount_that_nobody_can_read(
+    town: Town, lin: Someone, door: Door, text: str
+) -> None:
+    payments = town.services.payments
+    captured = await town.paid(door, lin, 100)
+    before = await town.count("events")
+    for name in ("description", "order_reference"):
+        unclean: Any = {name: text}
+        new = asked(10, **unclean)
+        by_code = asked(10, source=Source.PAY_CODE, **unclean)
+        for call in (
+            payments.create_order(door.at, new, key()),
+            payments.pay_with_code(door.at, by_code, lin.code(), key()),
+        ):
+            with pytest.raises(Invalid) as refused:
+                await call
+            assert refused.value.field == name
+    with pytest.raises(Invalid) as refused:
+        await payments.refund(door.id, captured, 10, text, key())
+    assert refused.value.field == "reason"
+    assert await town.count("events") == before
+
+
+async def test_texts_beside_an_amount_are_kept_in_one_form_and_found_in_any(
+    town: Town, lin: Someone, door: Door
+) -> None:
+    payments = town.services.payments
+    made = said(
+        await payments.create_order(
+            door.at, asked(10, description=" Cafe\u0301 ", order_reference="No\u0308. 7"), key()
+        )
+    )
+    assert (made["description"], made["order_reference"]) == ("Caf\u00e9", "N\u00f6. 7")
+    for text in ("No\u0308. 7", "N\u00f6. 7 "):
+        wanted = PaymentFilter(order_reference=text)
+        (found,) = await payments.list_of_merchant(door.id, wanted, None, 10)
+        assert show_id("pay", found.id) == made["id"]
+    captured = await town.paid(door, lin, 100)
+    given = said(await payments.refund(door.id, captured, 10, " co\u0302ld ", key()))
+    assert given["reason"] == "c\u00f4ld"
 
 
 async def test_states_and_totals(town: Town, lin: Someone, door: Door) -> None:
@@ -301,8 +369,9 @@ async def test_what_is_somebody_elses_is_not_there(town: Town, lin: Someone, doo
     for call in calls:
         with pytest.raises(NotFound):
             await call
-    with pytest.raises(NotYourPayment):
-        await payments.by_person(mei.id, taken, Command.SCAN, key())
+    for command in (Command.SCAN, Command.APPROVE):  # who has the code knows that there is an order
+        with pytest.raises(NotYourPayment):
+            await payments.by_person(mei.id, taken, command, key(), way="scan")
     assert [await status(town, door, one) for one in (held, order, taken)] == [
         "authorised", "created", "waiting",
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from tandem.app import ModeMismatch, open_services, operations
 from tandem.kernel import Invalid, read_id
 from tandem.payments import Command
 from tandem.people import Limits
-from tandem.sandbox import BuyerRule, BuyerRules
+from tandem.sandbox import BuyerRule, BuyerRules, buyer
 from tandem.sandbox.buyer import HANDLE
 from tandem.sandbox.clock import MAX_OFFSET
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
@@ -106,6 +106,40 @@ async def test_what_a_buyer_cannot_pay_stays_and_holds_nobody_up(town: Town) -> 
     assert await town.services.buyer.act() == 1
     assert [await state(town, door, one) for one in (dear, cheap)] == ["created", "captured"]
     assert await town.services.buyer.act() == 0  # or the timers would never rest
+
+
+async def test_a_buyer_finds_what_it_pays_behind_many_orders_that_match_no_rule(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buyer, "_LOOKED_AT", 3)
+    door = await town.merchant()
+    await rules(town, BuyerRule(amount=10, action="pay"))
+    orders = [await town.order(door, amount) for amount in (7, 7, 7, 7, 10, 7, 7, 10, 10)]
+    acted = 0
+    while found := await town.services.buyer.act():  # as the timers do
+        acted += found
+    assert acted == 3
+    states = [await state(town, door, one) for one in orders]
+    assert [states[n] for n in (4, 7, 8)] == ["captured"] * 3
+    late = await town.order(door, 10)
+    assert await town.services.buyer.act() == 1
+    assert await state(town, door, late) == "captured"
+
+
+async def test_a_buyer_pages_past_orders_that_end_at_the_same_moment(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buyer, "_LOOKED_AT", 2)
+    door = await town.merchant()
+    await rules(town, BuyerRule(amount=10, action="pay"))
+    await asyncio.gather(*(town.order(door, amount) for amount in (7, 7, 7, 10, 7, 10, 7)))
+    await town.services.pool.execute(
+        "UPDATE payments SET expires_at = (SELECT min(expires_at) FROM payments)"
+    )
+    acted = 0
+    while found := await town.services.buyer.act():
+        acted += found
+    assert acted == 2
 
 
 async def test_a_buyer_who_was_made_but_not_funded_gets_what_is_missing(

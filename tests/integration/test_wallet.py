@@ -181,6 +181,36 @@ async def test_currencies(town: Town, lin: Someone, mei: Someone) -> None:
         await services.wallet.top_up(lin.id, 1, "THB", "ref THB", key())
 
 
+@pytest.mark.parametrize(
+    "text", ["", " ", "x" * 141, "a\x1b[31mb", "a\u202eb", "two\nlines", "\u3164"]
+)
+async def test_messages_that_nobody_can_read(
+    town: Town, lin: Someone, mei: Someone, text: str
+) -> None:
+    wallet = town.services.wallet
+    before = await town.count("events")
+    for call in (
+        wallet.send(lin.id, mei.id, 1, "CNY", text, key()),
+        wallet.ask(lin.id, mei.id, 1, "CNY", text, key()),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await call
+        assert refused.value.field == "message"
+    assert await town.count("events") == before
+
+
+async def test_messages_are_kept_in_one_form(town: Town, lin: Someone, mei: Someone) -> None:
+    wallet = town.services.wallet
+    for message, kept in (
+        (" cafe\u0301 ", "caf\u00e9"),
+        ("\U0001f35c", "\U0001f35c"),
+        (None, None),
+    ):
+        sent = said(await wallet.send(lin.id, mei.id, 1, "CNY", message, key()))
+        requested = said(await wallet.ask(lin.id, mei.id, 1, "CNY", message, key()))
+        assert (sent["message"], requested["message"]) == (kept, kept)
+
+
 async def test_oneself_limits_balance_and_suspension(
     town: Town, lin: Someone, mei: Someone
 ) -> None:

@@ -14,18 +14,26 @@ from web_fakes import MERCHANT
 from tandem.access import Principal
 from tandem.api.errors import ScopeMissing
 from tandem.api.operation import Body, Call, ListQuery, Method, operation
-from tandem.api.routes import codes, merchants, people, webhooks
-from tandem.codes import read_image
+from tandem.api.routes import codes, merchants, payments, people, webhooks
+from tandem.codes import Payload, read_image
 from tandem.db import STRANGERS, Idempotency
 from tandem.events import Event
-from tandem.kernel import Invalid, NotFound
-from tandem.merchants import Acceptance, CreateKey, Shop
+from tandem.kernel import Invalid, NotFound, currency
+from tandem.merchants import Acceptance, CreateKey, CurrencyTerms, Place, WayRefused, WayRule
+from tandem.payments import CurrencyNotTaken
 from tandem.people import CreatePerson, Limits, PersonTerms, SignUpClosed
 from tandem.settings import Settings
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
-SHOP = Shop(
-    UUID(int=3), MERCHANT, "木兰咖啡", "Hangzhou", "CN", "5814", Acceptance(), "A" * 20, NOW
+TERMS = CurrencyTerms(0, 0)
+PLACE = Place(
+    MERCHANT, "Mulan", "active", 1, {"EUR": TERMS, "JPY": TERMS, "CNY": TERMS}, UUID(int=3),
+    "木兰咖啡", "Hangzhou", "CN", "5814", "A" * 20, None, None, None, Acceptance(), "zh",
+)  # fmt: skip
+NO_SCAN = Acceptance({"scan": WayRule(enabled=False)})
+SMALL_SCANS = Acceptance({"scan": WayRule(max_amount={"CNY": 3799})})
+AT_TILL = msgspec.structs.replace(
+    PLACE, till_id=UUID(int=4), till_name="1", till_code_token="B" * 20
 )
 SETTINGS = Settings(public_url="https://pay.example")
 
@@ -50,14 +58,37 @@ def call_of(kind: str | None = "merchant", **services: object) -> Call[Any]:
     return Call(SimpleNamespace(settings=SETTINGS, **services), caller, None, "r-1", "192.0.2.1")
 
 
-def shop_services() -> SimpleNamespace:
-    till = SimpleNamespace(shop_id=SHOP.id, code_token="B" * 20)
-    return SimpleNamespace(shop=Asked(SHOP), till=Asked(till))
+class AnyPlace:
+    """Stands for the use cases of merchants: knows one shop with one till."""
+
+    def __init__(self, place: Place = PLACE) -> None:
+        self.there = place
+
+    async def place(
+        self, merchant_id: UUID, *, shop_id: UUID | None = None, till_id: UUID | None = None
+    ) -> Place:
+        assert merchant_id == MERCHANT
+        if till_id is not None:
+            assert till_id == AT_TILL.till_id
+            return msgspec.structs.replace(
+                self.there, till_id=till_id, till_name="1", till_code_token="B" * 20
+            )
+        assert shop_id == PLACE.shop_id
+        return self.there
+
+
+async def shop_code(place: Place = PLACE, code: str | None = None) -> Payload:
+    call = call_of(merchants=AnyPlace(place))
+    query = codes.CodeQuery(currency=code)
+    made: Any = await codes.get_shop_code.handler(call, shop_id=PLACE.shop_id, query=query)
+    return Payload.parse_strict(made.payload)
 
 
 async def test_a_static_code_reads_back() -> None:
-    call = call_of(merchants=shop_services())
-    made: Any = await codes.get_shop_code.handler(call, shop_id=SHOP.id, query=codes.CodeQuery())
+    call = call_of(merchants=AnyPlace())
+    made: Any = await codes.get_shop_code.handler(
+        call, shop_id=PLACE.shop_id, query=codes.CodeQuery()
+    )
     assert made.url == "https://pay.example/c/" + "A" * 20
     read: Any = await codes.read_code.handler(call, body=codes.ReadCode(text=made.payload))
     assert (read.kind, read.url, read.faults) == ("tandem", made.url, ())
@@ -65,18 +96,41 @@ async def test_a_static_code_reads_back() -> None:
         call, till_id=UUID(int=4), query=codes.CodeQuery(currency="EUR")
     )
     assert "5303978" in till.payload
-    with pytest.raises(Invalid):
-        await codes.get_shop_code.handler(
-            call, shop_id=SHOP.id, query=codes.CodeQuery(currency="XTS")
-        )
+    assert till.url == "https://pay.example/c/" + "B" * 20
+
+
+async def test_a_static_code_is_in_a_currency_that_the_merchant_takes() -> None:
+    # the operator's order, CNY before EUR, among those that the merchant takes
+    assert (await shop_code()).currency == currency("CNY")
+    assert (await shop_code(code="JPY")).currency == currency("JPY")
+    only = msgspec.structs.replace(PLACE, currencies={"EUR": TERMS})
+    assert (await shop_code(only)).currency == currency("EUR")
+    # one that the operator no longer keeps is still what this merchant takes
+    odd = msgspec.structs.replace(PLACE, currencies={"THB": TERMS, "SEK": TERMS})
+    assert (await shop_code(odd)).currency == currency("SEK")
+    for place, code in ((only, "CNY"), (PLACE, "USD"), (PLACE, "XTS")):
+        with pytest.raises(CurrencyNotTaken) as refused:
+            await shop_code(place, code)
+        assert refused.value.taken == tuple(sorted(place.currencies))
+
+
+async def test_a_code_has_the_shops_name_in_its_script_and_the_merchants_in_latin() -> None:
+    code = await shop_code()
+    assert (code.merchant_name, code.get("64.00"), code.get("64.01")) == ("Mulan", "ZH", "木兰咖啡")
+    without = await shop_code(msgspec.structs.replace(PLACE, shop_language=None))
+    assert (without.merchant_name, without.get("64")) == ("Mulan", None)
 
 
 async def test_an_orders_code_has_its_amount_and_can_be_drawn() -> None:
-    payment = SimpleNamespace(code_token="C" * 20, shop_id=SHOP.id, currency="CNY", amount=3800)
-    payments = SimpleNamespace(of_merchant=Asked(payment))
-    call = call_of(merchants=shop_services(), payments=payments)
+    payment = SimpleNamespace(
+        code_token="C" * 20, shop_id=PLACE.shop_id, till_id=None, currency="CNY", amount=3800,
+        order_reference="order-1027",
+    )  # fmt: skip
+    found = SimpleNamespace(of_merchant=Asked(payment))
+    call = call_of(merchants=AnyPlace(), payments=found)
     made: Any = await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
     assert "540538.00" in made.payload
+    assert Payload.parse_strict(made.payload).reference == "order-1027"
     png: Any = await codes.draw_payment_code_png.handler(
         call, payment_id=UUID(int=2), query=codes.ScaleQuery()
     )
@@ -85,6 +139,18 @@ async def test_an_orders_code_has_its_amount_and_can_be_drawn() -> None:
         call, payment_id=UUID(int=2), query=codes.ScaleQuery(scale=2)
     )
     assert (svg.media_type, svg.content[:4]) == ("image/svg+xml", b"<svg")
+    for reference in ("x" * 26, "订单 7", None):
+        payment.order_reference = reference
+        made = await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
+        assert Payload.parse_strict(made.payload).get("62") is None
+    payment.way = "click"
+    for takes, reason in ((NO_SCAN, "way_off"), (SMALL_SCANS, "amount_above_limit")):
+        closed = msgspec.structs.replace(PLACE, acceptance=takes)
+        at_shop = call_of(merchants=AnyPlace(closed), payments=found)
+        with pytest.raises(WayRefused) as refused:
+            await codes.get_payment_code.handler(at_shop, payment_id=UUID(int=2))
+        told = refused.value
+        assert (told.way, told.reason, told.ways_left) == ("scan", reason, ("click",))
     payment.code_token = None
     with pytest.raises(NotFound):
         await codes.get_payment_code.handler(call, payment_id=UUID(int=2))
@@ -105,6 +171,25 @@ async def test_codes_are_told_apart(text: str, kind: str) -> None:
     read: Any = await codes.read_code.handler(call_of(), body=codes.ReadCode(text=text))
     assert read.kind == kind
     assert msgspec.json.encode(read)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"expires_seconds": 60}, "expires_seconds"),
+        ({"way": "click"}, "way"),
+        ({"till_id": "til_" + "0" * 32}, "shop_id"),
+        ({"shop_id": None}, "shop_id"),
+    ],
+)
+async def test_a_payment_by_pay_code_takes_nothing_that_it_would_not_heed(
+    change: dict[str, Any], field: str
+) -> None:
+    given = {"amount": 5, "currency": "CNY", "shop_id": "shp_" + "0" * 32, "pay_code": "2" * 18}
+    body = msgspec.convert(given | change, payments.CreatePayment)
+    with pytest.raises(Invalid) as refused:
+        await payments.create_payment.handler(call_of(payments=SimpleNamespace()), body=body)
+    assert refused.value.field == field
 
 
 def test_frames_are_one_event_each() -> None:

@@ -18,6 +18,7 @@ from tandem.codes import (
     UnknownCode,
     WalletCode,
     data_object,
+    fits_reference,
     link_host,
     merchant_presented,
     read_scan,
@@ -93,6 +94,46 @@ def test_names_are_put_into_the_letters_that_the_specification_allows(
     assert payload.get("64") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "latin_name", "shown"),
+    [
+        ("蓝门咖啡", "Blue Door", "Blue Door"),
+        ("蓝门咖啡", "Café Zoé", "Cafe Zoe"),
+        ("蓝门咖啡（2号店）", "Blue Door", "Blue Door"),  # noqa: RUF001 - brackets as a shop writes them
+        ("蓝门 Blue", "Something else", "Blue"),
+        ("360", "Something else", "360"),
+        ("蓝门咖啡", "蓝门", "pay.example"),
+        ("蓝门咖啡", None, "pay.example"),
+    ],
+)
+def test_the_merchants_name_stands_in_where_nothing_of_the_shops_is_latin(
+    name: str, latin_name: str | None, shown: str
+) -> None:
+    payload = shop_code(name=name, latin_name=latin_name, language="zh")
+    assert payload.faults == ()
+    assert payload.merchant_name == shown
+    assert payload.get("64.01") == (None if name.isascii() else name)
+
+
+@pytest.mark.parametrize(
+    ("reference", "fits"),
+    [
+        ("order-7", True),
+        ("x" * 25, True),
+        ("x" * 26, False),
+        ("", False),
+        ("订单", False),
+        ("a\nb", False),
+        ("***", False),  # would ask the payer
+        (None, False),
+    ],
+)
+def test_which_references_go_into_a_code(reference: str | None, fits: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert fits_reference(reference) is fits
+    if fits:
+        assert shop_code(reference=reference).reference == reference
+
+
 def test_a_name_in_its_own_script_goes_into_the_language_template() -> None:
     payload = shop_code(name="木兰咖啡", city="北京", language="zh")
     assert [payload.get(path) for path in ("64.00", "64.01", "64.02")] == ["ZH", "木兰咖啡", "北京"]
@@ -116,6 +157,7 @@ def test_a_name_in_its_own_script_goes_into_the_language_template() -> None:
         {"reference": ""},
         {"reference": "x" * 26},
         {"reference": "订单"},
+        {"reference": "***"},
     ],
 )
 def test_a_field_that_cannot_be_used_is_refused(changes: dict[str, Any]) -> None:

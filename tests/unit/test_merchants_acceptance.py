@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tandem.api.routes.payments import CreatePayment
 from tandem.kernel import MAX_AMOUNT, Invalid
 from tandem.merchants import (
+    OFFERED,
     WAYS,
     Acceptance,
     Choice,
@@ -41,8 +43,8 @@ NOBODY = Acceptance(wallets=Choice(only=()))
         (NO_TAP, "scan", "CNY", 1, None),
         (NO_TAP, "tap", "CNY", 1, ("way_off", None, ("scan", "click"))),
         (SMALL_SCANS, "scan", "CNY", 500, None),
-        (SMALL_SCANS, "scan", "CNY", 501, ("amount_above_limit", 500, ("tap", "click"))),
-        (SMALL_SCANS, "scan", "JPY", 1, ("amount_above_limit", 0, ("tap", "click"))),
+        (SMALL_SCANS, "scan", "CNY", 501, ("amount_above_limit", 500, ("click",))),
+        (SMALL_SCANS, "scan", "JPY", 1, ("amount_above_limit", 0, ("click",))),
         (SMALL_SCANS, "scan", "EUR", MAX_AMOUNT, None),
         (SMALL_SCANS, "click", "CNY", 501, None),
         (ONLY_OURS, "scan", "CNY", 1, None),
@@ -61,7 +63,8 @@ def test_a_refused_way_says_why_and_names_the_ways_that_remain(
 ) -> None:
     if refusal is None:
         policy.check(way, "tandem", currency, amount)
-        assert way in policy.remaining(currency, amount, "tandem")
+        left = policy.remaining(currency, amount, "tandem")
+        assert (way in left) == (way in OFFERED)
         return
     with pytest.raises(WayRefused) as refused:
         policy.check(way, "tandem", currency, amount)
@@ -70,6 +73,19 @@ def test_a_refused_way_says_why_and_names_the_ways_that_remain(
     assert found.way == way
     assert all(left in found.sentence() for left in found.ways_left)
     assert found.ways_left or "No way is left" in found.sentence()
+
+
+def test_a_refusal_recommends_only_ways_that_a_payment_can_be_made_in() -> None:
+    closed = Acceptance({"scan": WayRule(enabled=False)})
+    with pytest.raises(WayRefused) as refused:
+        closed.check("scan", "tandem", "CNY", 1)
+    body = {"amount": 1, "currency": "CNY", "shop_id": "shp_1"}
+    for way in refused.value.ways_left:
+        assert msgspec.convert({**body, "way": way}, CreatePayment).way == way
+    for way in set(WAYS) - set(OFFERED):
+        assert way not in refused.value.sentence()
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({**body, "way": way}, CreatePayment)
 
 
 def test_a_partner_is_taken_like_its_wallet_unless_it_is_refused_itself() -> None:
@@ -104,7 +120,8 @@ def taken(policy: Acceptance) -> set[tuple[str, str, str, int]]:
         for wallet in WALLETS
         for currency in CURRENCIES
         for amount in range(1, 7)
-        for way in policy.remaining(currency, amount, wallet)
+        for way in WAYS
+        if policy.objection(way, wallet, currency, amount) is None
     }
 
 
@@ -223,4 +240,5 @@ def test_bodies_that_the_api_refuses(shape: type[msgspec.Struct], body: dict[str
 def test_what_is_not_said_is_accepted() -> None:
     new = msgspec.json.decode(msgspec.json.encode(SHOP), type=CreateShop)
     assert new.acceptance == Acceptance()
-    assert new.acceptance.remaining("CNY", MAX_AMOUNT, "anybody") == WAYS
+    for way in WAYS:
+        new.acceptance.check(way, "anybody", "CNY", MAX_AMOUNT)

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from moves import NOON
+from moves import CNY, NOON
+from tandem.codes import CodeDamaged, NotEmvco, data_object, merchant_presented
+from tandem.codes.emvco import crc16
 from tandem.codes.paycode import Mark
 from tandem.events import EVENTS
 from tandem.kernel import show_id
@@ -103,7 +105,21 @@ def test_both_sides_are_told_of_each_step(books: Books) -> None:
 
 def test_decline_reasons_are_stable_codes(books: Books) -> None:
     reasons = [p.decline_reason for p in books.tables[PAYMENTS].values() if p.decline_reason]
-    assert reasons == ["declined_by_person", "limit_per_payment"]
+    assert reasons == ["declined_by_person", LIMIT]
+
+
+def test_a_shop_learns_that_a_wallet_cannot_pay_and_only_the_person_why(books: Books) -> None:
+    (payment,) = (p for p in books.tables[PAYMENTS].values() if p.decline_reason == LIMIT)
+    for reason in (LIMIT, "limit_per_day", "insufficient_funds", "payer_not_active", "new_one"):
+        declined = msgspec.structs.replace(payment, decline_reason=reason)
+        assert merchant_view(declined).decline_reason == "payer_cannot_pay"
+        assert person_view(declined).decline_reason == reason
+    for known in ("declined_by_person", None):
+        declined = msgspec.structs.replace(payment, decline_reason=known)
+        assert merchant_view(declined).decline_reason == known
+    told = [e for e in books.tables[EVENTS].values() if e.object_id == payment.id]
+    reasons = {e.owner_id: msgspec.json.decode(e.data)["decline_reason"] for e in told}
+    assert reasons == {DOOR_ID: "payer_cannot_pay", LIN_ID: LIMIT}
 
 
 def test_views_show_the_same_payment(books: Books) -> None:
@@ -142,24 +158,92 @@ def test_a_token_leads_back_to_itself_and_to_no_other_operator() -> None:
             link_token(url, other)
 
 
+LIMIT = "limit_per_payment"
+HERE = "https://pay.example"
+TOKEN = "a" * 20
+SECOND = data_object("51", data_object("00", "org.tandem.pay"))
+
+
+def shop_code(url: str = f"{HERE}/c/{TOKEN}") -> str:
+    return merchant_presented(
+        url=url, name="Blue Door", city="Hangzhou", country="CN", mcc="5814", currency=CNY
+    ).write()
+
+
+def resealed(text: str) -> str:
+    """The payload with the right CRC at its end."""
+    return text[:-4] + crc16(text[:-4])
+
+
+def test_a_sound_code_of_ours_leads_to_its_token() -> None:
+    assert link_token(shop_code(), HERE) == TOKEN
+    assert link_token(f" {shop_code()}\n", HERE) == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (shop_code()[:-1] + "x", "the CRC is"),
+        (shop_code()[:60], "it does not end with a CRC"),
+        (shop_code()[:-8], "it does not end with a CRC"),
+        (shop_code().replace("Blue", "Bluf"), "the CRC is"),
+        ("000201", "it does not end with a CRC"),
+        # cut links, and links within our own address that lead to no code
+        (f"{HERE}/c/", "its link"),
+        (f"{HERE}/c/" + "a" * 15, "its link"),
+        (f"{HERE}/c/" + "a" * 33, "its link"),
+        (f"{HERE}/c/{TOKEN}/x", "its link"),
+        (f"{HERE}/c/{TOKEN}?x=1", "its link"),
+        (f"{HERE}/d/{TOKEN}", "its link"),
+        (HERE, "its link"),
+        (shop_code(f"{HERE}/c/short"), "its link"),
+        # two readers might choose differently
+        (resealed(shop_code().replace("5802CN", SECOND + "5802CN")), "more than one"),
+        (resealed(shop_code().replace("https://pay", "ftps://xpay")), "Tandem's template"),
+    ],
+)
+def test_a_torn_code_is_damaged_and_nobody_elses(text: str, says: str) -> None:
+    with pytest.raises(CodeDamaged) as refused:
+        link_token(text, HERE)
+    assert says in refused.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        (f"https://pay.example.evil/c/{TOKEN}", "pay.example.evil"),
+        (f"https://pay.example:8443/c/{TOKEN}", "pay.example"),
+        (f"http://localhost/c/{TOKEN}", "localhost"),
+        (shop_code(f"https://pay.other/c/{TOKEN}"), "pay.other"),
+        ("https://shop.example", "shop.example"),
+        # PromptPay, sound
+        ("00020101021129370016A000000677010111011300660000000005802TH530376463048956", None),
+        # another wallet's pay code
+        ("258888888888888888", None),
+    ],
+)
+def test_a_sound_code_of_others_is_another_operators(text: str, host: str | None) -> None:
+    with pytest.raises(CodeOfAnotherOperator) as refused:
+        link_token(text, HERE)
+    assert refused.value.host == host
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "https://pay.example/c/",
-        "https://pay.example/c/" + "a" * 33,
-        "https://pay.example/c/" + "a" * 15,
-        "https://pay.example/c/" + "a" * 20 + "/x",
-        "https://pay.example/d/" + "a" * 20,
-        "https://pay.example/c/" + "a" * 20 + "?x=1",
-        "https://pay.example/c/" + "a" * 19 + "é",
-        "https://user@pay.example/c/" + "a" * 20,
+        "hello",
         "nothing of ours",
+        "WIFI:T:WPA;S:cafe;P:12345678;;",
         "281234567800000000",
+        f"https://user@pay.example/c/{TOKEN}",
+        f"https://pay.example/c/{TOKEN[:-1]}é",
+        "0" * 9000,
     ],
 )
-def test_codes_that_are_not_ours(text: str) -> None:
-    with pytest.raises(CodeOfAnotherOperator):
-        link_token(text, "https://pay.example")
+def test_a_text_that_is_no_shops_code_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(NotEmvco) as refused:
+        link_token(text, HERE)
+    assert text[:18] not in refused.value.sentence()
 
 
 @pytest.mark.parametrize("token", ["", "a\0" * 10, "a" * 20 + "\n", "../" * 7, "é" * 20])

@@ -11,6 +11,7 @@ from tandem.api.routes import (
     parties,
     payments,
     records,
+    sends,
     wallet,
     webhooks,
 )
@@ -18,6 +19,7 @@ from tandem.api.routes import (
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *payments.OPERATIONS,
     *wallet.OPERATIONS,
+    *sends.OPERATIONS,
     *codes.OPERATIONS,
     *parties.OPERATIONS,
     *webhooks.OPERATIONS,

@@ -84,17 +84,10 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Row(NamedTuple):
-    """How a refusal is answered. `example` is one of its class.
-
-    `hidden` names the fields that only the owner of the money may see: a merchant who charges a
-    person does not learn the person's balance. `to_merchants` is said instead of the sentence
-    where that would tell it.
-    """
+    """How a refusal is answered. `example` is one of its class."""
 
     status: int
     example: Refused
-    hidden: frozenset[str] = frozenset()
-    to_merchants: str | None = None
 
 
 ROWS: Final = (
@@ -104,13 +97,8 @@ ROWS: Final = (
     ),
     Row(400, wire.KeyMissing()),
     Row(401, wire.Unauthenticated()),
-    Row(402, InsufficientFunds(_AN_ID, 1200, 3800), frozenset({"account_id", "available"})),
-    Row(
-        402,
-        LimitExceeded("per_day", 2_000_000, 1200, "CNY"),
-        frozenset({"limit", "maximum", "left", "currency"}),
-        "The payer cannot pay this amount from this wallet. Nothing was paid.",
-    ),
+    Row(402, InsufficientFunds(_AN_ID, 1200, 3800)),
+    Row(402, LimitExceeded("per_day", 2_000_000, 1200, "CNY")),
     Row(402, RefundNotCovered(1200, 3800, "CNY")),
     Row(402, PayoutNotCovered(1200, 3800, "CNY")),
     Row(402, WithdrawalNotCovered(1200, 3800, "CNY")),
@@ -147,7 +135,7 @@ ROWS: Final = (
     Row(422, TargetRefused("hooks.example", "has a private address")),
     Row(422, SendsToSelf()),
     Row(422, CurrencyNotTaken("EUR", ("CNY", "USD"))),
-    Row(422, CodeOfAnotherOperator("https://pay.example")),
+    Row(422, CodeOfAnotherOperator("pay.example")),
     Row(422, PayCodeInvalid()),
     Row(422, PayCodeMalformed()),
     Row(422, NotEmvco("it does not begin with 000201")),
@@ -188,24 +176,22 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def answer(refused: Refused, request_id: str, now: datetime, *, kind: str | None = None) -> Answer:
-    """The answer to a request that was refused. `kind` is the caller's, if it is known.
+def answer(refused: Refused, request_id: str, now: datetime) -> Answer:
+    """The answer to a request that was refused.
 
     A refusal without a row is answered as `InternalFault`; to log it is the caller's work.
     """
     row = row_of(type(refused))
     if row is None:
         return answer(wire.InternalFault(), request_id, now)
-    merchant = kind == "merchant"
-    sentence = row.to_merchants if merchant and row.to_merchants else refused.sentence()
     problem = Problem(
         type=f"/problems/{refused.code}",
         title=title_of(refused.code),
         status=row.status,
-        detail=sentence,
+        detail=refused.sentence(),
         code=refused.code,
         request_id=request_id,
-        data=shown_data(refused, row.hidden if merchant else frozenset()),
+        data=shown_data(refused),
     )
     return Answer(row.status, tuple(_headers(refused, now)), msgspec.json.encode(problem))
 
@@ -218,15 +204,13 @@ def example(row: Row) -> Problem:
     return made
 
 
-def shown_data(refused: Refused, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+def shown_data(refused: Refused) -> dict[str, Any]:
     """A refusal's facts as JSON shows them: ids with their prefixes.
 
     An id of which it is not known what it names is left out.
     """
     shown: dict[str, Any] = {}
     for name, value in refused.data().items():
-        if name in hidden:
-            continue
         if not isinstance(value, UUID):
             shown[name] = value
         elif name in _PREFIXES:

@@ -34,6 +34,7 @@ from tandem.codes import (
     Symbol,
     TandemCode,
     WalletCode,
+    code_faults,
     draw_code128,
     draw_qr,
     link_host,
@@ -148,8 +149,9 @@ def _payload(payload: Payload) -> int:
     for line in payload.describe():
         made.add_row(*cells(*line))
     show(made)
-    if payload.faults:
-        complain(f"This code is damaged: {'; '.join(payload.faults)}.")
+    faults = code_faults(payload)
+    if faults:
+        complain(f"This code is damaged: {'; '.join(faults)}.")
         return 1
     return 0
 

@@ -289,7 +289,14 @@ async def _revoke_key(merchant: str, key: str) -> None:
 
 @shop_app.command(name="add")
 def add_shop(
-    merchant: str, name: str, /, *, city: str, country: str, category: str = "5999"
+    merchant: str,
+    name: str,
+    /,
+    *,
+    city: str,
+    country: str,
+    category: str = "5999",
+    language: str | None = None,
 ) -> None:
     """Make a shop.
 
@@ -307,15 +314,26 @@ def add_shop(
         Its country, two letters (ISO 3166-1).
     category
         Its merchant category, four digits (ISO 18245).
+    language
+        The language of a name or city that is not in Latin letters, two letters (ISO 639-1).
     """
-    made = run(_add_shop(merchant, name, city, country, category))
+    made = run(_add_shop(merchant, name, city, country, category, language))
     done(f"Made {made.name}: {show_id('shp', made.id)}")
 
 
-async def _add_shop(merchant: str, name: str, city: str, country: str, category: str) -> Shop:
+async def _add_shop(
+    merchant: str, name: str, city: str, country: str, category: str, language: str | None
+) -> Shop:
     async with services() as opened:
         return await opened.merchants.create_shop(
-            merchant_id(merchant), name, city, country, category, Acceptance(), None
+            merchant_id(merchant),
+            name,
+            city,
+            country,
+            category,
+            Acceptance(),
+            None,
+            language=language,
         )
 
 

@@ -20,7 +20,13 @@ from tandem.codes.errors import (
     UnreadableImage,
 )
 from tandem.codes.link import check_link, link_host
-from tandem.codes.merchant import MAX_CODE_LINK, merchant_presented, tandem_link
+from tandem.codes.merchant import (
+    MAX_CODE_LINK,
+    code_faults,
+    fits_reference,
+    merchant_presented,
+    tandem_link,
+)
 from tandem.codes.paycode import Mark, PayCode
 from tandem.codes.read import read_image
 from tandem.codes.scan import (
@@ -61,9 +67,11 @@ __all__ = [
     "UnreadableImage",
     "WalletCode",
     "check_link",
+    "code_faults",
     "data_object",
     "draw_code128",
     "draw_qr",
+    "fits_reference",
     "link_host",
     "merchant_presented",
     "paycode",

@@ -2,7 +2,7 @@
 
 Refused
 ├── NotEmvco          the text is no EMVCo merchant-presented payload
-├── CodeDamaged       it is one, but not as the specification has it (strict reading only)
+├── CodeDamaged       it is one, but torn, changed, or not as the specification has it
 ├── CodeTooLong       what should go into a code does not fit
 ├── PayCodeMalformed  not 18 digits that begin with 28
 ├── PayCodeInvalid    wrong: guessed, mistyped, or of a device that does not exist
@@ -19,26 +19,29 @@ from tandem.kernel import Refused
 
 @dataclass(eq=False)
 class NotEmvco(Refused):
-    """The text does not begin as an EMVCo payload does, or cannot be one."""
+    """What was scanned is no code that a shop shows: no EMVCo payload, and no link."""
 
     code: ClassVar[str] = "code_not_emvco"
     reason: str
 
     def sentence(self) -> str:
-        """Say why it cannot be one."""
-        return f"This is not an EMVCo merchant-presented code: {self.reason}."
+        """Say why it cannot be one, and what to do."""
+        return (
+            f"This is no shop's code to pay by: {self.reason}. Scan the code that the shop shows."
+        )
 
 
 @dataclass(eq=False)
 class CodeDamaged(Refused):
-    """An EMVCo payload that is not to be acted on; `faults` says all that is wrong with it."""
+    """A shop's code that is not to be acted on; `faults` says all that is wrong with it."""
 
     code: ClassVar[str] = "code_damaged"
     faults: tuple[str, ...]
 
     def sentence(self) -> str:
         """Name the first faults and say what to do."""
-        return f"This code is damaged ({'; '.join(self.faults[:3])}). Scan it again."
+        wrong = "; ".join(self.faults[:3])
+        return f"This code is damaged ({wrong}). Scan it again, or ask the shop for a new one."
 
 
 @dataclass(eq=False)

@@ -23,6 +23,7 @@ MAX_CODE_LINK: Final = MAX_VALUE - len(data_object("00", TANDEM_GUID)) - len("01
 """The longest link that fits into the template: 77 characters."""
 
 _MAX_NAME, _MAX_CITY, _MAX_REFERENCE, _MAX_AMOUNT = 25, 15, 25, 13
+_ASK = "***"
 _CATEGORY = re.compile(r"[0-9]{4}", re.ASCII)
 _TWO_LETTERS = re.compile(r"[A-Za-z]{2}", re.ASCII)
 # Letters that Unicode does not take apart into a Latin letter and an accent.
@@ -51,15 +52,17 @@ def merchant_presented(
     amount_minor: int | None = None,
     reference: str | None = None,
     static: bool = False,
+    latin_name: str | None = None,
     language: str | None = None,
 ) -> Payload:
     """Make the code that a shop shows.
 
     `static` is a code paid many times (a sticker), else one payment; without `amount_minor` the
     payer types the amount. The specification allows printable ASCII in name (25 characters) and
-    city (15): accents are dropped and the end is cut, and where nothing is left, as of 木兰咖啡,
-    the link's host and the country stand in. With `language` (ISO 639-1) a name or city in another
-    script goes as it is into the language template, which readers prefer.
+    city (15): accents are dropped and the end is cut. Where nothing is left, as of 木兰咖啡,
+    `latin_name` stands in for the name, then the link's host, and the country for the city. With
+    `language` (ISO 639-1) a name or city in another script goes as it is into the language
+    template, which readers prefer. `reference` is one of those that `fits_reference`.
 
     Raises `Invalid` for a field that cannot be used, `CodeTooLong` for a link above 77 characters.
     """
@@ -70,7 +73,7 @@ def merchant_presented(
     if not _plain(name, _MAX_NAME):
         raise Invalid("name", "must have at least one character that can be seen")
     account = data_object("00", TANDEM_GUID) + data_object(TANDEM_LINK, url)
-    latin_name = _latin(name, _MAX_NAME) or (link_host(url) or "")[:_MAX_NAME]
+    stand_in = _latin(latin_name or "", _MAX_NAME) or (link_host(url) or "")[:_MAX_NAME]
     return sealed(
         data_object("00", "01"),
         data_object("01", "11" if static else "12"),
@@ -79,25 +82,51 @@ def merchant_presented(
         data_object("53", f"{currency.number:03d}"),
         "" if amount_minor is None else data_object("54", _amount(amount_minor, currency)),
         data_object("58", country.upper()),
-        data_object("59", latin_name),
+        data_object("59", _latin(name, _MAX_NAME) or stand_in),
         data_object("60", _latin(city, _MAX_CITY) or country.upper()),
         "" if reference is None else data_object("62", data_object("05", _reference(reference))),
         "" if language is None else _in_language(language, name, city),
     )
 
 
-def tandem_link(payload: Payload) -> str | None:
-    """The link that a payload carries for Tandem, or None.
+def fits_reference(text: str | None) -> bool:
+    """Whether a reference goes into a code: 1 to 25 characters of printable ASCII.
 
-    None also if the payload has any fault, if two templates claim to be Tandem's (two readers might
-    choose differently), or if what stands there is no link that a code may carry.
+    It goes in whole or not at all: cut, it would be another one. `***` would ask the payer for it.
+    """
+    return (
+        text is not None
+        and text.isascii()
+        and text.isprintable()
+        and 1 <= len(text) <= _MAX_REFERENCE
+        and text != _ASK
+    )
+
+
+def tandem_link(payload: Payload) -> str | None:
+    """The link that a payload carries for Tandem, or None: also if it has any of `code_faults`."""
+    links = _links(payload)
+    return links[0] if links and not code_faults(payload) else None
+
+
+def code_faults(payload: Payload) -> tuple[str, ...]:
+    """All that keeps a payload from being acted on, in words: its own faults, or its link's.
+
+    A sound payload of other schemes has none. If two templates claim to be Tandem's, two readers
+    might choose differently, so neither counts.
     """
     if payload.faults:
-        return None
-    links = [a.object.get(TANDEM_LINK) for a in payload.accounts if a.scheme is Scheme.TANDEM]
-    if len(links) != 1 or links[0] is None or link_host(links[0]) is None:
-        return None
-    return links[0]
+        return payload.faults
+    links = _links(payload)
+    if len(links) > 1:
+        return ("more than one template is Tandem's",)
+    if links and (links[0] is None or link_host(links[0]) is None):
+        return ("Tandem's template has no link that a code may carry",)
+    return ()
+
+
+def _links(payload: Payload) -> list[str | None]:
+    return [a.object.get(TANDEM_LINK) for a in payload.accounts if a.scheme is Scheme.TANDEM]
 
 
 def _in_language(language: str, name: str, city: str) -> str:
@@ -119,15 +148,19 @@ def _amount(minor: int, unit: Currency) -> str:
 
 
 def _reference(text: str) -> str:
-    if not (text.isascii() and text.isprintable() and 1 <= len(text) <= _MAX_REFERENCE):
+    if not fits_reference(text):
         raise Invalid("reference", f"must be 1 to {_MAX_REFERENCE} printable ASCII characters")
     return text
 
 
 def _latin(text: str, limit: int) -> str:
-    """The text in printable ASCII, as far as it can be, cut at `limit`."""
+    """The text in printable ASCII, as far as it can be, cut at `limit`.
+
+    Empty if letters of another script are all that it had: `(2)` is no name for 蓝门(2).
+    """
     apart = unicodedata.normalize("NFKD", text.translate(_LATIN))
-    return _plain("".join(c for c in apart if c.isascii()), limit)
+    latin = _plain("".join(c for c in apart if c.isascii()), limit)
+    return latin if text.isascii() or any(c.isalpha() for c in latin) else ""
 
 
 def _plain(text: str, limit: int) -> str:

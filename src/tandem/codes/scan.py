@@ -31,7 +31,7 @@ class TandemCode:
 
 @dataclass(frozen=True, slots=True)
 class SchemeCode:
-    """An EMVCo payload of other schemes, or a damaged one: see its `schemes` and `faults`."""
+    """An EMVCo payload of other schemes, or a damaged one, which has `code_faults`."""
 
     kind: ClassVar[str] = "scheme"
     payload: Payload

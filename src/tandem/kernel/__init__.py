@@ -25,10 +25,11 @@ from tandem.kernel.money import (
     parse_amount,
     show_money,
 )
-from tandem.kernel.text import clean_text
+from tandem.kernel.text import NOTE_LENGTH, clean_note, clean_text
 
 __all__ = [
     "MAX_AMOUNT",
+    "NOTE_LENGTH",
     "Clock",
     "Currency",
     "Entropy",
@@ -41,6 +42,7 @@ __all__ = [
     "SystemClock",
     "basis_points",
     "check_amount",
+    "clean_note",
     "clean_text",
     "currency",
     "currency_by_number",

@@ -5,6 +5,9 @@ from typing import Final
 
 from tandem.kernel.errors import Invalid
 
+NOTE_LENGTH: Final = 140
+"""The most characters of a note: what somebody writes beside an amount."""
+
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols without ink: Hangul fillers, the empty braille pattern."""
@@ -35,3 +38,11 @@ def clean_text(text: str, field: str, longest: int) -> str:
     if not any(unicodedata.category(character)[0] in "LNPS" for character in cleaned):
         raise Invalid(field, "must have a letter or a digit")
     return cleaned
+
+
+def clean_note(text: str | None, field: str) -> str | None:
+    """A message, description, reference or reason as `clean_text` has it; None stays None.
+
+    Raises `Invalid`.
+    """
+    return None if text is None else clean_text(text, field, NOTE_LENGTH)

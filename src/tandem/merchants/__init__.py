@@ -2,6 +2,7 @@
 
 from tandem.merchants.errors import WayRefused
 from tandem.merchants.model import (
+    OFFERED,
     WAYS,
     Acceptance,
     Choice,
@@ -12,6 +13,7 @@ from tandem.merchants.model import (
     CurrencyTerms,
     Merchant,
     MerchantView,
+    OfferedWay,
     Place,
     SetCurrency,
     Shop,
@@ -30,6 +32,7 @@ from tandem.merchants.service import Merchants
 from tandem.merchants.store import load_place, merchant_exists, merchant_terms
 
 __all__ = [
+    "OFFERED",
     "WAYS",
     "Acceptance",
     "Choice",
@@ -41,6 +44,7 @@ __all__ = [
     "Merchant",
     "MerchantView",
     "Merchants",
+    "OfferedWay",
     "Place",
     "SetCurrency",
     "Shop",

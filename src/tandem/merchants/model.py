@@ -4,17 +4,23 @@ Amounts in minor units.
 """
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tandem.kernel import MAX_AMOUNT, basis_points, show_id
 from tandem.merchants.errors import WayRefused
 
 Way = Literal["tap", "scan", "click"]
-WAYS: Final[tuple[Way, ...]] = ("tap", "scan", "click")
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
+"""The ways that a policy can be about."""
+
+OfferedWay = Literal["scan", "click"]
+OFFERED: Final[tuple[OfferedWay, ...]] = get_args(OfferedWay)
+"""The ways that payments can be made in here: what is asked for, and what refusals recommend."""
+
 MerchantStatus = Literal["active", "suspended"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Blue Door"])]
@@ -32,6 +38,15 @@ Category = Annotated[
         max_length=4,
         description="ISO 18245 merchant category",
         examples=["5814"],
+    ),
+]
+Language = Annotated[
+    str,
+    Meta(
+        pattern="^[a-z]{2}$",
+        max_length=2,
+        description="ISO 639-1: the language of a name or city that is not in Latin letters",
+        examples=["zh"],
     ),
 ]
 Money = Annotated[int, Meta(ge=0, le=MAX_AMOUNT, description="Minor units")]
@@ -90,8 +105,10 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "amount_above_limit" if limit is not None and amount > limit else None
 
     def remaining(self, currency: str, amount: int, wallet: str) -> tuple[Way, ...]:
-        """The ways that take the payment."""
-        return tuple(way for way in WAYS if self.objection(way, wallet, currency, amount) is None)
+        """The ways that are offered here and take the payment."""
+        return tuple(
+            way for way in OFFERED if self.objection(way, wallet, currency, amount) is None
+        )
 
     def check(self, way: Way, wallet: str, currency: str, amount: int) -> None:
         """Raise `WayRefused` if this way does not take the payment."""
@@ -175,6 +192,7 @@ class Shop(msgspec.Struct, frozen=True):
     acceptance: Acceptance
     code_token: str
     created_at: datetime
+    language: str | None = None
 
 
 class Till(msgspec.Struct, frozen=True):
@@ -207,6 +225,7 @@ class Place(msgspec.Struct, frozen=True):
     till_name: str | None
     till_code_token: str | None
     acceptance: Acceptance
+    shop_language: str | None = None
 
 
 class CreateMerchant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -239,16 +258,18 @@ class CreateShop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     city: Annotated[str, Meta(min_length=1, max_length=60, examples=["Hangzhou"])]
     country: Country
     category: Category = "5999"
+    language: Language | None = None
     acceptance: Acceptance = Acceptance()
 
 
 class UpdateShop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes of a shop; what is not given stays."""
+    """What changes of a shop; what is not given stays. `language` null takes it away."""
 
     name: Name | None = None
     city: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
     country: Country | None = None
     category: Category | None = None
+    language: Language | UnsetType | None = UNSET
 
 
 class CreateTill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -286,6 +307,7 @@ class ShopView(msgspec.Struct, frozen=True):
     city: str
     country: str
     category: str
+    language: Language | None
     acceptance: Acceptance
     code_token: Annotated[str, Meta(description="Of its static code: /c/{token}")]
     created_at: datetime
@@ -321,6 +343,7 @@ def shop_view(shop: Shop) -> ShopView:
         shop.city,
         shop.country,
         shop.category,
+        shop.language,
         shop.acceptance,
         shop.code_token,
         shop.created_at,

@@ -20,6 +20,7 @@ from tandem.merchants.model import (
     CurrencyTerms,
     Merchant,
     MerchantStatus,
+    Place,
     Shop,
     Till,
     UpdateShop,
@@ -30,6 +31,7 @@ from tandem.merchants.store import (
     list_merchants,
     list_shops,
     list_tills,
+    load_place,
     merchant_by_id,
     merchant_exists,
     put_currency,
@@ -46,6 +48,7 @@ TOKEN_BYTES: Final = 15
 _FORMS: Final = {
     "country": (re.compile(r"[A-Z]{2}", re.ASCII), "an ISO 3166-1 code such as CN"),
     "category": (re.compile(r"[0-9]{4}", re.ASCII), "an ISO 18245 code such as 5814"),
+    "language": (re.compile(r"[a-z]{2}", re.ASCII), "an ISO 639-1 code such as zh"),
 }
 
 
@@ -138,6 +141,8 @@ class Merchants:
         category: str,
         acceptance: Acceptance,
         idempotency: Idempotency | None,
+        *,
+        language: str | None = None,
     ) -> Shop:
         """A new shop. Raises `NotFound`, `Invalid`."""
         now = self._clock.now()
@@ -151,6 +156,7 @@ class Merchants:
             checked(acceptance),
             self._token(),
             now,
+            None if language is None else _formed("language", language),
         )
         async with work(self._pool) as connection:
             if idempotency is not None:
@@ -174,12 +180,19 @@ class Merchants:
 
     async def update_shop(self, merchant_id: UUID, shop_id: UUID, change: UpdateShop) -> Shop:
         """Change what is given of a shop. Raises `NotFound`, `Invalid`."""
-        given = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not None}
+        given = {
+            k: v
+            for k, v in msgspec.structs.asdict(change).items()
+            if v not in (None, msgspec.UNSET)
+        }
         for field, longest in (("name", NAME_LENGTH), ("city", CITY_LENGTH)):
             if field in given:
                 given[field] = clean_text(given[field], field, longest)
+        if change.language is None:
+            given["language"] = None
         for field in _FORMS.keys() & given.keys():
-            _formed(field, given[field])
+            if given[field] is not None:
+                _formed(field, given[field])
         async with work(self._pool) as connection:
             await self._bump(connection, merchant_id)
             shop = await shop_by_id(connection, merchant_id, shop_id)
@@ -228,6 +241,19 @@ class Merchants:
         async with self._pool.acquire() as connection:
             await shop_by_id(connection, merchant_id, shop_id)
             return await list_tills(connection, merchant_id, shop_id, before, limit)
+
+    async def place(
+        self, merchant_id: UUID, *, shop_id: UUID | None = None, till_id: UUID | None = None
+    ) -> Place:
+        """A shop of the merchant's, or a till with its shop, with all terms. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            place = await load_place(connection, shop_id=shop_id, till_id=till_id)
+        if place is not None and place.merchant_id == merchant_id:
+            return place
+        if till_id is not None:
+            raise NotFound("till", show_id("til", till_id))
+        assert shop_id is not None, "one of the two is asked for"
+        raise NotFound("shop", show_id("shp", shop_id))
 
     async def accept_at_shop(
         self, merchant_id: UUID, shop_id: UUID, acceptance: Acceptance

@@ -26,15 +26,15 @@ _MERCHANT: Final = (
     f"SELECT m.id, m.name, m.status, m.terms, m.created_at, {_CURRENCIES} FROM merchants AS m"
 )
 _SHOP: Final = (
-    "SELECT id, merchant_id, name, city, country, category, acceptance, code_token, created_at "
-    "FROM shops"
+    "SELECT id, merchant_id, name, city, country, category, acceptance, code_token, created_at, "
+    "language FROM shops"
 )
 _TILL: Final = (
     "SELECT id, shop_id, merchant_id, name, acceptance, code_token, created_at FROM tills"
 )
 _PLACE: Final = (
     f"SELECT m.id, m.name, m.status, m.terms, {_CURRENCIES}, s.id, s.name, s.city, s.country, "
-    "s.category, s.code_token, t.id, t.name, t.code_token, s.acceptance, t.acceptance "
+    "s.category, s.code_token, t.id, t.name, t.code_token, s.acceptance, t.acceptance, s.language "
     "FROM shops AS s JOIN merchants AS m ON m.id = s.merchant_id "
 )
 _BY_SHOP: Final = f"{_PLACE} LEFT JOIN tills AS t ON false WHERE s.id = $1"
@@ -152,7 +152,7 @@ async def insert_shop(connection: Connection, shop: Shop) -> None:
     """Insert a shop."""
     await connection.execute(
         "INSERT INTO shops (id, merchant_id, name, city, country, category, acceptance, "
-        "code_token, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "code_token, created_at, language) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         shop.id,
         shop.merchant_id,
         shop.name,
@@ -162,20 +162,22 @@ async def insert_shop(connection: Connection, shop: Shop) -> None:
         _json(shop.acceptance),
         shop.code_token,
         shop.created_at,
+        shop.language,
     )
 
 
 async def update_shop(connection: Connection, shop: Shop) -> None:
     """Write what may change of a shop."""
     await connection.execute(
-        "UPDATE shops SET name = $2, city = $3, country = $4, category = $5, acceptance = $6 "
-        "WHERE id = $1",
+        "UPDATE shops SET name = $2, city = $3, country = $4, category = $5, acceptance = $6, "
+        "language = $7 WHERE id = $1",
         shop.id,
         shop.name,
         shop.city,
         shop.country,
         shop.category,
         _json(shop.acceptance),
+        shop.language,
     )
 
 
@@ -240,12 +242,12 @@ def _till(row: Record) -> Till:
 
 def _place(row: Record) -> Place:
     values = list(row)
-    of_till, of_shop = values.pop(), values.pop()
+    language, of_till, of_shop = values.pop(), values.pop(), values.pop()
     values[4] = _currencies(values[4])
     acceptance = msgspec.json.decode(of_shop, type=Acceptance)
     if of_till is not None:
         acceptance = narrow(acceptance, msgspec.json.decode(of_till, type=Acceptance))
-    values.append(acceptance)
+    values += (acceptance, language)
     return Place(*values)
 
 

@@ -6,8 +6,20 @@ from typing import Final
 
 import msgspec
 
-from tandem.codes import LinkCode, TandemCode, read_scan
-from tandem.kernel import Entropy
+from tandem.codes import (
+    CodeDamaged,
+    LinkCode,
+    NotEmvco,
+    PersonCode,
+    SchemeCode,
+    TandemCode,
+    UnknownCode,
+    code_faults,
+    link_host,
+    read_scan,
+)
+from tandem.kernel import Entropy, Invalid
+from tandem.merchants import OfferedWay
 from tandem.payments.errors import CodeOfAnotherOperator
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
@@ -39,15 +51,33 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def link_token(text: str, public_url: str) -> str:
-    """The token in a scanned text: an EMVCo payload of ours, or our link itself.
+def link_token(text: str, public_url: str, way: OfferedWay = "scan") -> str:
+    """The token in a text that a phone came by: an EMVCo payload of ours, or our link itself.
 
-    Raises `CodeOfAnotherOperator` for every other code.
+    Raises `CodeDamaged` for a payload that is torn or changed, and for a link of ours that leads to
+    no code; `CodeOfAnotherOperator` for a sound code of others; `NotEmvco` for what no shop shows;
+    `Invalid` for a payload that is said to be clicked, as only a link can be.
     """
     scanned = read_scan(text)
+    if isinstance(scanned, TandemCode) and way == "click":
+        raise Invalid("way", "must be scan: only a link can be clicked, and this is a code's text")
     if isinstance(scanned, (TandemCode, LinkCode)):
-        before, _, token = scanned.url.partition("/c/")
-        if before == public_url and is_token(token):
-            return token
-        raise CodeOfAnotherOperator(before[:100])
+        return _token(scanned.url, public_url)
+    faults = code_faults(scanned.payload) if isinstance(scanned, SchemeCode) else ()
+    if faults:
+        raise CodeDamaged(faults)
+    if isinstance(scanned, UnknownCode):
+        raise NotEmvco(scanned.reason)
+    if isinstance(scanned, PersonCode):
+        raise NotEmvco("it is a pay code, which a person shows to a shop")
     raise CodeOfAnotherOperator(None)
+
+
+def _token(url: str, public_url: str) -> str:
+    path = url.removeprefix(public_url)
+    if path == url or path[:1] not in ("", "/", "?", "#"):
+        raise CodeOfAnotherOperator(link_host(url))
+    token = path.removeprefix("/c/")
+    if token == path or not is_token(token):
+        raise CodeDamaged(("its link leads to no code here",))
+    return token

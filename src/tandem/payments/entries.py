@@ -25,7 +25,7 @@ from tandem.ledger import (
     merchant,
     person,
 )
-from tandem.merchants import CurrencyTerms
+from tandem.merchants import CurrencyTerms, Way
 from tandem.payments.decisions import (
     Rules,
     Shop,
@@ -44,7 +44,7 @@ from tandem.payments.decisions import (
 )
 from tandem.payments.errors import CodePaused, NotYourPayment
 from tandem.payments.model import PAYMENTS, Command, NewPayment, Payment, Status, allowed
-from tandem.payments.shapes import refund_view
+from tandem.payments.shapes import BY_PERSON, refund_view
 from tandem.people import DEVICES, PersonTerms
 
 
@@ -168,7 +168,11 @@ class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """A person scans, approves or declines an order or a payment that waits for them."""
+    """A person scans, approves or declines an order or a payment that waits for them.
+
+    `way` is how they came by it: their phone read a code, or opened a link. None: neither, and the
+    payment stays in the way that it is in.
+    """
 
     id: UUID
     idempotency: Idempotency | None
@@ -177,6 +181,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment
     payer: PersonTerms
     command: Command
+    way: Way | None = None
 
     def touches(self) -> Touches:
         """The payment and the three accounts, under the person's and the merchant's terms."""
@@ -189,19 +194,23 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
         allowed(payment, self.command, view.now)
         if payment.person_id not in (None, self.payer.id):
             raise NotYourPayment
-        if self.command is Command.SCAN:
-            step = scan(view, payment, self.payer)
-        elif self.command is Command.DECLINE:
-            step = decline(view, payment, "declined_by_person")
+        if self.command is Command.DECLINE:
+            step = decline(view, payment, BY_PERSON)
         else:
-            step = self._approve(view, payment)
+            step = self._scan_or_approve(view, payment)
         shown = told(step.payment)
         writes = written(view, self.shop.endpoints, step, shown)
         return Decision(shown.person, step.transfers, writes)
 
-    def _approve(self, view: View, payment: Payment) -> Step:
-        terms = check_shop(self.shop, self.rules, payment.way, payment.currency, payment.amount)
-        wrong = obstacle(view, self.rules, self.payer, payment.amount, payment.currency)
+    def _scan_or_approve(self, view: View, payment: Payment) -> Step:
+        """Whichever it is, if the shop takes this payment in the way that the person came."""
+        if self.way not in (None, payment.way):
+            payment = msgspec.structs.replace(payment, way=self.way, updated_at=view.now)
+        code, amount = payment.currency, payment.amount
+        terms = check_shop(self.shop, self.rules, payment.way, code, amount)
+        if self.command is Command.SCAN:
+            return scan(view, payment, self.payer)
+        wrong = obstacle(view, self.rules, self.payer, amount, code)
         if wrong is not None:
             raise wrong
         return approve(view, self.rules, payment, self.payer, terms, self.id)

@@ -9,7 +9,7 @@ Refused
 ├── RefundExceedsCaptured  more is refunded than was captured
 ├── RefundNotCovered       the merchant's balance does not cover the refund
 ├── CodePaused             too many wrong codes: a pause
-└── CodeOfAnotherOperator  the code is not ours
+└── CodeOfAnotherOperator  the code is sound, and somebody else's
 """
 
 from dataclasses import dataclass
@@ -151,7 +151,7 @@ class CodePaused(Refused):
 
 @dataclass(eq=False)
 class CodeOfAnotherOperator(Refused):
-    """The code is not one of this operator's."""
+    """The code is sound, and not one of this operator's. `host` is where its link leads, if any."""
 
     code: ClassVar[str] = "code_of_another_operator"
     host: str | None

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Table
+from tandem.kernel import clean_note
 from tandem.merchants import Way
 from tandem.payments.errors import PaymentConflict
 
@@ -93,6 +94,7 @@ LIFE: Final[dict[tuple[Status, Command], frozenset[Status]]] = {
 class Payment(msgspec.Struct, frozen=True):
     """A row of `payments`. Amounts in minor units of `currency`.
 
+    `way` is what an order was made for until somebody comes by its code, and then how they came.
     `authorised` is what the person agreed to, `captured` what went to the merchant, `refunded`
     what came back of that, `fee` what the merchant paid for it. `pending_id` is the ledger's
     reservation for what is authorised and not captured yet.
@@ -154,6 +156,7 @@ PAYMENTS: Final = Table(
     mutable=(
         "person_id",
         "payer_name",
+        "way",
         "status",
         "authorised",
         "captured",
@@ -212,3 +215,11 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture = Capture.AUTOMATIC
     order_reference: str | None = None
     description: str | None = None
+
+    def cleaned(self) -> "NewPayment":
+        """The same with its texts as they are kept. Raises `Invalid`."""
+        return msgspec.structs.replace(
+            self,
+            order_reference=clean_note(self.order_reference, "order_reference"),
+            description=clean_note(self.description, "description"),
+        )

@@ -15,10 +15,10 @@ from tandem.codes import PayCodeExpired, PayCodeInvalid, paycode
 from tandem.codes.paycode import Mark
 from tandem.db import Idempotency, Pool, work
 from tandem.events import load_endpoints
-from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, Refused, show_id
+from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, Refused, clean_note, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, TransferCode, due_reservations, submit_fresh
-from tandem.merchants import load_place
+from tandem.merchants import OfferedWay, Way, load_place
 from tandem.payments.codes import Landing, is_token, link_token, new_token
 from tandem.payments.decisions import Rules, Shop
 from tandem.payments.entries import (
@@ -106,8 +106,8 @@ class Payments:
         *,
         expires_seconds: int | None = None,
     ) -> Outcome:
-        """An order that shows a code; the outcome is a PaymentView."""
-        token = new_token(self._entropy)
+        """An order that shows a code; the outcome is a PaymentView. Raises `Invalid`."""
+        token, asked = new_token(self._entropy), new.cleaned()
 
         async def entry() -> Entry:
             return CreateOrder(
@@ -115,7 +115,7 @@ class Payments:
                 idempotency=idempotency,
                 shop=await self._shop_of(at),
                 rules=self._rules,
-                new=new,
+                new=asked,
                 code_token=token,
                 expires_seconds=expires_seconds or self._settings.order_seconds,
             )
@@ -129,7 +129,9 @@ class Payments:
 
         The payment is captured (or authorised), waits for the person if it is large, or is
         declined. A code that is wrong, old or used is refused, and wrong ones are counted.
+        Raises `Invalid`.
         """
+        asked = new.cleaned()
 
         async def entry() -> Entry:
             shop = await self._shop_of(at)
@@ -139,7 +141,7 @@ class Payments:
                 idempotency=idempotency,
                 shop=shop,
                 rules=self._rules,
-                new=new,
+                new=asked,
                 payer=await self._payer(device.person_id),
                 device_id=device.id,
                 mark=mark,
@@ -197,7 +199,11 @@ class Payments:
         reason: str | None,
         idempotency: Idempotency | None,
     ) -> Outcome:
-        """Refund what was captured, in full or in part; the outcome is a RefundView."""
+        """Refund what was captured, in full or in part; the outcome is a RefundView.
+
+        Raises `Invalid`.
+        """
+        why = clean_note(reason, "reason")
 
         async def entry() -> Entry:
             payment, shop = await self._merchants_payment(merchant_id, payment_id)
@@ -207,7 +213,7 @@ class Payments:
                 shop=shop,
                 payment=payment,
                 amount=amount,
-                reason=reason,
+                reason=why,
             )
 
         return await self._submit(entry, idempotency)
@@ -223,8 +229,9 @@ class Payments:
     async def list_of_merchant(
         self, merchant_id: UUID, wanted: PaymentFilter, before: UUID | None, limit: int
     ) -> list[Payment]:
-        """A merchant's payments, newest first."""
-        mine = msgspec.structs.replace(wanted, merchant_id=merchant_id)
+        """A merchant's payments, newest first. Raises `Invalid`."""
+        reference = clean_note(wanted.order_reference, "order_reference")
+        mine = msgspec.structs.replace(wanted, merchant_id=merchant_id, order_reference=reference)
         async with self._pool.acquire() as connection:
             return await list_payments(connection, mine, before, limit)
 
@@ -241,7 +248,11 @@ class Payments:
     async def pay_static(
         self, person_id: UUID, token: str, new: NewPayment, idempotency: Idempotency | None
     ) -> Outcome:
-        """Pay a typed amount at a static code; the outcome is a PersonPaymentView."""
+        """Pay a typed amount at a static code; the outcome is a PersonPaymentView.
+
+        Raises `Invalid`.
+        """
+        asked = new.cleaned()
 
         async def entry() -> Entry:
             return PayStatic(
@@ -249,7 +260,7 @@ class Payments:
                 idempotency=idempotency,
                 shop=await self._shop(token),
                 rules=self._rules,
-                new=new,
+                new=asked,
                 payer=await self._payer(person_id),
             )
 
@@ -261,15 +272,20 @@ class Payments:
         payment_id: UUID,
         command: Command,
         idempotency: Idempotency | None,
+        *,
+        way: Way | None = None,
     ) -> Outcome:
-        """Scan, approve or decline a payment; the outcome is a PersonPaymentView."""
+        """Scan, approve or decline a payment; the outcome is a PersonPaymentView.
+
+        `way` is how the person came by its code, None if they name it by its id. Who came by no
+        code does not learn that there is a payment of somebody else's.
+        """
 
         async def entry() -> Entry:
             async with self._pool.acquire() as connection:
                 payment = await payment_by_id(connection, payment_id)
-            if payment is None or (
-                payment.person_id not in (None, person_id) and command is not Command.SCAN
-            ):
+            by_code = way is not None or command is Command.SCAN
+            if payment is None or (payment.person_id not in (None, person_id) and not by_code):
                 raise NotFound("payment", show_id("pay", payment_id))
             return ByPerson(
                 id=self._ids.entry(),
@@ -279,6 +295,7 @@ class Payments:
                 payment=payment,
                 payer=await self._payer(person_id),
                 command=command,
+                way=way,
             )
 
         return await self._submit(entry, idempotency)
@@ -299,9 +316,9 @@ class Payments:
         async with self._pool.acquire() as connection:
             return await list_payments(connection, mine, before, limit)
 
-    async def read_code(self, text: str) -> Payment | Shop:
-        """What a scanned code of ours stands for: an order, or a shop's static code."""
-        token = link_token(text, self._settings.public_url)
+    async def read_code(self, text: str, way: OfferedWay = "scan") -> Payment | Shop:
+        """What a code of ours stands for: an order, or a shop's static code. As `link_token`."""
+        token = link_token(text, self._settings.public_url, way)
         known = self._shops.get(token)  # a token is random: an order never has a shop's
         if known is not None:
             return known

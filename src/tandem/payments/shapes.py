@@ -14,6 +14,10 @@ from tandem.payments.model import Payment, Refund
 
 _SHOWN_LETTERS: Final = 3
 
+BY_PERSON: Final = "declined_by_person"
+CANNOT_PAY: Final = "payer_cannot_pay"
+"""What a merchant is told instead of any other reason (docs/decisions/0010)."""
+
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[3800])]
 CurrencyCode = Annotated[
     str, Meta(description="ISO 4217 code", pattern="^[A-Z]{3}$", examples=["CNY"])
@@ -55,7 +59,16 @@ class PaymentView(msgspec.Struct, frozen=True):
     payer: Annotated[str | None, Meta(description="The person's name, masked", examples=["L**"])]
     order_reference: Annotated[str | None, Meta(description="The merchant's own reference")]
     description: str | None
-    decline_reason: Annotated[str | None, Meta(description="Why it was declined, a stable code")]
+    decline_reason: Annotated[
+        str | None,
+        Meta(
+            description=(
+                f"Why it was declined: {BY_PERSON}, the person said no; {CANNOT_PAY}, their wallet "
+                "does not pay this amount now, and only they are told why"
+            ),
+            examples=[None],
+        ),
+    ]
     code_token: Annotated[
         str | None, Meta(description="The code's token: the path /c/{token} shows it")
     ]
@@ -77,7 +90,16 @@ class PersonPaymentView(msgspec.Struct, frozen=True):
     shop: Annotated[str, Meta(description="The shop's name", examples=["Blue Door, East Gate"])]
     way: Annotated[str, Meta(description="tap, scan or click", examples=["scan"])]
     description: str | None
-    decline_reason: str | None
+    decline_reason: Annotated[
+        str | None,
+        Meta(
+            description=(
+                f"Why it was declined: {BY_PERSON}, or what kept the wallet from paying: "
+                "insufficient_funds, limit_per_payment, limit_per_day or payer_not_active"
+            ),
+            examples=[None],
+        ),
+    ]
     expires_at: Moment | None
     created_at: Moment
     updated_at: Moment
@@ -121,7 +143,7 @@ def merchant_view(payment: Payment) -> PaymentView:
         masked(p.payer_name),
         p.order_reference,
         p.description,
-        p.decline_reason,
+        p.decline_reason if p.decline_reason in (None, BY_PERSON) else CANNOT_PAY,
         p.code_token,
         p.expires_at,
         p.created_at,

@@ -82,12 +82,19 @@ async def due_payments(connection: Connection, now: datetime, limit: int) -> lis
     return [row["id"] for row in rows]
 
 
-async def open_orders(connection: Connection, now: datetime, limit: int) -> list[Payment]:
-    """Payments that somebody could still agree to, the next to expire first."""
+async def open_orders(
+    connection: Connection, now: datetime, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Payment]:
+    """Payments that somebody could still agree to, the next to expire first.
+
+    `after` is when the last one of the page before expires, and its id.
+    """
     rows = await connection.fetch(
         f"{_PAYMENT} WHERE expires_at > $1 AND status IN ('created', 'waiting') "
-        "ORDER BY expires_at LIMIT $2",
+        "AND ($2::timestamptz IS NULL OR (expires_at, id) > ($2, $3::uuid)) "
+        "ORDER BY expires_at, id LIMIT $4",
         now,
+        *(after or (None, None)),
         limit,
     )
     return [Payment(*row) for row in rows]

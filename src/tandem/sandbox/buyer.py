@@ -1,6 +1,7 @@
 """A buyer who pays, declines or is slow by rule, so that an integration runs without a phone."""
 
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -71,6 +72,8 @@ class Buyer:
         self._clock = clock
         self._settings = settings
         self._ready: UUID | None = None
+        self._after: tuple[datetime, UUID] | None = None
+        """Where the page ended that was looked at last; None begins anew."""
 
     async def rules(self) -> BuyerRules:
         """The rules that hold now."""
@@ -88,13 +91,27 @@ class Buyer:
         return rules
 
     async def act(self) -> int:
-        """Do what is due; returns how many payments were acted on."""
+        """Do what is due on the next page that has something; returns how much that was.
+
+        0 says that all open payments were looked at and nothing was to be done.
+        """
         rules = (await self.rules()).rules
         if not rules:
             return 0
+        while True:
+            acted = await self._act_on_page(rules)
+            if acted or self._after is None:
+                return acted
+
+    async def _act_on_page(self, rules: Sequence[BuyerRule]) -> int:
         now, acted = self._clock.now(), 0
         async with self._pool.acquire() as connection:
-            found = await open_orders(connection, now, _LOOKED_AT)
+            found = await open_orders(connection, now, self._after, _LOOKED_AT)
+        self._after = None
+        if len(found) == _LOOKED_AT:
+            last = found[-1]
+            assert last.expires_at is not None, "who waits for something waits until then"
+            self._after = (last.expires_at, last.id)
         for payment in found:
             rule = next((rule for rule in rules if rule.matches(payment)), None)
             if rule is not None and _due(rule, payment, now):

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from tandem.db import Idempotency, Pool
-from tandem.kernel import Clock, Ids, NotFound, Refused, show_id
+from tandem.kernel import Clock, Ids, NotFound, Refused, clean_note, show_id
 from tandem.ledger import (
     Account,
     Entry,
@@ -109,7 +109,8 @@ class Wallet:
         message: str | None,
         idempotency: Idempotency | None,
     ) -> Outcome:
-        """Send money to another person; the outcome is a SendView."""
+        """Send money to another person; the outcome is a SendView. Raises `Invalid`."""
+        note = clean_note(message, "message")
 
         async def entry() -> Entry:
             return MakeSend(
@@ -120,7 +121,7 @@ class Wallet:
                 receiver=await self._terms(receiver_id),
                 amount=amount,
                 currency=self._settings.unit(code).code,
-                message=message,
+                message=note,
             )
 
         return await self._submit(entry, idempotency)
@@ -136,7 +137,8 @@ class Wallet:
         *,
         expires_seconds: int | None = None,
     ) -> Outcome:
-        """Ask another person for money; the outcome is a RequestView."""
+        """Ask another person for money; the outcome is a RequestView. Raises `Invalid`."""
+        note = clean_note(message, "message")
 
         async def entry() -> Entry:
             return Ask(
@@ -146,7 +148,7 @@ class Wallet:
                 payer=await self._terms(payer_id),
                 amount=amount,
                 currency=self._settings.unit(code).code,
-                message=message,
+                message=note,
                 expires_seconds=expires_seconds or self._settings.request_seconds,
             )
 

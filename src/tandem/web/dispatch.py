@@ -169,13 +169,12 @@ class Dispatcher(Generic[S]):
             if answering:
                 raise
             stopping = ServerStopping(AWAY_SECONDS)
-            await self._refuse(stopping, scope, headers, request_id, None, receive, send)
+            await self._refuse(stopping, scope, headers, request_id, receive, send)
         except Refused as refused:
-            kind = None if caller is None else caller.kind
-            await self._refuse(refused, scope, headers, request_id, kind, receive, send)
+            await self._refuse(refused, scope, headers, request_id, receive, send)
         except Exception as error:  # noqa: BLE001 - the last door: everything becomes a problem
             fault = self._fault(error, request_id, scope)
-            await self._refuse(fault, scope, headers, request_id, None, receive, send)
+            await self._refuse(fault, scope, headers, request_id, receive, send)
 
     def _find(self, path: str) -> Found:
         found = self._routes.find(path)
@@ -296,15 +295,12 @@ class Dispatcher(Generic[S]):
         scope: Scope,
         headers: Headers,
         request_id: str,
-        kind: str | None,
         receive: Receive,
         send: Send,
     ) -> None:
         if problems.row_of(type(refused)) is None:
             refused = self._fault(refused, request_id, scope)
-        status, extra, body = problems.answer(
-            refused, request_id, self._services.clock.now(), kind=kind
-        )
+        status, extra, body = problems.answer(refused, request_id, self._services.clock.now())
         pairs: Pairs = [
             *SHIELDS,
             _PROBLEM_TYPE,

@@ -22,6 +22,7 @@ UNKNOWN: Final = object()
 FORMS: Final[Mapping[str, str]] = {
     "^[A-Z]{3}$": "an ISO 4217 currency code such as CNY",
     "^[A-Z]{2}$": "an ISO 3166-1 country code such as CN",
+    "^[a-z]{2}$": "an ISO 639-1 language code such as zh",
     "^[0-9]{4}$": "an ISO 18245 merchant category such as 5814",
     "^@?[a-z0-9][a-z0-9_.]{1,30}$": (
         "a handle such as @lin: 2 to 31 of a-z, 0-9, point and underscore, a letter or digit first"

@@ -14,14 +14,16 @@ from tandem.codes import (
     SchemeCode,
     TandemCode,
     WalletCode,
+    code_faults,
     draw_qr,
+    fits_reference,
     merchant_presented,
     read_scan,
 )
 from tandem.codes.scan import MAX_SCAN
-from tandem.kernel import Currency, Invalid, NotFound, currency, show_id
-from tandem.merchants import Merchants, Shop
-from tandem.payments import Payments, link
+from tandem.kernel import Currency, NotFound, currency, show_id
+from tandem.merchants import Merchants, Place, WayRefused
+from tandem.payments import CurrencyNotTaken, Payments, link
 from tandem.settings import Settings
 
 SVG = "image/svg+xml"
@@ -105,7 +107,10 @@ class CodeQuery(Query, frozen=True):
     currency: Annotated[
         Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None,
         Meta(
-            description="The currency in which people pay; the operator's first if not given",
+            description=(
+                "The currency in which people pay, one that the merchant takes; if not given, the "
+                "first of the operator's that it takes"
+            ),
             examples=["CNY"],
         ),
     ] = None
@@ -162,10 +167,11 @@ async def read_code(call: Call[Services], body: ReadCode) -> CodeReading:
     summary="Get a shop's static code",
     who=("merchant",),
     scope="shops:read",
+    errors=(CurrencyNotTaken,),
 )
 async def get_shop_code(call: Call[Services], shop_id: UUID, query: CodeQuery) -> CodeView:
     """A code to print: people type the amount."""
-    return await _shop_code(call, shop_id, query.currency)
+    return await _static_code(call, query.currency, shop_id=shop_id)
 
 
 @operation(
@@ -176,10 +182,11 @@ async def get_shop_code(call: Call[Services], shop_id: UUID, query: CodeQuery) -
     who=("merchant",),
     scope="shops:read",
     media_type=SVG,
+    errors=(CurrencyNotTaken,),
 )
 async def draw_shop_code_svg(call: Call[Services], shop_id: UUID, query: PictureQuery) -> Raw:
     """A picture that stays sharp at any size."""
-    return await _svg(await _shop_code(call, shop_id, query.currency), query.scale)
+    return await _svg(await _static_code(call, query.currency, shop_id=shop_id), query.scale)
 
 
 @operation(
@@ -190,10 +197,11 @@ async def draw_shop_code_svg(call: Call[Services], shop_id: UUID, query: Picture
     who=("merchant",),
     scope="shops:read",
     media_type=PNG,
+    errors=(CurrencyNotTaken,),
 )
 async def draw_shop_code_png(call: Call[Services], shop_id: UUID, query: PictureQuery) -> Raw:
     """A picture of black and white pixels."""
-    return await _png(await _shop_code(call, shop_id, query.currency), query.scale)
+    return await _png(await _static_code(call, query.currency, shop_id=shop_id), query.scale)
 
 
 @operation(
@@ -203,10 +211,11 @@ async def draw_shop_code_png(call: Call[Services], shop_id: UUID, query: Picture
     summary="Get a till's static code",
     who=("merchant",),
     scope="shops:read",
+    errors=(CurrencyNotTaken,),
 )
 async def get_till_code(call: Call[Services], till_id: UUID, query: CodeQuery) -> CodeView:
     """A code to stick to a till: people type the amount."""
-    return await _till_code(call, till_id, query.currency)
+    return await _static_code(call, query.currency, till_id=till_id)
 
 
 @operation(
@@ -217,10 +226,11 @@ async def get_till_code(call: Call[Services], till_id: UUID, query: CodeQuery) -
     who=("merchant",),
     scope="shops:read",
     media_type=SVG,
+    errors=(CurrencyNotTaken,),
 )
 async def draw_till_code_svg(call: Call[Services], till_id: UUID, query: PictureQuery) -> Raw:
     """A picture that stays sharp at any size."""
-    return await _svg(await _till_code(call, till_id, query.currency), query.scale)
+    return await _svg(await _static_code(call, query.currency, till_id=till_id), query.scale)
 
 
 @operation(
@@ -231,10 +241,11 @@ async def draw_till_code_svg(call: Call[Services], till_id: UUID, query: Picture
     who=("merchant",),
     scope="shops:read",
     media_type=PNG,
+    errors=(CurrencyNotTaken,),
 )
 async def draw_till_code_png(call: Call[Services], till_id: UUID, query: PictureQuery) -> Raw:
     """A picture of black and white pixels."""
-    return await _png(await _till_code(call, till_id, query.currency), query.scale)
+    return await _png(await _static_code(call, query.currency, till_id=till_id), query.scale)
 
 
 @operation(
@@ -244,9 +255,14 @@ async def draw_till_code_png(call: Call[Services], till_id: UUID, query: Picture
     summary="Get an order's code",
     who=("merchant",),
     scope="payments:read",
+    errors=(WayRefused,),
 )
 async def get_payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
-    """The code of a payment that was created as an order: whoever scans it pays this amount."""
+    """The code of a payment that was created as an order: whoever scans it pays this amount.
+
+    Refused while the shop does not take the payment by scan, also if the order is for `click`: its
+    link, `/c/` and the `code_token`, can then be clicked and not shown as a code.
+    """
     return await _payment_code(call, payment_id)
 
 
@@ -258,6 +274,7 @@ async def get_payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
     who=("merchant",),
     scope="payments:read",
     media_type=SVG,
+    errors=(WayRefused,),
 )
 async def draw_payment_code_svg(call: Call[Services], payment_id: UUID, query: ScaleQuery) -> Raw:
     """A picture that stays sharp at any size."""
@@ -272,6 +289,7 @@ async def draw_payment_code_svg(call: Call[Services], payment_id: UUID, query: S
     who=("merchant",),
     scope="payments:read",
     media_type=PNG,
+    errors=(WayRefused,),
 )
 async def draw_payment_code_png(call: Call[Services], payment_id: UUID, query: ScaleQuery) -> Raw:
     """A picture of black and white pixels."""
@@ -286,7 +304,7 @@ def _reading(text: str) -> CodeReading:
             "tandem" if isinstance(scan, TandemCode) else "scheme",
             url=scan.url if isinstance(scan, TandemCode) else None,
             schemes=tuple(payload.schemes),
-            faults=payload.faults,
+            faults=code_faults(payload),
             fields=tuple(CodeField(*line) for line in payload.describe()),
         )
     if isinstance(scan, LinkCode):
@@ -298,16 +316,19 @@ def _reading(text: str) -> CodeReading:
     return CodeReading("unknown", reason=scan.reason)
 
 
-async def _shop_code(call: Call[Services], shop_id: UUID, code: str | None) -> CodeView:
-    shop = await call.services.merchants.shop(call.principal.owner_id, shop_id)
-    return _code(call.services.settings, shop, shop.code_token, _unit(call, code))
-
-
-async def _till_code(call: Call[Services], till_id: UUID, code: str | None) -> CodeView:
-    owner = call.principal.owner_id
-    till = await call.services.merchants.till(owner, till_id)
-    shop = await call.services.merchants.shop(owner, till.shop_id)
-    return _code(call.services.settings, shop, till.code_token, _unit(call, code))
+async def _static_code(
+    call: Call[Services],
+    code: str | None,
+    *,
+    shop_id: UUID | None = None,
+    till_id: UUID | None = None,
+) -> CodeView:
+    place = await call.services.merchants.place(
+        call.principal.owner_id, shop_id=shop_id, till_id=till_id
+    )
+    settings = call.services.settings
+    token = place.till_code_token or place.shop_code_token
+    return _code(settings, place, token, _unit(settings, place, code))
 
 
 async def _payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
@@ -315,34 +336,54 @@ async def _payment_code(call: Call[Services], payment_id: UUID) -> CodeView:
     payment = await call.services.payments.of_merchant(owner, payment_id)
     if payment.code_token is None:
         raise NotFound("code of payment", show_id("pay", payment_id))
-    shop = await call.services.merchants.shop(owner, payment.shop_id)
-    settings, unit = call.services.settings, currency(payment.currency)
-    return _code(settings, shop, payment.code_token, unit, payment.amount)
+    place = await call.services.merchants.place(
+        owner, shop_id=payment.shop_id, till_id=payment.till_id
+    )
+    settings = call.services.settings
+    # A code is there to be scanned, whatever the order was made for.
+    place.acceptance.check("scan", settings.wallet, payment.currency, payment.amount)
+    return _code(
+        settings,
+        place,
+        payment.code_token,
+        currency(payment.currency),
+        payment.amount,
+        payment.order_reference,
+    )
 
 
-def _unit(call: Call[Services], code: str | None) -> Currency:
-    """The currency of a static code: one that the operator has."""
-    units = {unit.code: unit for unit in call.services.settings.currencies}
+def _unit(settings: Settings, place: Place, code: str | None) -> Currency:
+    """The currency of a static code: one that the merchant takes. Raises `CurrencyNotTaken`."""
+    taken = sorted(place.currencies)
     if code is None:
-        return call.services.settings.currencies[0]
-    if code not in units:
-        raise Invalid("currency", f"must be one of {', '.join(units)}")
-    return units[code]
+        ours = (unit.code for unit in settings.currencies if unit.code in taken)
+        code = next(ours, taken[0])
+    if code not in taken:
+        raise CurrencyNotTaken(code, tuple(taken))
+    return currency(code)
 
 
 def _code(
-    settings: Settings, shop: Shop, token: str, unit: Currency, amount: int | None = None
+    settings: Settings,
+    place: Place,
+    token: str,
+    unit: Currency,
+    amount: int | None = None,
+    reference: str | None = None,
 ) -> CodeView:
     url = link(settings.public_url, token)
     payload = merchant_presented(
         url=url,
-        name=shop.name,
-        city=shop.city,
-        country=shop.country,
-        mcc=shop.category,
+        name=place.shop_name,
+        city=place.shop_city,
+        country=place.shop_country,
+        mcc=place.shop_category,
         currency=unit,
         amount_minor=amount,
+        reference=reference if fits_reference(reference) else None,
         static=amount is None,
+        latin_name=place.merchant_name,
+        language=place.shop_language,
     )
     return CodeView(url, payload.write())
 

@@ -198,6 +198,7 @@ async def create_shop_for_merchant(
         body.category,
         body.acceptance,
         call.idempotency,
+        language=body.language,
     )
     return shop_view(made)
 
@@ -287,6 +288,7 @@ async def create_shop(call: Call[Services], body: CreateShop) -> ShopView:
         body.category,
         body.acceptance,
         call.idempotency,
+        language=body.language,
     )
     return shop_view(made)
 
@@ -329,7 +331,7 @@ async def get_shop(call: Call[Services], shop_id: UUID) -> ShopView:
     scope="shops:write",
 )
 async def update_shop(call: Call[Services], shop_id: UUID, body: UpdateShop) -> ShopView:
-    """Name, city, country or category; what is left out stays."""
+    """Name, city, country, category or language; what is left out stays."""
     changed = await call.services.merchants.update_shop(call.principal.owner_id, shop_id, body)
     return shop_view(changed)
 

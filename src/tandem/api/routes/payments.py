@@ -7,9 +7,9 @@ from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
 from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
-from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency, read_id
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency, read_id
 from tandem.ledger import Outcome
-from tandem.merchants import Way, WayRefused
+from tandem.merchants import OfferedWay, Way, WayRefused
 from tandem.payments import (
     At,
     Capture,
@@ -45,7 +45,7 @@ ShopId = Annotated[
 TillId = Annotated[
     str, Meta(description="The till", examples=["til_0199f0a4c0de70008000000000000004"])
 ]
-Text = Annotated[str, Meta(min_length=1, max_length=140)]
+Text = Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH)]
 
 
 class Services(Protocol):
@@ -72,9 +72,7 @@ class CreatePayment(Body, frozen=True, kw_only=True):
         str | None,
         Meta(description="The 18 digits that the person shows"),
     ] = None
-    way: Annotated[
-        Literal["scan", "click"], Meta(description="How the person pays", examples=["scan"])
-    ] = "scan"
+    way: Annotated[OfferedWay, Meta(description="How the person pays", examples=["scan"])] = "scan"
     capture: Annotated[
         Literal["automatic", "manual"],
         Meta(description="manual: only authorise, and capture later", examples=["automatic"]),
@@ -88,7 +86,12 @@ class CreatePayment(Body, frozen=True, kw_only=True):
     expires_seconds: (
         Annotated[
             int,
-            Meta(ge=10, le=30 * DAY, description="How long the code can be paid", examples=[900]),
+            Meta(
+                ge=10,
+                le=30 * DAY,
+                description="How long an order's code can be paid; not with `pay_code`",
+                examples=[900],
+            ),
         ]
         | None
     ) = None
@@ -165,6 +168,8 @@ async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
     with the ways that remain.
     """
     at = _place(call.principal.owner_id, body)
+    if body.pay_code is not None and body.expires_seconds is not None:
+        raise Invalid("expires_seconds", "is for an order; a pay code pays at once")
     new = NewPayment(
         amount=body.amount,
         currency=currency(body.currency).code,

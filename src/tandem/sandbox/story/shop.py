@@ -199,9 +199,12 @@ async def declined(scene: Scene) -> Reply:
     }
     found = await scene.cast.merchant.post("/v1/payments", body)
     expect(found["status"] == "declined", "it is declined", found.body)
-    expect(found["decline_reason"] == "insufficient_funds", "the reason is told", found.body)
+    expect(found["decline_reason"] == "payer_cannot_pay", "the shop is told that", found.body)
     page.step("Till 1", f"scans Mei's code and charges {yuan(66_600)}", found)
-    page.good(f"Declined: {found['decline_reason']}. Nothing moved; the shop learns no balance")
+    page.good(f"Declined: {found['decline_reason']}. Nothing moved; the shop learns no more")
+    seen = await mei.api.get(f"/v1/wallet/payments/{found['id']}")
+    expect(seen["decline_reason"] == "insufficient_funds", "the person is told why", seen.body)
+    page.step("Mei", "reads on her phone that she has too little", seen)
     return found
 
 
@@ -219,7 +222,7 @@ async def refused_way(scene: Scene) -> None:
         no = await shop.refused("/v1/payments", order, "way_refused")
         data = no["data"]
         expect(data["reason"] == reason, f"the reason is {reason}", no.body)
-        expect(data["ways_left"] == ["tap", "click"], "tap and click remain", no.body)
+        expect(data["ways_left"] == ["click"], "click remains", no.body)
         page.step("Blue Door", f"makes an order of {yuan(6_000)} by scan", no)
         page.refused(no)
     open_again = await shop.put(f"/v1/shops/{lake['id']}/acceptance", {})

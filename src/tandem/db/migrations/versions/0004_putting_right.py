@@ -1,7 +1,7 @@
 """What an operator books by hand can be put right: corrections, withdrawals; sends are listed.
 
 Revision ID: 0004
-Revises: 0001
+Revises: 0003
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from tandem.db.migrate import run
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,257 @@
+"""Between people: sending money and asking for it."""
+
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from msgspec import Meta
+
+from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound
+from tandem.ledger import InsufficientFunds, Outcome
+from tandem.people import LimitExceeded, PayerNotActive
+from tandem.wallet import (
+    MoneyRequest,
+    PersonNotActive,
+    RequestClosed,
+    RequestView,
+    Send,
+    SendsToSelf,
+    SendView,
+    Wallet,
+    request_view,
+    send_view,
+)
+
+DAY = 86_400
+Amount = Annotated[
+    int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the currency", examples=[2500])
+]
+CurrencyCode = Annotated[
+    str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code", examples=["CNY"])
+]
+Message = Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH, examples=["Lunch"])]
+Handle = Annotated[
+    str,
+    Meta(
+        pattern="^@?[a-z0-9][a-z0-9_.]{1,30}$",
+        description="The other person's handle",
+        examples=["@mei"],
+    ),
+]
+
+
+class Services(Protocol):
+    """What these operations use."""
+
+    @property
+    def wallet(self) -> Wallet:
+        """The use cases of the wallet."""
+        ...
+
+
+class SendMoney(Body, frozen=True, kw_only=True):
+    """Money for another person."""
+
+    to: Handle
+    amount: Amount
+    currency: CurrencyCode
+    message: Message | None = None
+
+
+class AskForMoney(Body, frozen=True, kw_only=True):
+    """A request for money from another person."""
+
+    of: Handle
+    amount: Amount
+    currency: CurrencyCode
+    message: Message | None = None
+    expires_seconds: Annotated[int, Meta(ge=60, le=90 * DAY, examples=[86400])] | None = None
+
+
+@operation(
+    "POST",
+    "/v1/wallet/sends",
+    tag="Wallet",
+    summary="Send money",
+    who=("person",),
+    status=201,
+    idempotency="required",
+    answer=SendView,
+    errors=(
+        NotFound,
+        SendsToSelf,
+        PersonNotActive,
+        PayerNotActive,
+        LimitExceeded,
+        InsufficientFunds,
+    ),
+)
+async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
+    """Send money to another person, at once."""
+    wallet = call.services.wallet
+    receiver_id = await wallet.person_by_handle(body.to)
+    return await wallet.send(
+        call.principal.owner_id,
+        receiver_id,
+        body.amount,
+        body.currency,
+        body.message,
+        call.idempotency,
+    )
+
+
+@operation(
+    "GET",
+    "/v1/wallet/sends",
+    tag="Wallet",
+    summary="List sends",
+    who=("person",),
+)
+async def list_sends(call: Call[Services], query: ListQuery) -> Page[SendView]:
+    """What the person sent and received, newest first."""
+    person_id = call.principal.owner_id
+    rows = await call.services.wallet.sends(person_id, query.after_id("snd"), query.limit + 1)
+
+    def show(send: Send) -> SendView:
+        return send_view(send, person_id)
+
+    return page(rows, query.limit, show)
+
+
+@operation(
+    "GET",
+    "/v1/wallet/sends/{send_id}",
+    tag="Wallet",
+    summary="Get a send",
+    who=("person",),
+    errors=(NotFound,),
+)
+async def get_send(call: Call[Services], send_id: UUID) -> SendView:
+    """Money that the person sent or received."""
+    return await call.services.wallet.sent(call.principal.owner_id, send_id)
+
+
+@operation(
+    "POST",
+    "/v1/wallet/requests",
+    tag="Wallet",
+    summary="Ask for money",
+    who=("person",),
+    status=201,
+    idempotency="required",
+    answer=RequestView,
+    errors=(NotFound, SendsToSelf, PersonNotActive),
+)
+async def ask_for_money(call: Call[Services], body: AskForMoney) -> Outcome:
+    """Ask another person for money; they accept, decline or let it expire."""
+    wallet = call.services.wallet
+    payer_id = await wallet.person_by_handle(body.of)
+    return await wallet.ask(
+        call.principal.owner_id,
+        payer_id,
+        body.amount,
+        body.currency,
+        body.message,
+        call.idempotency,
+        expires_seconds=body.expires_seconds,
+    )
+
+
+@operation(
+    "GET",
+    "/v1/wallet/requests",
+    tag="Wallet",
+    summary="List requests for money",
+    who=("person",),
+)
+async def list_requests(call: Call[Services], query: ListQuery) -> Page[RequestView]:
+    """The requests that the person made or received, newest first."""
+    person_id = call.principal.owner_id
+    rows = await call.services.wallet.requests(person_id, query.after_id("req"), query.limit + 1)
+
+    def show(request: MoneyRequest) -> RequestView:
+        return request_view(request, person_id)
+
+    return page(rows, query.limit, show)
+
+
+@operation(
+    "GET",
+    "/v1/wallet/requests/{request_id}",
+    tag="Wallet",
+    summary="Get a request for money",
+    who=("person",),
+    errors=(NotFound,),
+)
+async def get_request(call: Call[Services], request_id: UUID) -> RequestView:
+    """A request that the person made or received."""
+    return await call.services.wallet.request(call.principal.owner_id, request_id)
+
+
+@operation(
+    "POST",
+    "/v1/wallet/requests/{request_id}/accept",
+    tag="Wallet",
+    summary="Accept a request for money",
+    who=("person",),
+    idempotency="required",
+    answer=RequestView,
+    errors=(
+        NotFound,
+        RequestClosed,
+        PersonNotActive,
+        PayerNotActive,
+        LimitExceeded,
+        InsufficientFunds,
+    ),
+)
+async def accept_request(call: Call[Services], request_id: UUID) -> Outcome:
+    """Send what was asked for."""
+    return await call.services.wallet.accept(call.principal.owner_id, request_id, call.idempotency)
+
+
+@operation(
+    "POST",
+    "/v1/wallet/requests/{request_id}/decline",
+    tag="Wallet",
+    summary="Decline a request for money",
+    who=("person",),
+    idempotency="required",
+    answer=RequestView,
+    errors=(NotFound, RequestClosed),
+)
+async def decline_request(call: Call[Services], request_id: UUID) -> Outcome:
+    """Do not send what was asked for."""
+    return await call.services.wallet.close(
+        call.principal.owner_id, request_id, "declined", call.idempotency
+    )
+
+
+@operation(
+    "POST",
+    "/v1/wallet/requests/{request_id}/cancel",
+    tag="Wallet",
+    summary="Withdraw a request for money",
+    who=("person",),
+    idempotency="required",
+    answer=RequestView,
+    errors=(NotFound, RequestClosed),
+)
+async def cancel_request(call: Call[Services], request_id: UUID) -> Outcome:
+    """Withdraw a request that one made."""
+    return await call.services.wallet.close(
+        call.principal.owner_id, request_id, "cancelled", call.idempotency
+    )
+
+
+OPERATIONS = (
+    send_money,
+    list_sends,
+    get_send,
+    ask_for_money,
+    list_requests,
+    get_request,
+    accept_request,
+    decline_request,
+    cancel_request,
+)
