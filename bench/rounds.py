@@ -33,6 +33,8 @@ from tandem.keyring import FileKeyRing
 from tandem.ledger import verify
 
 PATTERNS: Final[tuple[Pattern, ...]] = ("uniform", "hot")
+ROLE: Final = "tandem_bench_app"
+"""What Tandem works as: the same in each run, so that a given server keeps one such role."""
 
 Take = Callable[[], Awaitable[Sample]]
 
@@ -231,7 +233,7 @@ async def open_bench(
     async with AsyncExitStack() as stack:
         tell("Filling two databases")
         tandem = await stack.enter_async_context(new_database(server, "tandem", None))
-        await upgrade(tandem)
+        await upgrade(tandem, role=ROLE)
         await fill(tandem, plan.people, plan.merchants, keyring)
         usual = await stack.enter_async_context(new_database(server, "usual", tandem))
         await ensure_uuidv7(usual)

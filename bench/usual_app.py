@@ -33,7 +33,7 @@ from bench.usual import (
 from tandem.access.model import digest
 from tandem.api.routes.wallet import PayCodeOfShop
 from tandem.db import Connection, Pool
-from tandem.db.pool import APP_ROLE
+from tandem.db.rights import work_as_application
 from tandem.kernel import Clock, Ids, transfer_id
 from tandem.ledger import AccountCode, AccountKey, InsufficientFunds, merchant, person
 from tandem.merchants import Place, fee, load_place
@@ -82,7 +82,8 @@ async def open_usual_pool(url: str) -> Pool:
         url,
         min_size=POOL_SIZE,
         max_size=POOL_SIZE,
-        server_settings={"role": APP_ROLE, "application_name": "usual", **SESSION},
+        init=work_as_application,
+        server_settings={"application_name": "usual", **SESSION},
     )
 
 

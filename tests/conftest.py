@@ -5,12 +5,14 @@
 `fresh_database`   the URL of an empty, migrated database for one test
 `module_database`  the same for all tests of a module
 `empty_database`   the URL of a database without a schema, for one test
+`cli`              runs commands in this process (terminal.py)
 `new_data`, `data` a data folder that is not there yet, or one with a stopped server in it
 
 Tests under tests/unit get no network. HYPOTHESIS_PROFILE chooses `dev` (the default) or `ci`.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
@@ -24,11 +26,13 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 from pytest_socket import disable_socket, enable_socket
 
 from tandem.db.embedded import EmbeddedPostgres
 from tandem.db.locate import check_server
 from tandem.db.migrate import upgrade
+from terminal import Cli
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 
@@ -49,6 +53,23 @@ def _closed_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
     disable_socket(allow_unix_socket=True)
     yield
     enable_socket()
+
+
+@pytest.fixture
+def cli(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Cli]:
+    """A terminal of one's own: no setting of Tandem is in the environment but the key file."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    for name in [name for name in os.environ if name.startswith("TANDEM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TANDEM_KEY_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("COLUMNS", "80")
+    yield Cli(capsys, monkeypatch)
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @contextmanager
@@ -110,7 +131,7 @@ async def database_url() -> AsyncIterator[str]:
 async def _template(database_url: str) -> AsyncIterator[str]:
     """The migrated database that the others are copies of: migrating once, not once a test."""
     async with created(database_url, f"tandem_template_{secrets.token_hex(4)}") as url:
-        await upgrade(url)
+        await upgrade(url, role="tandem_app")
         yield _name(url)
 
 
@@ -156,6 +177,7 @@ async def _drop(url: str, name: str) -> None:
                 raise
             await asyncio.sleep(0.25)
         else:
+            await _execute(url, f"DROP ROLE IF EXISTS {name}_app")  # made by its migration
             return
 
 

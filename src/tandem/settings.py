@@ -22,7 +22,12 @@ MAX_URL: Final = 54
 """The longest address that still fits into a code together with a token (tandem.codes)."""
 
 PREFIX: Final = "TANDEM_"
-PLACES: Final = ("TANDEM_DATA", "TANDEM_DATABASE_URL", "TANDEM_KEY_FILE")
+PLACES: Final = (
+    "TANDEM_DATA",
+    "TANDEM_DATABASE_URL",
+    "TANDEM_DATABASE_ROLE",
+    "TANDEM_KEY_FILE",
+)
 """Where things are: looked up where they are needed, and no part of `Settings`."""
 
 _OTHERS: Final = re.compile(
@@ -38,9 +43,14 @@ _LINKED_PORT: Final = re.compile(r"TANDEM_(?:.*_)?PORT", re.DOTALL)
 _DIGITS: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _WALLET: Final = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
 _URL: Final = re.compile(
-    r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?"
-    r"(?:/[A-Za-z0-9._~-]+)*",
+    r"(?:https://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])"
+    r"|http://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*",
     re.ASCII,
+)
+"""Of what a code may carry (tandem.codes): https, or http of this machine itself."""
+_LOOPBACK: Final = re.compile(
+    r"https?://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?=[:/]|\Z)", re.ASCII
 )
 
 
@@ -86,6 +96,11 @@ class Settings:
         """Whether money here is play money."""
         return self.mode == "sandbox"
 
+    @property
+    def reaches_others(self) -> bool:
+        """Whether codes lead to somewhere else than the machine on which they are opened."""
+        return _LOOPBACK.match(self.public_url) is None
+
     def unit(self, code: str) -> Currency:
         """The operator's currency of this code. Raises `Invalid` if it has no such currency."""
         for unit in self.currencies:
@@ -129,13 +144,18 @@ def check_names(environment: Mapping[str, str]) -> None:
         raise Invalid(name, f"is no setting of Tandem; the nearest is {nearest}")
 
 
+def can_be_public(url: str) -> bool:
+    """Whether an address may be the public one: codes can carry it together with a token."""
+    return len(url) <= MAX_URL and _URL.fullmatch(url) is not None
+
+
 def _url(name: str, text: str) -> str:
     url = text.rstrip("/")
-    if _URL.fullmatch(url) is None or len(url) > MAX_URL:
+    if not can_be_public(url):
         raise Invalid(
             name,
-            f"must be an address such as https://pay.example, at most {MAX_URL} characters "
-            "and without a query",
+            "must be an https address such as https://pay.example (http only for this machine "
+            f"itself), at most {MAX_URL} characters and without a query",
         )
     return url
 

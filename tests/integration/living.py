@@ -25,9 +25,12 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import httpx
 
-from tandem.access import SCOPES
+from tandem.access import SCOPES, Access
 from tandem.codes import paycode
+from tandem.db import open_pool, work
 from tandem.db.embedded import attach
+from tandem.kernel import Ids, SystemClock, system_entropy
+from tandem.ledger import OPERATOR_ID
 
 ALL_SCOPES: Final = tuple(SCOPES["merchant"])
 START_LIMIT_S: Final = 60
@@ -87,7 +90,19 @@ class Living:
             url = await self._said("API")
             self.port = int(url.rpartition(":")[2])
             if first:
-                self.operator_key = await self._said("Operator key")
+                self.operator_key = await self._make_key()
+
+    async def _make_key(self) -> str:
+        """What `tandem operator key add` does, without starting a program for it."""
+        url = await attach(self.data)
+        assert url is not None, "it runs"
+        clock = SystemClock()
+        async with await open_pool(url, size=1) as pool, work(pool) as connection:
+            access = Access(pool, clock, Ids(clock), system_entropy)
+            made = await access.create(
+                connection, kind="operator", owner_id=OPERATOR_ID, name="k", scopes=["operator"]
+            )
+        return made.secret
 
     async def _said(self, name: str) -> str:
         assert self.process is not None, "it was started"

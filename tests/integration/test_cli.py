@@ -5,75 +5,25 @@ run whole programs.
 """
 
 import asyncio
-import logging
-import os
+import itertools
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-import structlog
 from living import Living, fresh_key, living
 
 from conftest import open_folder
-from tandem.cli.root import execute
 from tandem.db.migrate import current, upgrade
 from tandem.db.schema import head, up_to_date
+from terminal import Cli, shown
 
 BALANCE = ("ledger", "trial-balance")
 NOBODY = "ppl_" + "0" * 32
-
-
-@dataclass
-class Cli:
-    """Runs commands as somebody at a terminal does."""
-
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-
-    def on(self, *, data: Path | None = None, url: str | None = None) -> None:
-        """Work on this installation from now on."""
-        for name, value in (("TANDEM_DATA", data), ("TANDEM_DATABASE_URL", url)):
-            self.monkeypatch.delenv(name, raising=False)
-            if value is not None:
-                self.monkeypatch.setenv(name, str(value))
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        status = execute(arguments)
-        shown = self.capsys.readouterr()
-        return status, shown.out, shown.err
-
-    def done(self, *arguments: str) -> str:
-        status, out, err = self.run(*arguments)
-        assert status == 0, out + err
-        return out
-
-    def refused(self, *arguments: str) -> str:
-        status, out, err = self.run(*arguments)
-        assert (status, out) == (1, "")
-        assert err.startswith("✗ ")
-        return err.removeprefix("✗ ").strip()
-
-
-@pytest.fixture
-def cli(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Cli]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    for name in [name for name in os.environ if name.startswith("TANDEM_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TANDEM_KEY_FILE", str(tmp_path / "keys"))
-    monkeypatch.setenv("COLUMNS", "80")
-    yield Cli(capsys, monkeypatch)
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+_PEOPLE = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +41,8 @@ def beside(house: Living, cli: Cli) -> Cli:
     return cli
 
 
-def shown(prefix: str, text: str) -> str:
-    found = re.search(rf"\b{prefix}_[\w-]+", text)
-    assert found is not None, text
-    return found[0]
+def fresh_handle() -> str:
+    return f"p{next(_PEOPLE)}"
 
 
 def ask(house: Living, key: str, path: str, body: Any = None) -> httpx.Response:  # noqa: ANN401 - any JSON
@@ -123,6 +71,49 @@ def test_an_operators_day(house: Living, beside: Cli) -> None:
     assert f"person {person}" in done("ledger", "entry", entry)
     assert "nothing differs" in done("ledger", "verify")
     assert re.search(r"^ *Sum +100.00 +100.00 +0.00", done(*BALANCE), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("", "must have 1 to 140 characters"),
+        (" ", "must have 1 to 140 characters"),
+        ("B" * 141, "must have 1 to 140 characters"),
+        ("B-\x1b[31m1", "cannot be shown (U+001B)"),
+        ("B-\N{RIGHT-TO-LEFT OVERRIDE}1", "cannot be shown (U+202E)"),
+        ("B-\N{ZERO WIDTH SPACE}1", "cannot be shown (U+200B)"),
+        ("B\x001", "cannot be shown (U+0000)"),
+    ],
+    ids=["nothing", "a space", "too long", "an escape", "turned round", "unseen", "nul"],
+)
+def test_a_reference_that_nobody_can_read_is_not_booked(
+    house: Living, beside: Cli, reference: str, says: str
+) -> None:
+    """The person reads it in their history, the merchant in its payouts."""
+    person_id = shown("ppl", beside.done("operator", "person", "add", fresh_handle(), "Eve"))
+    merchant = shown("mer", beside.done("operator", "merchant", "add", "Green"))
+    before = beside.done(*BALANCE)
+    for command, whose in (("top-up", person_id), ("payout", merchant)):
+        words = ("operator", command, whose, "1.00", "CNY", "--reference", reference)
+        if "\0" not in reference:  # no program can be given that
+            assert says in beside.refused(*words, status=2)
+    body = {"amount": 100, "currency": "CNY", "reference": reference}
+    for path in (f"/v1/people/{person_id}/top-ups", f"/v1/merchants/{merchant}/payouts"):
+        refused = ask(house, house.operator_key, path, body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert "reference" in refused.json()["detail"]
+    assert beside.done(*BALANCE) == before
+
+
+def test_a_reference_is_kept_trimmed_and_composed(beside: Cli) -> None:
+    """So that the same one, typed on another keyboard, is known to be the same."""
+    beside.done("operator", "person", "add", handle := fresh_handle(), "Eve")
+    top_up = ("operator", "top-up", handle, "1.00", "CNY", "--reference")
+    beside.done(*top_up, " Café 7 ")
+    assert "'Café 7' was booked before" in beside.refused(
+        *top_up, "Cafe\N{COMBINING ACUTE ACCENT} 7"
+    )
+    beside.done("ledger", "verify")
 
 
 def test_limits_and_suspending_hold_at_once(house: Living, beside: Cli) -> None:
@@ -292,6 +283,15 @@ def test_keys_are_made_listed_and_revoked(house: Living, beside: Cli) -> None:
     beside.done("operator", "key", "revoke", shown("key", line))
     time.sleep(1)
     assert ask(house, secret, "/v1/merchants").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x1b[31m", "\udcff", "n" * 101])
+def test_a_key_has_a_name_that_can_be_shown(beside: Cli, name: str) -> None:
+    """A byte that is not UTF-8 comes from a terminal as half a surrogate pair."""
+    before = beside.done("operator", "key", "list")
+    assert beside.refused("operator", "key", "add", name, status=2).startswith("name: ")
+    assert beside.done("operator", "key", "list") == before
+    assert name == "" or "Since" in beside.done("operator", "person", "list", name)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,19 @@ async def test_a_server_that_lets_nobody_in_is_quoted(database_url: str) -> None
         await locate.check_server(missing)
 
 
+@pytest.mark.parametrize("password", ["x", "exist", "nowhere", "1"])
+async def test_what_the_server_says_stays_whole_whatever_the_password(
+    database_url: str, password: str
+) -> None:
+    """A password cut out of a sentence that never had it shows what the password is."""
+    parts = urlsplit(database_url)
+    place = parts.netloc.replace("@", f":{password}@")
+    missing = urlunsplit(parts._replace(netloc=place, path="/nowhere"))
+    assert password in missing
+    with pytest.raises(DatabaseUnreachable, match='database "nowhere" does not exist'):
+        await locate.check_server(missing)
+
+
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locate, "_CONNECT_LIMIT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,7 +1,9 @@
 """`tandem up` as processes: stopping, workers that die, a parent that dies, ports."""
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -182,6 +184,87 @@ async def test_no_secret_is_where_others_can_read_it(new_data: Path) -> None:
         (worker,) = server.worker_pids()
         assert b"TANDEM_" not in of_process(worker, "environ")
         assert server.operator_key not in server.log.read_text()
+
+
+async def test_where_what_is_printed_is_kept_no_key_is_printed(new_data: Path) -> None:
+    """A journal or a container's log keeps what is printed, and shows it to whoever reads it."""
+    async with living(new_data) as server:
+        key = ("-m", "tandem", "operator", "key")
+        env = os.environ | {"TANDEM_DATA": str(new_data)}
+        async with server.database() as connection:
+            await connection.execute("DELETE FROM api_keys")
+        assert await server.stop() == 0
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tandem", "up", "--sandbox", "--port", "0"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=env,
+        )
+        assert process.stdout is not None
+        printed = b""
+        async with asyncio.timeout(60):
+            while b"operator key add" not in printed:
+                printed += await process.stdout.readline()
+            made = await asyncio.create_subprocess_exec(
+                sys.executable, *key, "add", stdout=asyncio.subprocess.PIPE, env=env
+            )
+            assert b"tk_op_" in (await made.communicate())[0]
+            process.send_signal(signal.SIGINT)
+            printed += await process.stdout.read()
+            assert await process.wait() == 0
+        assert b"tk_op_" not in printed
+        assert b"tk_op_" not in server.log.read_bytes()
+
+
+async def in_a_terminal(data: Path, *options: str) -> tuple[str, str]:
+    """Start `tandem up` in a terminal, press Ctrl-C when it is up; what it said, and complained."""
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tandem", "up", "--port", "0", *options),
+        stdout=theirs,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"TANDEM_DATA": str(data), "TERM": "dumb"},
+    )
+    os.close(theirs)
+    said = b""
+    async with asyncio.timeout(60):
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            while part := await asyncio.to_thread(os.read, ours, 4096):
+                if b"Data " in said + part and b"Data " not in said:
+                    process.send_signal(signal.SIGINT)
+                said += part
+        os.close(ours)
+        _, complained = await process.communicate()
+    assert process.returncode == 0, complained
+    return said.decode(), complained.decode()
+
+
+async def test_a_terminal_gets_the_first_key_once(new_data: Path) -> None:
+    printed = [await in_a_terminal(new_data) for _ in range(2)]
+    assert [len(re.findall(r"tk_op_[\w-]+", said)) for said, _ in printed] == [1, 0]
+    for _, complained in printed:
+        assert "✗ The codes that shops show lead to http://127.0.0.1:" in complained
+
+
+async def test_a_sandbox_for_this_machine_alone_needs_no_public_address(new_data: Path) -> None:
+    _, complained = await in_a_terminal(new_data, "--sandbox")
+    assert "✗" not in complained
+    _, complained = await in_a_terminal(new_data, "--sandbox", "--host", "0.0.0.0")  # noqa: S104 - that is what is tried
+    assert "Set TANDEM_PUBLIC_URL" in complained
+
+
+async def test_money_in_a_currency_that_was_taken_out_is_told_at_the_start(
+    new_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with living(new_data) as server, server.client(server.operator_key) as operator:
+        bob = await sign_up(operator, "bob", yuan=50)
+    monkeypatch.setenv("TANDEM_CURRENCIES", "EUR,SEK")
+    _, complained = await in_a_terminal(new_data, "--sandbox")
+    assert "50.00 CNY" in complained
+    assert "TANDEM_CURRENCIES" in complained
+    async with living(new_data, TANDEM_CURRENCIES="EUR") as server, server.client(bob.key) as phone:
+        shown = (await phone.get("/v1/wallet")).json()["balances"]
+        assert [(line["currency"], line["balance"]) for line in shown] == [("CNY", 5000)]
 
 
 async def test_a_lost_key_file_is_not_replaced_in_silence(new_data: Path) -> None:

@@ -85,7 +85,10 @@ def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "mysql://u:secret@h/d", "postgresql://[secret", "secret", "postgresql://u:se#cret@h"],
+    [
+        *("", "mysql://u:secret@h/d", "postgresql://[secret", "secret"),
+        *("postgresql://u:se#cret@h", "postgresql://u:12/secret@h/d"),
+    ],
 )
 def test_what_is_no_url_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(DatabaseUrlInvalid) as refusal:

@@ -18,6 +18,7 @@ from tandem.keyring import (
     KeyFileExposed,
     KeyFileMissing,
     KeyFileUnusable,
+    KeyNotInRing,
     KeyUnknown,
     SealBroken,
     key_file,
@@ -103,6 +104,36 @@ def test_after_rotation_the_old_opens_and_the_new_seals(ring: FileKeyRing, path:
     assert other_process.open(after, b"") == b"after"  # it looked into the file again
     assert FileKeyRing.load(path, system_entropy).primary == new
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_rotation_holds_for_every_process_of_the_machine(ring: FileKeyRing, path: Path) -> None:
+    other_process = FileKeyRing.load(path, system_entropy)
+    new = ring.rotate()
+    assert other_process.seal(b"x", b"")[1:9].hex() == new
+
+
+def test_a_process_whose_file_is_gone_goes_on_sealing(ring: FileKeyRing, path: Path) -> None:
+    path.rename(path.with_name("gone"))
+    assert ring.open(ring.seal(b"x", b""), b"") == b"x"
+    path.write_text("not a key file")
+    path.chmod(0o600)
+    assert ring.seal(b"x", b"")[1:9].hex() == ring.primary
+
+
+def test_a_key_that_is_added_opens_and_seals_when_it_is_promoted(
+    ring: FileKeyRing, path: Path
+) -> None:
+    old = ring.primary
+    new = ring.add()
+    assert (ring.primary, ring.ids) == (old, (old, new))
+    assert ring.seal(b"x", b"")[1:9].hex() == old
+    for _ in range(2):
+        ring.promote(new)
+        assert ring.ids == (new, old)
+    assert FileKeyRing.load(path, system_entropy).seal(b"x", b"")[1:9].hex() == new
+    with pytest.raises(KeyNotInRing):
+        ring.promote("00" * 8)
+    assert ring.primary == new
 
 
 def test_others_may_pass_a_folder_made_for_the_keys_and_not_read_it(tmp_path: Path) -> None:

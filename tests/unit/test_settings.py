@@ -7,8 +7,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tandem.codes import MAX_CODE_LINK
+from tandem.codes import MAX_CODE_LINK, check_link
 from tandem.kernel import Invalid, currency
 from tandem.payments.codes import link, new_token
 from tandem.settings import MAX_SECONDS, MAX_URL, PLACES, Settings, read_settings
@@ -37,6 +39,8 @@ def test_nothing_set_is_production_with_the_defaults() -> None:
         ("public_url", "https://pay.example/", "https://pay.example"),
         ("public_url", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("public_url", "http://[::1]:80/wallet", "http://[::1]:80/wallet"),
+        ("public_url", "http://localhost:8080", "http://localhost:8080"),
+        ("public_url", "https://192.168.1.5:8443/pay", "https://192.168.1.5:8443/pay"),
         ("wallet", "blue-bank", "blue-bank"),
         ("timezone", "Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
         ("currencies", "JPY", (currency("JPY"),)),
@@ -74,6 +78,12 @@ def test_good_values(name: str, text: str, value: object) -> None:
         ("public_url", "https://pay.example/#top"),
         ("public_url", "https://PAY.example"),
         ("public_url", "https://bücher.example"),
+        ("public_url", "http://pay.example"),
+        ("public_url", "http://192.168.1.5:8080"),
+        ("public_url", "http://localhost.example"),
+        ("public_url", "http://127.0.0.1.example"),
+        ("public_url", "http://0.0.0.0:8080"),
+        ("public_url", "https://[2001:db8::1]"),
         ("public_url", "https://pay.example\n"),
         ("public_url", "https://pay.example/\0"),
         ("public_url", "https://" + "a" * (MAX_URL - 7)),
@@ -159,6 +169,41 @@ def test_the_longest_address_fits_into_a_code() -> None:
     url = "https://" + "a" * (MAX_URL - 8)
     assert read(public_url=url).public_url == url
     assert len(link(url, token)) == MAX_CODE_LINK
+
+
+HOSTS = st.one_of(
+    st.sampled_from(
+        ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::2]", "0.0.0.0", "pay.example"]  # noqa: S104 - compared, not bound
+    ),
+    st.from_regex(r"[a-z0-9.:\[\]-]{1,20}", fullmatch=True),
+)
+
+
+@given(
+    scheme=st.sampled_from(["http", "https"]),
+    host=HOSTS,
+    rest=st.sampled_from(["", "/", ":80", ":99999", "/a/b~c", "//", ":80/x"]),
+)
+def test_what_is_taken_can_stand_in_a_code(scheme: str, host: str, rest: str) -> None:
+    """Else nobody learns before the first code that no code can be made."""
+    try:
+        settings = read(public_url=f"{scheme}://{host}{rest}")
+    except Invalid:
+        return
+    assert check_link(link(settings.public_url, new_token(bytes)))
+
+
+def test_it_is_known_whether_only_this_machine_can_open_the_codes() -> None:
+    assert not Settings().reaches_others
+    for url in (
+        "http://localhost",
+        "https://127.0.0.1",
+        "http://[::1]:8080",
+        "https://localhost:8",
+    ):
+        assert not read(public_url=url).reaches_others
+    for url in ("https://pay.example", "https://127.example", "https://localhost.example"):
+        assert read(public_url=url).reaches_others
 
 
 def test_a_day_begins_at_the_operators_midnight() -> None:

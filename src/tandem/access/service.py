@@ -9,9 +9,10 @@ from uuid import UUID
 from tandem.access.errors import KeyUnknown
 from tandem.access.model import Key, Kind, NewKey, Principal, check_scopes, digest, new_secret
 from tandem.db import Connection, Pool
-from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, show_id
+from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, clean_text, show_id
 
 CACHED_KEYS: Final = 100_000
+NAME_LENGTH: Final = 100
 FOLLOW_SECONDS: Final = 0.5
 _COLUMNS: Final = "id, owner_kind, owner_id, device_id, name, hint, scopes, created_at, revoked_at"
 
@@ -71,7 +72,11 @@ class Access:
         scopes: list[str],
         device_id: UUID | None = None,
     ) -> NewKey:
-        """Make a key in the caller's unit of work; its secret is in the answer and nowhere else."""
+        """Make a key in the caller's unit of work; its secret is in the answer and nowhere else.
+
+        Raises `NoSuchScope`; `Invalid` for a name that cannot be shown.
+        """
+        name = clean_text(name, "name", NAME_LENGTH)
         secret = new_secret(kind, self._entropy)
         key_id, now = self._ids.new(), self._clock.now()
         checked = check_scopes(kind, scopes)

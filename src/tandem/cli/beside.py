@@ -10,7 +10,7 @@ import asyncpg
 from tandem.app import Services, open_services
 from tandem.cli.errors import SchemaOld
 from tandem.cli.run import Progress, waiting
-from tandem.db.locate import default_data_folder, open_database
+from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
 from tandem.keyring import key_file
 from tandem.serve import open_keys
@@ -31,21 +31,26 @@ async def named_database(
 async def database(env: Mapping[str, str] | None = None) -> AsyncIterator[str]:
     """The URL of a migrated database. Raises a `DatabaseUnavailable`, `SchemaOld`."""
     with waiting("Opening the database") as progress:
-        async with named_database(progress, env or os.environ) as dsn:
-            if not await up_to_date(dsn):
-                await _migrate_new(dsn, progress)
+        given = env or os.environ
+        role = application_role(given)
+        async with named_database(progress, given) as dsn:
+            if not await up_to_date(dsn, role):
+                await _migrate_new(dsn, progress, role)
             progress("")
             yield dsn
 
 
-async def _migrate_new(dsn: str, progress: Progress) -> None:
-    """Make the schema of an empty database. Raises `SchemaOld`, `DatabaseNewer` for any other."""
+async def _migrate_new(dsn: str, progress: Progress, role: str | None) -> None:
+    """Make the schema of an empty database, or give the application its rights in one.
+
+    Raises `SchemaOld`, `DatabaseNewer` for a schema of another Tandem.
+    """
     from tandem.db.migrate import current, pending, upgrade  # noqa: PLC0415 - slow to load, and seldom needed
 
     todo = await pending(dsn)
     if todo and await current(dsn) is not None:
         raise SchemaOld(len(todo))
-    await upgrade(dsn, progress)
+    await upgrade(dsn, progress, role=role)
 
 
 @asynccontextmanager

@@ -10,9 +10,10 @@ from cyclopts import App
 from tandem.cli.beside import named_database
 from tandem.cli.run import run, waiting
 from tandem.cli.show import done, facts, say
-from tandem.db.locate import default_data_folder, describe
+from tandem.db.locate import application_role, default_data_folder, describe
 from tandem.db.migrate import current, pending
 from tandem.db.migrate import upgrade as migrate
+from tandem.db.rights import application_roles
 
 _PASSWORDS: Final = frozenset({"password", "sslpassword"})
 
@@ -21,10 +22,11 @@ app = App(name="db", help="Look after the database.", help_format="markdown")
 
 @app.command
 def upgrade() -> None:
-    """Bring the schema up to date.
+    """Bring the schema up to date, and give the application its rights in the database.
 
     `tandem up` does it too, at each start; of several at once one does and the others wait. With
-    nothing to do it changes nothing.
+    nothing to do it changes nothing. The application works as a role of its own, which cannot
+    change what is booked: TANDEM_DATABASE_ROLE, or else one that is made for this database.
 
     Example: `tandem db upgrade`
     """
@@ -39,12 +41,14 @@ async def _upgrade() -> tuple[str, ...]:
     with waiting("Opening the database") as progress:
         async with named_database(progress) as dsn:
             progress("Bringing the schema up to date")
-            return await migrate(dsn, progress)
+            return await migrate(dsn, progress, role=application_role(os.environ))
 
 
 @app.command
 def status() -> None:
     """Say where the database is, what runs it, and whether its schema is up to date.
+
+    `Application` is the role that Tandem works as in it.
 
     Starts the embedded server for a moment if none runs.
 
@@ -63,19 +67,24 @@ async def _status() -> tuple[dict[str, str], str]:
     with waiting("Opening the database") as progress:
         async with named_database(progress) as dsn:
             schema, todo = await current(dsn), await pending(dsn)
-            server = await _server(dsn)
+            server, roles = await _server(dsn)
     where = describe(given) if given else f"embedded, in {default_data_folder(os.environ)}"
-    found = {"Database": where, "PostgreSQL": server, "Schema": schema or "none yet"}
+    found = {
+        "Database": where,
+        "PostgreSQL": server,
+        "Schema": schema or "none yet",
+        "Application": ", ".join(roles) or "none yet",
+    }
     return found, ", ".join(todo)
 
 
-async def _server(dsn: str) -> str:
+async def _server(dsn: str) -> tuple[str, list[str]]:
     connection = await asyncpg.connect(dsn)
     try:
         version: str = await connection.fetchval("SHOW server_version")
+        return version, await application_roles(connection)
     finally:
         await connection.close()
-    return version
 
 
 @app.command

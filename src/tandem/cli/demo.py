@@ -68,7 +68,7 @@ async def _demo(*, once: bool, port: int, keep: bool) -> None:
     with contextlib.ExitStack() as spinner:
         progress = spinner.enter_context(waiting("Preparing the demo"))
         await _own(folder, keep=keep)
-        options = Options(port=port, logs=Logs(json=False, level="warning"), operator_key=True)
+        options = Options(port=port, logs=Logs(json=False, level="warning"), operator_key="always")
         async with serving(options, environment, progress) as server:
             spinner.close()
             cast = await _story(server)
@@ -125,9 +125,10 @@ def _emptied(folder: Path, *, last: bool) -> bool:
 
 
 async def _story(server: Server) -> Cast:
-    assert server.new_key is not None, "a key was asked for"
+    key = server.found.new_key
+    assert key is not None, "a key was asked for"
     say(f"A sandbox serves at {server.url}. What follows are real HTTP calls.")
-    async with stage(server.url, server.new_key, SystemClock(), system_entropy, console()) as scene:
+    async with stage(server.url, key, SystemClock(), system_entropy, console()) as scene:
         await play(scene)
         cast = scene.cast
     say()

@@ -4,6 +4,7 @@ Refused
 ├── SchemaOld       the database is older than this Tandem
 ├── FileUnusable    a file cannot be read or written
 ├── BooksDiffer     verification found differences
+├── SecretsUnopened some secrets could not be sealed anew
 └── NothingRead     there is no code in the picture, or nothing on standard input
 """
 
@@ -54,6 +55,23 @@ class BooksDiffer(Refused):
             f"The books differ in {self.differences} place{'' if self.differences == 1 else 's'}, "
             "listed above. Stop taking payments, keep a copy of the database as it is, and find "
             "out who changed it."
+        )
+
+
+@dataclass(eq=False)
+class SecretsUnopened(Refused):
+    """Some secrets could not be opened, and so not sealed anew."""
+
+    code: ClassVar[str] = "secrets_unopened"
+    count: int
+
+    def sentence(self) -> str:
+        """Say what that means and what helps."""
+        several = self.count != 1
+        return (
+            f"{self.count} secret{'s' if several else ''} cannot be opened, listed above: changed "
+            "since stored, or sealed under a key that is not in the key file. They stay as they "
+            "are; restore them from a backup, or give their owners new ones."
         )
 
 

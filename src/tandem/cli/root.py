@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "up": ("tandem.cli.up:up", "Serve Tandem: the database, the API and its pages."),
     "demo": ("tandem.cli.demo:demo", "Watch people and shops pay each other over real HTTP."),
     "db": ("tandem.cli.db:app", "Look after the database."),
+    "keys": ("tandem.cli.keys:app", "Look after the keys that secrets are sealed under."),
     "ledger": ("tandem.cli.ledger:app", "Read and verify the books."),
     "codes": ("tandem.cli.codes:app", "Read, draw and make QR and pay codes."),
     "operator": ("tandem.cli.operator:app", "Do by hand what an operator does."),

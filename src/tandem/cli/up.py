@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,7 +10,7 @@ from cyclopts.validators import Number
 
 from tandem import __version__
 from tandem.cli.run import Interrupted, run, waiting
-from tandem.cli.show import complain, facts, say
+from tandem.cli.show import complain, facts, money, say
 from tandem.db.locate import describe
 from tandem.serve import Logs, Options, Server, serving
 from tandem.serve.logs import Level
@@ -29,8 +30,9 @@ def up(
     """Serve Tandem: the database, the API and its pages.
 
     Starts the embedded database in the data folder (or uses the one that TANDEM_DATABASE_URL
-    names), brings its schema up to date, and answers requests until Ctrl-C. The very first start
-    prints the operator's key, once. Logs go to standard error: lines in a terminal, else JSON.
+    names), brings its schema up to date, and answers requests until Ctrl-C. In a terminal the very
+    first start prints the operator's key, once; where what is printed is kept, `tandem operator key
+    add` makes it. Logs go to standard error: lines in a terminal, else JSON.
 
     Example: `tandem up --port 8080 --sandbox`
 
@@ -52,7 +54,13 @@ def up(
     environment = dict(os.environ)
     if sandbox:
         environment["TANDEM_MODE"] = "sandbox"
-    options = Options(host=host, port=port, workers=workers, logs=Logs.of_this_process(log_level))
+    options = Options(
+        host=host,
+        port=port,
+        workers=workers,
+        logs=Logs.of_this_process(log_level),
+        operator_key="first" if sys.stdout.isatty() else "never",
+    )
     try:
         run(_up(options, environment), logs=options.logs)
     except Interrupted:
@@ -70,18 +78,33 @@ async def _up(options: Options, environment: dict[str, str]) -> None:
 
 
 def _introduce(server: Server, options: Options, environment: dict[str, str]) -> None:
-    given = environment.get("TANDEM_DATABASE_URL", "")
+    given, found = environment.get("TANDEM_DATABASE_URL", ""), server.found
     say(f"tandem {__version__} ({server.settings.mode}) is up.")
     pairs = {"API": server.url, "Docs": f"{server.url}/docs", "Data": str(server.data)}
     if given:
         pairs["Database"] = describe(given)
-    if server.new_key is not None:
-        pairs["Operator key"] = server.new_key
+    if found.new_key is not None:
+        pairs["Operator key"] = found.new_key
     facts(pairs, indent=2)
-    if server.new_key is not None:
+    if found.new_key is not None:
         say("The operator's key is shown this once; keep it. `tandem operator key add` makes more.")
-    if not options.host.startswith(_LOOPBACK) and "TANDEM_PUBLIC_URL" not in environment:
+    elif not found.has_key:
+        say("The operator has no key yet. This makes one: tandem operator key add")
+    _warn(server, options)
+
+
+def _warn(server: Server, options: Options) -> None:
+    """Say what was set in a way that people will not expect."""
+    settings = server.settings
+    alone = settings.sandbox and options.host.startswith(_LOOPBACK)
+    if not settings.reaches_others and not alone:
         complain(
-            "TANDEM_PUBLIC_URL is not set: the codes that shops show lead to this machine only. "
-            "Set it to the https address where people's phones reach this Tandem."
+            f"The codes that shops show lead to {settings.public_url}, which is this machine only. "
+            "Set TANDEM_PUBLIC_URL to the https address where people's phones reach this Tandem."
+        )
+    if server.found.left_out:
+        amounts = " and ".join(money(minor, unit) for unit, minor in server.found.left_out)
+        complain(
+            f"TANDEM_CURRENCIES leaves out what somebody here still has: {amounts}. It is shown, "
+            "spent, sent and paid out as before, and nothing more comes in."
         )

@@ -15,6 +15,13 @@
     ├── DatabaseUrlInvalid      TANDEM_DATABASE_URL cannot be read
     ├── DatabaseUnreachable     the given server does not answer, or refuses us
     ├── DatabaseTooOld          the given server is older than PostgreSQL 15
+    ├── DatabaseUnsuitable      the given database cannot hold every text
+    ├── DatabaseReadOnly        the given database takes no writes
+    ├── DatabaseForbids         a right that we need is not granted
+    ├── DatabaseOccupied        the given database holds another program's tables
+    ├── RoleUnusable            there is no role that the application could work as
+    ├── ApplicationUnbound      the application's role may change what is booked
+    ├── RightsMissing           the application's role was granted nothing
     └── DatabaseNewer           the schema is of a newer Tandem
 
 No refusal carries a password or a database URL.
@@ -274,6 +281,127 @@ class DatabaseTooOld(DatabaseUnavailable):
         return (
             f"PostgreSQL at {printable(self.where)} is version {printable(self.found)}; Tandem "
             "needs 15 or newer. Upgrade it, or unset TANDEM_DATABASE_URL to use the embedded one."
+        )
+
+
+@dataclass(eq=False)
+class DatabaseUnsuitable(DatabaseUnavailable):
+    """The database is not encoded in UTF-8: names of people and shops would not fit into it."""
+
+    code: ClassVar[str] = "database_unsuitable"
+    where: str
+    encoding: str
+
+    def sentence(self) -> str:
+        """Say how to make one that fits."""
+        return (
+            f"The database {printable(self.where)} is encoded in {printable(self.encoding)}, and "
+            "Tandem needs UTF8. Make one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+@dataclass(eq=False)
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database takes no writes."""
+
+    code: ClassVar[str] = "database_read_only"
+    where: str
+
+    def sentence(self) -> str:
+        """Name what makes it so."""
+        return (
+            f"The database {printable(self.where)} takes no writes: it is a replica, or "
+            "default_transaction_read_only is on. Name the primary in TANDEM_DATABASE_URL."
+        )
+
+
+@dataclass(eq=False)
+class DatabaseForbids(DatabaseUnavailable):
+    """The role that we log in as lacks a right. `reason` is the server's word."""
+
+    code: ClassVar[str] = "database_forbids"
+    where: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Quote the server and name the two roles that there can be."""
+        return (
+            f"PostgreSQL at {printable(self.where)} does not let us: {printable(self.reason)}. Log "
+            "in as the role that owns the database (only that one can bring its schema up to "
+            "date), or as the application's. docs/operating.md says how the rights are given."
+        )
+
+
+@dataclass(eq=False)
+class DatabaseOccupied(DatabaseUnavailable):
+    """The database holds tables of another program. `reason` is the server's word."""
+
+    code: ClassVar[str] = "database_occupied"
+    where: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Ask for a database of our own."""
+        return (
+            f"The database {printable(self.where)} holds something of another program: "
+            f"{printable(self.reason)}. Give Tandem a database of its own; nothing was changed."
+        )
+
+
+@dataclass(eq=False)
+class RoleUnusable(DatabaseUnavailable):
+    """The application cannot work as this role. `statements` put that right, if there are any.
+
+    They are for an administrator of the server.
+    """
+
+    code: ClassVar[str] = "role_unusable"
+    role: str
+    reason: str
+    statements: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Give the statements, or ask for another role."""
+        said = (
+            f"The application works as a role of its own, which cannot change what is booked, and "
+            f"{printable(self.role)} cannot be that: {printable(self.reason)}. "
+        )
+        other = "a role that is there for it in TANDEM_DATABASE_ROLE (docs/operating.md)"
+        if not self.statements:
+            return f"{said}Name {other}."
+        run = " ".join(f"{printable(statement)};" for statement in self.statements)
+        return f"{said}Let an administrator of the server run: {run} Or name {other}."
+
+
+@dataclass(eq=False)
+class ApplicationUnbound(DatabaseUnavailable):
+    """The application's role may do more than it should. `beyond` says what."""
+
+    code: ClassVar[str] = "application_unbound"
+    role: str
+    beyond: str
+
+    def sentence(self) -> str:
+        """Say where that comes from."""
+        return (
+            f"The role {printable(self.role)}, which the application works as, may change what is "
+            f"booked ({printable(self.beyond)}): it owns the tables, is a superuser or a member of "
+            "another role, or everybody (PUBLIC) may. Take that away, or name another role in "
+            "TANDEM_DATABASE_ROLE."
+        )
+
+
+@dataclass(eq=False)
+class RightsMissing(DatabaseUnavailable):
+    """No role, or more than one, has the application's rights in this database."""
+
+    code: ClassVar[str] = "rights_missing"
+
+    def sentence(self) -> str:
+        """Name the command."""
+        return (
+            "No single role has the application's rights in this database. Run `tandem db "
+            "upgrade` as the role that owns it: that gives them."
         )
 
 

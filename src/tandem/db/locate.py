@@ -19,9 +19,11 @@ from tandem.db.errors import (
     DatabaseTooOld,
     DatabaseUnavailable,
     DatabaseUnreachable,
+    DatabaseUnsuitable,
     DatabaseUrlInvalid,
     DataFolderUnusable,
 )
+from tandem.db.trouble import reason_of, refusals
 
 OLDEST_SERVER: Final = 15
 """The oldest major version of PostgreSQL that Tandem runs on."""
@@ -54,6 +56,11 @@ def default_data_folder(env: Mapping[str, str]) -> Path:
     return home if closed in (None, home) else ROOTS_DATA
 
 
+def application_role(env: Mapping[str, str]) -> str | None:
+    """The role that the operator chose for the application to work as, if it did."""
+    return env.get("TANDEM_DATABASE_ROLE") or None
+
+
 def _data_home(env: Mapping[str, str]) -> Path:
     given = env.get("XDG_DATA_HOME", "")
     if given.startswith("/"):
@@ -83,22 +90,25 @@ async def open_database(
     the embedded server of the data folder, started before and stopped after; with `share` one that
     another process already runs there is used as it is (for short commands beside `tandem up`).
     `on_failure` is called if the embedded server dies and cannot be brought back.
-    Raises a `DatabaseUnavailable`.
+    Raises a `DatabaseUnavailable`, also for what the server forbids within the block.
     """
     url = env.get("TANDEM_DATABASE_URL", "")
     if url:
         await check_server(url)
-        yield url
+        with refusals(describe(url)):
+            yield url
         return
     data = default_data_folder(env)
     running = await attach(data) if share else None
     if running is not None:
-        yield running
+        with refusals(describe(running)):
+            yield running
         return
     async with EmbeddedPostgres(data, progress=progress) as server:
         watch = asyncio.create_task(_report_failure(server, on_failure))
         try:
-            yield server.dsn
+            with refusals(describe(server.dsn)):
+                yield server.dsn
         finally:
             watch.cancel()
             await asyncio.wait([watch])
@@ -113,9 +123,10 @@ async def _report_failure(
 
 
 async def check_server(url: str) -> None:
-    """See that a given server answers, lets us in and is new enough.
+    """See that a given server answers, lets us in, is new enough and keeps every text.
 
-    Raises `DatabaseUrlInvalid`, `DatabaseUnreachable`, `DatabaseTooOld`; none shows the password.
+    Raises `DatabaseUrlInvalid`, `DatabaseUnreachable`, `DatabaseTooOld`, `DatabaseUnsuitable`;
+    none shows the password. Whether it takes writes is seen by what writes: a replica can be read.
     """
     where = describe(url)
     try:
@@ -125,14 +136,20 @@ async def check_server(url: str) -> None:
         raise DatabaseUrlInvalid("has a part that cannot be read") from None
     except TimeoutError:
         raise DatabaseUnreachable(where, f"no answer in {_CONNECT_LIMIT_S:.0f} s") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnreachable(where, _without_secret(str(error), url)) from None
+    except asyncpg.InterfaceError:
+        # The driver's own words: it, too, may quote the URL.
+        raise DatabaseUnreachable(where, "the connection cannot be made as it asks for") from None
+    except (OSError, asyncpg.PostgresError) as error:
+        raise DatabaseUnreachable(where, reason_of(error)) from None
     try:
         version = connection.get_server_version()
+        encoding: str = connection.get_settings().server_encoding
     finally:
         await connection.close(timeout=_CONNECT_LIMIT_S)
     if version.major < OLDEST_SERVER:
         raise DatabaseTooOld(where, f"{version.major}.{version.minor}")
+    if encoding != "UTF8":
+        raise DatabaseUnsuitable(where, encoding)
 
 
 def describe(url: str) -> str:
@@ -150,13 +167,8 @@ def describe(url: str) -> str:
     if "#" in url:
         # Everything behind it would be dropped in silence: a password must be written as %23.
         raise DatabaseUrlInvalid("has a #; in a password, write it as %23")
+    if "@" in parts.path:
+        # What stands before it is part of a password.
+        raise DatabaseUrlInvalid("has a / before its @; in a password, write it as %2F")
     host = parts.netloc.rpartition("@")[2] or ",".join(options.get("host", ["localhost"]))
     return host + parts.path
-
-
-def _without_secret(text: str, url: str) -> str:
-    parts = urlsplit(url)
-    secrets = [parts.password or "", *parse_qs(parts.query).get("password", [])]
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "…")
-    return text

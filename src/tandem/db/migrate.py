@@ -5,8 +5,8 @@ is one transaction. They run as the connecting role, which owns what they make.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -17,10 +17,14 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from tandem.db.errors import DatabaseNewer
+from tandem.db.errors import DatabaseNewer, DatabaseOccupied
+from tandem.db.locate import describe
+from tandem.db.rights import check_may_make, prepare, settle, settled
+from tandem.db.trouble import reason_of, refusals, told_by
 
 Progress: TypeAlias = Callable[[str], None]
 
@@ -54,19 +58,59 @@ async def pending(dsn: str) -> tuple[str, ...]:
         return await connection.run_sync(_pending)
 
 
-async def upgrade(dsn: str, progress: Progress | None = None) -> tuple[str, ...]:
+async def upgrade(
+    dsn: str, progress: Progress | None = None, *, role: str | None = None
+) -> tuple[str, ...]:
     """Bring the schema up to date. Returns the revisions that this call applied, in order.
 
-    Of several at once one applies them while the others wait for its advisory lock, which lives
-    as long as its session: if that process dies, the next goes on. Raises `DatabaseNewer`.
+    Then the application has its rights (tandem.db.rights): as `role`, or as the one that it works
+    as already, or as one that is made for it. Of several calls at once one acts while the others
+    wait for its advisory lock, which lives as long as its session: if that process dies, the next
+    goes on. Raises a `DatabaseUnavailable`.
     """
     tell: Progress = progress or (lambda _: None)
-    async with _connect(dsn) as connection:
-        await _take_lock(connection, tell)
-        todo = await connection.run_sync(_pending)
-        if todo:
+    where = describe(dsn)
+    with refusals(where):
+        async with _connect(dsn) as connection:
+            await _take_lock(connection, tell)
+            todo = await connection.run_sync(_pending)
+            session = await asyncpg.connect(dsn)
+            try:
+                await _apply(connection, session, todo, where, tell, role)
+            finally:
+                await session.close()
+            return todo
+
+
+async def _apply(
+    connection: AsyncConnection,
+    session: "asyncpg.Connection[asyncpg.Record]",
+    todo: tuple[str, ...],
+    where: str,
+    tell: Progress,
+    role: str | None,
+) -> None:
+    if not todo and await settled(session, role):
+        return
+    if todo:
+        await check_may_make(session, where)
+    ours = await prepare(session, role)  # first: without it there would be tables for nobody
+    if todo:
+        with _occupied(where):
             await connection.run_sync(_upgrade, tell)
-        return todo
+    await settle(session, ours)
+
+
+@contextmanager
+def _occupied(where: str) -> Iterator[None]:
+    """What is in the way of a migration is not ours. Raises `DatabaseOccupied`."""
+    try:
+        yield
+    except DBAPIError as error:
+        told = told_by(error)
+        if isinstance(told, (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError)):
+            raise DatabaseOccupied(where, reason_of(told)) from error
+        raise
 
 
 @asynccontextmanager

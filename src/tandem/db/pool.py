@@ -4,8 +4,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-APP_ROLE = "tandem_app"
-"""The role that the application works as: it may not change or delete what is booked."""
+from tandem.db.rights import work_as_application
 
 # asyncpg's classes are generic to the type checker only, so the names are strings.
 Record = asyncpg.Record
@@ -18,8 +17,8 @@ Connection: TypeAlias = (
 class _PooledConnection(asyncpg.Connection):
     """A connection that is given back to the pool as it is: one round trip less for each use.
 
-    Nothing here leaves state in a session: no SET, no cursor, no LISTEN, no session-level lock; a
-    transaction ends with its block.
+    Nothing here leaves state in a session: no cursor, no LISTEN, no session-level lock, no SET but
+    the one that begins it; a transaction ends with its block.
     """
 
     def get_reset_query(self) -> str:
@@ -28,15 +27,18 @@ class _PooledConnection(asyncpg.Connection):
 
 
 async def open_pool(dsn: str, *, size: int = 10) -> Pool:
-    """A pool of at most `size` connections that work as the application's role."""
+    """A pool of at most `size` connections that work as the application's role.
+
+    Raises `RightsMissing`.
+    """
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
         connection_class=_PooledConnection,
+        init=work_as_application,
         command_timeout=60,
         server_settings={
-            "role": APP_ROLE,
             "application_name": "tandem",
             # A plan made while a table was empty must not stay when it has grown.
             "plan_cache_mode": "force_custom_plan",
@@ -49,14 +51,14 @@ async def open_journal_connection(dsn: str) -> Connection:
 
     Every statement of a journal looks rows up by key. A generic plan without sequential scans and
     hash joins says so: it is planned once and stays right while a table grows from nothing.
+    Raises `RightsMissing`.
     """
-    connection: Connection = await asyncpg.connect(
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
         dsn,
         command_timeout=60,
         statement_cache_size=500,
         max_cacheable_statement_size=64 * 1024,
         server_settings={
-            "role": APP_ROLE,
             "application_name": "tandem journal",
             "plan_cache_mode": "force_generic_plan",
             "enable_seqscan": "off",
@@ -69,11 +71,16 @@ async def open_journal_connection(dsn: str) -> Connection:
             "tcp_keepalives_count": "3",
         },
     )
-    # A session that is idle at night must be there in the morning.
-    await connection.execute(
-        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN "
-        "('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
-    )
+    try:
+        await work_as_application(connection)
+        # A session that is idle at night must be there in the morning.
+        await connection.execute(
+            "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN "
+            "('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
+        )
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 

@@ -14,6 +14,7 @@ from tandem.events.model import (
     Event,
     announce,
 )
+from tandem.events.secrets import SIGNING_SECRETS
 from tandem.events.send import Sender
 from tandem.events.service import MAX_ENDPOINTS, Webhooks
 from tandem.events.shapes import (
@@ -34,6 +35,7 @@ __all__ = [
     "EVENTS",
     "MAX_ENDPOINTS",
     "MERCHANT_TYPES",
+    "SIGNING_SECRETS",
     "TYPES",
     "CreateEndpoint",
     "Delivery",

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from tandem.db.rewrite import SealedColumn
 from tandem.kernel import Entropy
 from tandem.keyring import KeyRing
 
@@ -52,3 +53,7 @@ def open_secrets(keyring: KeyRing, endpoint_id: UUID, sealed: bytes) -> Secrets:
 
 def _context(endpoint_id: UUID) -> bytes:
     return b"webhook_endpoints.secret:" + endpoint_id.bytes
+
+
+SIGNING_SECRETS: Final = SealedColumn("webhook_endpoints", "secret", "whe", _context)
+"""Where the secrets of endpoints are kept, sealed."""

@@ -3,6 +3,7 @@
     KeyRingRefused        a secret was neither sealed nor opened
     ├── SealBroken        what was sealed was changed, or belongs to another place
     ├── KeyUnknown        sealed under a key that this ring does not have
+    ├── KeyNotInRing      no key has this id
     ├── KeyFileExposed    others may read the key file
     ├── KeyFileMissing    there is no key file
     └── KeyFileUnusable   the key file cannot be read or written
@@ -54,6 +55,18 @@ class KeyUnknown(KeyRingRefused):
 
 
 @dataclass(eq=False)
+class KeyNotInRing(KeyRingRefused):
+    """No key of the ring has this id."""
+
+    code: ClassVar[str] = "key_not_in_ring"
+    key_id: str
+
+    def sentence(self) -> str:
+        """Point to the list."""
+        return f"There is no key {self.key_id} in the key file. `tandem keys list` shows them."
+
+
+@dataclass(eq=False)
 class KeyFileExposed(KeyRingRefused):
     """Others than its owner may read or change the key file. `mode` as chmod takes it."""
 
@@ -65,7 +78,8 @@ class KeyFileExposed(KeyRingRefused):
         """Say how to close it, and that it may be too late."""
         return (
             f"The key file {self.path} is open to others (mode {self.mode}). Close it with "
-            "chmod 600, and if somebody may have read it, rotate the keys."
+            "chmod 600. If somebody may have read it, change what it protects: tandem keys rotate "
+            "(docs/operating.md says what else)."
         )
 
 

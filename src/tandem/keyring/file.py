@@ -11,8 +11,8 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
@@ -23,6 +23,8 @@ from tandem.keyring.errors import (
     KeyFileExposed,
     KeyFileMissing,
     KeyFileUnusable,
+    KeyNotInRing,
+    KeyRingRefused,
     KeyUnknown,
 )
 from tandem.keyring.seal import KEY_BYTES, KEY_ID_BYTES, Key, key_id_of, new_key, seal, unseal
@@ -91,8 +93,19 @@ class FileKeyRing:
         """The id of the key that seals now, in hexadecimal digits."""
         return self._primary.id.hex()
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the primary one first."""
+        return tuple(key_id.hex() for key_id in self._keys)
+
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
-        """Encrypt under the primary key, bound to the context."""
+        """Encrypt under the primary key, bound to the context.
+
+        It is the file's primary key, so that a rotation holds for every process of the machine.
+        """
+        with suppress(KeyRingRefused):  # what is known goes on working without its file
+            if _stamp_of(self.path) != self._stamp:
+                self._reload()
         return seal(self._primary, plaintext, context, self._entropy)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
@@ -112,16 +125,39 @@ class FileKeyRing:
     def rotate(self) -> str:
         """Add a new primary key and return its id; the older ones still open what they sealed.
 
-        Other processes go on sealing under the key that they know, and learn the new one when they
-        meet it. Nothing is sealed anew.
+        Nothing is sealed anew: `sealed_anew` does that, for one value.
         """
+        made = new_key(self._entropy)
+        self._change(lambda keys: [made, *keys])
+        return made.id.hex()
+
+    def add(self) -> str:
+        """Add a new key that does not seal yet, and return its id.
+
+        Other machines need it before anything is sealed under it.
+        """
+        made = new_key(self._entropy)
+        self._change(lambda keys: [*keys, made])
+        return made.id.hex()
+
+    def promote(self, key_id: str) -> None:
+        """Seal under this key from now on. Raises `KeyNotInRing`."""
+
+        def first(keys: list[Key]) -> list[Key]:
+            chosen = [key for key in keys if key.id.hex() == key_id]
+            if not chosen:
+                raise KeyNotInRing(key_id)
+            return [*chosen, *(key for key in keys if key not in chosen)]
+
+        self._change(first)
+
+    def _change(self, change: Callable[[list[Key]], list[Key]]) -> None:
         target = self.path.resolve()  # a symbolic link (a mounted secret) stays one
         with _file_errors(self.path), _locked(target.parent):
             keys, _ = _read(self.path)
-            with _written_beside(target, [new_key(self._entropy), *keys]) as new:
+            with _written_beside(target, change(keys)) as new:
                 new.replace(target)
         self._reload()
-        return self.primary
 
     def _reload(self) -> None:
         keys, self._stamp = _read(self.path)

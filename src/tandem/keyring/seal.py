@@ -11,8 +11,10 @@ it was sealed for: a context names the row and the column, for example
 (SP 800-38D §8.3); rotate long before that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -38,6 +40,15 @@ class KeyRing(Protocol):
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Decrypt what was sealed for the same context. Raises `SealBroken`, `KeyUnknown`."""
+        ...
+
+
+class RotatingRing(KeyRing, Protocol):
+    """A key ring that says under which key it seals."""
+
+    @property
+    def primary(self) -> str:
+        """The id of the key that seals now, in hexadecimal digits."""
         ...
 
 
@@ -79,6 +90,24 @@ def unseal(key: Key, sealed: bytes, context: bytes) -> bytes:
         return AESGCM(key.secret).decrypt(nonce, ciphertext, _aad(header, context))
     except InvalidTag:
         raise SealBroken from None
+
+
+def sealed_anew(
+    keyring: RotatingRing, context: Callable[[UUID], bytes]
+) -> Callable[[UUID, bytes], bytes | None]:
+    """What makes a row's sealed value one of the primary key; None for one that is that already.
+
+    It raises `SealBroken`, `KeyUnknown` for a value that cannot be opened.
+    """
+    primary = bytes.fromhex(keyring.primary)
+
+    def anew(row_id: UUID, sealed: bytes) -> bytes | None:
+        if key_id_of(sealed) == primary:
+            return None
+        bound = context(row_id)
+        return keyring.seal(keyring.open(sealed, bound), bound)
+
+    return anew
 
 
 def _aad(header: bytes, context: bytes) -> bytes:

@@ -12,6 +12,7 @@ from tandem.ledger.chart import (
     person,
     read_account,
 )
+from tandem.ledger.currencies import currency_of, money_left_out
 from tandem.ledger.entry import Decision, Entry, Outcome, Touches, View, Write
 from tandem.ledger.errors import (
     AmountExceedsPending,
@@ -35,6 +36,7 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
+from tandem.ledger.reference import REFERENCE_LENGTH, bank_reference
 from tandem.ledger.reports import (
     Difference,
     Statement,
@@ -58,6 +60,7 @@ from tandem.ledger.terms import OverdraftInUse, open_accounts, set_overdraft, se
 __all__ = [
     "ACCOUNTS",
     "OPERATOR_ID",
+    "REFERENCE_LENGTH",
     "RESERVATIONS",
     "TRANSFERS",
     "Account",
@@ -91,14 +94,17 @@ __all__ = [
     "account_by_id",
     "accounts_of",
     "bank",
+    "bank_reference",
     "booked_once",
     "corrected",
+    "currency_of",
     "due_reservations",
     "entry_transfers",
     "fees",
     "line_type",
     "list_accounts",
     "merchant",
+    "money_left_out",
     "object_of",
     "open_accounts",
     "person",

@@ -16,7 +16,7 @@ _SHOWN_LETTERS: Final = 3
 
 BY_PERSON: Final = "declined_by_person"
 CANNOT_PAY: Final = "payer_cannot_pay"
-"""What a merchant is told instead of any other reason (docs/decisions/0010)."""
+"""What a merchant is told instead of any other reason (docs/decisions/0011)."""
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[3800])]
 CurrencyCode = Annotated[

@@ -20,6 +20,7 @@ from tandem.people.model import (
 )
 from tandem.people.service import People
 from tandem.people.store import (
+    CODE_SEEDS,
     count_wrong_code,
     device_by_code_index,
     find_id_by_handle,
@@ -28,6 +29,7 @@ from tandem.people.store import (
 )
 
 __all__ = [
+    "CODE_SEEDS",
     "DEVICES",
     "AddDevice",
     "CreatePerson",

@@ -1,16 +1,20 @@
 """People in SQL."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from tandem.db import Connection
+from tandem.db.rewrite import SealedColumn
 from tandem.kernel import NotFound, show_id
 from tandem.keyring import KeyRing
 from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms, is_handle
 
 WRONG_CODES_MAX: Final = 5
 PAUSE: Final = timedelta(minutes=10)
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL and surrogates: PostgreSQL's text has neither."""
 _PERSON: Final = "SELECT id, handle, name, status, terms, created_at FROM people"
 _DEVICE: Final = f"SELECT {', '.join(DEVICES.columns)} FROM devices"
 
@@ -39,8 +43,8 @@ async def list_people(
     connection: Connection, query: str | None, before: UUID | None, limit: int
 ) -> list[Person]:
     """People, newest first, whose handle or name begins with the query."""
-    if query is not None and "\0" in query:
-        return []  # PostgreSQL's text has no NUL, so nobody's name begins so
+    if query is not None and _UNSTORABLE.search(query):
+        return []  # nobody's name begins so
     rows = await connection.fetch(
         f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
         "OR starts_with(handle, lower($2)) OR starts_with(lower(name), lower($2))) "
@@ -139,6 +143,10 @@ async def count_wrong_code(
 def seed_context(device_id: UUID) -> bytes:
     """What a device's sealed seed is bound to."""
     return b"device code seed " + device_id.bytes
+
+
+CODE_SEEDS: Final = SealedColumn("devices", "code_seed", "dev", seed_context)
+"""Where the seeds of pay codes are kept, sealed."""
 
 
 def open_seed(keyring: KeyRing, device: Device) -> bytes:

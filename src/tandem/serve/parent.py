@@ -11,32 +11,33 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import asyncpg
 import msgspec
 import structlog
 
 from tandem.db import work
-from tandem.db.locate import default_data_folder, open_database
+from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
-from tandem.kernel import Refused, system_entropy
+from tandem.kernel import Currency, Refused, system_entropy
 from tandem.keyring import FileKeyRing, key_file
-from tandem.ledger import OPERATOR_ID
+from tandem.ledger import OPERATOR_ID, money_left_out
 from tandem.serve.errors import WorkersFailed
 from tandem.serve.http import DRAIN_SECONDS
 from tandem.serve.listen import open_sockets
 from tandem.serve.logs import Logs
 from tandem.serve.order import READY, Order
-from tandem.settings import Settings, read_settings
+from tandem.settings import Settings, can_be_public, read_settings
 
 log = structlog.get_logger(__name__)
 
 Progress = Callable[[str], None]
+When = Literal["never", "first", "always"]
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -53,28 +54,42 @@ _OURS: Final = "TANDEM_"
 class Options:
     """How to serve. `port` 0 takes any free one.
 
-    `operator_key` makes one in any case, not only if there was never one.
+    `operator_key` says when one is made: at the `first` start of an installation, at each, or not
+    (where what is printed is kept, so would the key be).
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
     logs: Logs = field(default_factory=lambda: Logs(json=True))
-    operator_key: bool = False
+    operator_key: When = "never"
+
+
+class Found(NamedTuple):
+    """What the database was found with. `new_key` is the operator's key, if one was made.
+
+    `has_key` says whether the operator ever had a key; `left_out` what is there, in minor units, in
+    currencies that the settings do not name.
+    """
+
+    new_key: str | None
+    has_key: bool
+    left_out: Sequence[tuple[Currency, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running installation: workers are ready. `new_key` is the operator's key, if one was made.
+    """A running installation: workers are ready.
 
-    `data` is the data folder (with another database, only the keys are there).
+    `data` is the data folder (with another database, only the keys are there). `found` is what was
+    found, and made, at the start.
     """
 
     url: str
     dsn: str
     data: Path
     settings: Settings
-    new_key: str | None
+    found: "Found"
     workers: "Workers"
     failed: "asyncio.Future[Refused]"
 
@@ -105,7 +120,8 @@ async def serving(
         for sock in sockets:
             stack.callback(sock.close)
         url = _url(options.host, sockets[0])
-        environment = {"TANDEM_PUBLIC_URL": url, **environment}
+        if can_be_public(url):
+            environment = {"TANDEM_PUBLIC_URL": url, **environment}
         settings = read_settings(environment)
         data = default_data_folder(environment)
         workers = Workers(sockets, fail)
@@ -118,14 +134,14 @@ async def serving(
         )
         stack.push_async_callback(workers.stop)  # before the database stops
         await loaded
-        await _migrate(dsn, progress)
+        await _migrate(dsn, progress, application_role(environment))
         keys = key_file(environment, data)
         keyring = await open_keys(dsn, keys)
-        new_key = await _operator_key(dsn, settings, keyring, always=options.operator_key)
+        found = await _look(dsn, settings, keyring, options.operator_key)
         workers.order.set_result(Order(dsn, _settings_of(environment), str(keys), -1, options.logs))
         progress("Starting to answer requests")
         await _up(workers, failed)
-        yield Server(url, dsn, data, settings, new_key, workers, failed)
+        yield Server(url, dsn, data, settings, found, workers, failed)
 
 
 async def open_keys(dsn: str, path: Path) -> FileKeyRing:
@@ -146,13 +162,13 @@ async def open_keys(dsn: str, path: Path) -> FileKeyRing:
     return FileKeyRing.open_or_create(path, system_entropy)
 
 
-async def _migrate(dsn: str, progress: Progress) -> None:
-    if await up_to_date(dsn):
+async def _migrate(dsn: str, progress: Progress, role: str | None) -> None:
+    if await up_to_date(dsn, role):
         return
     progress("Bringing the schema up to date")
     from tandem.db.migrate import upgrade  # noqa: PLC0415 - slow to load, and seldom needed
 
-    await upgrade(dsn, progress)
+    await upgrade(dsn, progress, role=role)
 
 
 async def _up(workers: "Workers", failed: asyncio.Future[Refused]) -> None:
@@ -179,20 +195,23 @@ def _settings_of(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names if name in environment}
 
 
-async def _operator_key(
-    dsn: str, settings: Settings, keyring: FileKeyRing, *, always: bool
-) -> str | None:
-    """The operator's first key, made if there was never one. Also sees that the mode is right."""
+async def _look(dsn: str, settings: Settings, keyring: FileKeyRing, when: When) -> Found:
+    """What the database has; the operator's key, if one is to be made. Sees that the mode is right.
+
+    Raises `ModeMismatch`.
+    """
     from tandem.app import open_services  # noqa: PLC0415 - loaded while the database starts
 
     async with (
         open_services(dsn, settings, keyring, background=False) as services,
         work(services.pool) as connection,
     ):
+        left_out = await money_left_out(connection, settings)
         # Of several machines that start at once one makes it.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('first operator key'))")
-        if not always and await services.access.keys_of(connection, OPERATOR_ID, None, 1):
-            return None
+        has_key = bool(await services.access.keys_of(connection, OPERATOR_ID, None, 1))
+        if when == "never" or (when == "first" and has_key):
+            return Found(None, has_key, left_out)
         made = await services.access.create(
             connection,
             kind="operator",
@@ -200,7 +219,7 @@ async def _operator_key(
             name="first key",
             scopes=["operator"],
         )
-        return made.secret
+        return Found(made.secret, has_key=True, left_out=left_out)
 
 
 class Workers:

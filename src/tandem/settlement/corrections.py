@@ -17,6 +17,7 @@ from msgspec import Meta
 from tandem.db import Connection, Idempotency, Pool, Table
 from tandem.events import Endpoint, announce, load_endpoints
 from tandem.kernel import (
+    NOTE_LENGTH,
     Currency,
     Ids,
     Invalid,
@@ -30,6 +31,7 @@ from tandem.kernel import (
 )
 from tandem.ledger import (
     OPERATOR_ID,
+    REFERENCE_LENGTH,
     AccountKey,
     Decision,
     Entry,
@@ -50,8 +52,6 @@ from tandem.ledger import (
 from tandem.merchants import merchant_terms
 from tandem.settlement.errors import AlreadyCorrected, CorrectionNotCovered
 
-REASON_LENGTH: Final = 140
-_REFERENCE_LENGTH: Final = 140
 _MADE_ONCE: Final = "corrections_made_once"
 
 BookingKind = Literal["top_up", "payout", "withdrawal"]
@@ -212,7 +212,7 @@ class Corrections:
         for what can be neither, and if the reference stands for several, as a top-up's and a
         payout's may.
         """
-        text = clean_text(text, "booking", _REFERENCE_LENGTH)
+        text = clean_text(text, "booking", REFERENCE_LENGTH)
         async with self._pool.acquire() as connection:
             return await _find(connection, text)
 
@@ -223,8 +223,8 @@ class Corrections:
 
         Raises what `booking` raises, `AlreadyCorrected` and `CorrectionNotCovered`.
         """
-        booking = clean_text(booking, "booking", _REFERENCE_LENGTH)
-        reason = clean_text(reason, "reason", REASON_LENGTH)
+        booking = clean_text(booking, "booking", REFERENCE_LENGTH)
+        reason = clean_text(reason, "reason", NOTE_LENGTH)
         found: list[Booking] = []
 
         async def entry() -> Entry:

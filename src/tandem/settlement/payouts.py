@@ -21,7 +21,9 @@ from tandem.ledger import (
     View,
     Write,
     bank,
+    bank_reference,
     booked_once,
+    currency_of,
     merchant,
     replaced,
     submit_fresh,
@@ -128,8 +130,9 @@ class Payouts:
         """Book a payout; the outcome is a PayoutView.
 
         Raises `NotFound`, `PayoutNotCovered`, `ReferenceBooked`; `Invalid` for a currency that the
-        operator does not keep.
+        operator does not take and the merchant never had, and for a reference that cannot be shown.
         """
+        reference = bank_reference(reference)
 
         async def entry() -> Entry:
             async with self._pool.acquire() as connection:
@@ -144,7 +147,7 @@ class Payouts:
                 terms=terms,
                 endpoints=endpoints,
                 amount=amount,
-                unit=self._settings.unit(code),
+                unit=await currency_of(self._pool, self._settings, code, merchant_id),
                 reference=reference,
                 replaces=before,
             )

@@ -12,8 +12,9 @@ from msgspec import Meta
 
 from tandem.db import Connection, Idempotency, Pool, Table
 from tandem.events import announce
-from tandem.kernel import Currency, Ids, check_amount, clean_text, show_id
+from tandem.kernel import Currency, Ids, check_amount, show_id
 from tandem.ledger import (
+    OPERATOR_ID,
     AccountKey,
     Decision,
     Entry,
@@ -25,7 +26,9 @@ from tandem.ledger import (
     View,
     Write,
     bank,
+    bank_reference,
     booked_once,
+    currency_of,
     fees,
     person,
     replaced,
@@ -34,8 +37,6 @@ from tandem.ledger import (
 from tandem.people import load_terms
 from tandem.settings import Settings
 from tandem.settlement.errors import WithdrawalNotCovered
-
-REFERENCE_LENGTH: Final = 140
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
@@ -143,12 +144,14 @@ class Withdrawals:
         """Book a withdrawal of a person's, or of the operator's income if there is no person.
 
         The outcome is a WithdrawalView. Raises `NotFound`, `WithdrawalNotCovered`,
-        `ReferenceBooked`; `Invalid` for a currency that the operator does not keep.
+        `ReferenceBooked`; `Invalid` for a currency that the operator does not take and whose money
+        it never had, and for a reference that cannot be shown.
         """
-        reference = clean_text(reference, "reference", REFERENCE_LENGTH)
-        unit = self._settings.unit(code)
+        reference = bank_reference(reference)
+        owner_id = OPERATOR_ID if person_id is None else person_id
 
         async def entry() -> Entry:
+            unit = await currency_of(self._pool, self._settings, code, owner_id)
             async with self._pool.acquire() as connection:
                 if person_id is not None:
                     await load_terms(connection, person_id)  # there is such a person

@@ -5,13 +5,25 @@ from typing import Final
 from uuid import UUID
 
 from tandem.db import Idempotency, Pool
-from tandem.kernel import Clock, Ids, NotFound, Refused, clean_note, show_id
+from tandem.kernel import (
+    Clock,
+    Currency,
+    Ids,
+    NotFound,
+    Refused,
+    clean_note,
+    currency_by_number,
+    show_id,
+)
 from tandem.ledger import (
     Account,
     Entry,
     Journal,
     Outcome,
+    accounts_of,
+    bank_reference,
     booked_once,
+    currency_of,
     line_type,
     person,
     released_by,
@@ -33,7 +45,6 @@ from tandem.wallet.shapes import (
     send_view,
 )
 from tandem.wallet.store import (
-    accounts_by_id,
     due_requests,
     request_by_id,
     requests_of,
@@ -61,20 +72,22 @@ class Wallet:
 
     async def view(self, person_id: UUID) -> WalletView:
         """The person's balances: every currency that moved, or the operator's first."""
-        units = self._settings.currencies
         async with self._pool.acquire() as connection:
             terms = await load_terms(connection, person_id)
-            found = await accounts_by_id(connection, [person(person_id, u).id for u in units])
-        by_ledger = {account.ledger: account for account in found}
-        moved = [u for u in units if u.number in by_ledger and by_ledger[u.number].transfers]
-        shown = moved or list(units[:1])
-        return WalletView([self._balance(u.code, by_ledger.get(u.number), terms) for u in shown])
+            found = await accounts_of(connection, person_id)
+        by_code = {currency_by_number(account.ledger).code: account for account in found}
+        moved = {code for code, account in by_code.items() if account.transfers}
+        taken = [unit.code for unit in self._settings.currencies]
+        shown = [code for code in taken if code in moved] + sorted(moved.difference(taken))
+        return WalletView(
+            [self._balance(code, by_code.get(code), terms) for code in shown or taken[:1]]
+        )
 
     async def history(
         self, person_id: UUID, code: str, before: int | None, limit: int
     ) -> list[HistoryLine]:
         """The movements of a balance, newest first, with the balance after each."""
-        unit = self._settings.unit(code)
+        unit = await self._unit(code, person_id)
         async with self._pool.acquire() as connection:
             account_id = person(person_id, unit).id
             lines = await statement(connection, account_id, before, limit)
@@ -120,7 +133,7 @@ class Wallet:
                 sender=await self._terms(sender_id),
                 receiver=await self._terms(receiver_id),
                 amount=amount,
-                currency=self._settings.unit(code).code,
+                currency=(await self._unit(code, sender_id)).code,
                 message=note,
             )
 
@@ -231,9 +244,11 @@ class Wallet:
     ) -> Outcome:
         """Book money that came in at the bank; the outcome is a TopUpView.
 
-        Raises `ReferenceBooked`; `Invalid` for a currency that the operator does not keep.
+        Raises `ReferenceBooked`; `Invalid` for a currency that the operator does not keep and for
+        a reference that cannot be shown: the person reads it in their history.
         """
         self._settings.unit(code)
+        reference = bank_reference(reference)
 
         async def entry() -> Entry:
             receiver = await self._terms(person_id)
@@ -290,6 +305,9 @@ class Wallet:
     async def _terms(self, person_id: UUID) -> PersonTerms:
         async with self._pool.acquire() as connection:
             return await load_terms(connection, person_id)
+
+    async def _unit(self, code: str, person_id: UUID) -> Currency:
+        return await currency_of(self._pool, self._settings, code, person_id)
 
     async def _request(self, person_id: UUID, request_id: UUID) -> MoneyRequest:
         async with self._pool.acquire() as connection:

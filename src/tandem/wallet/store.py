@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tandem.db import Connection, Record
 from tandem.kernel import show_id
-from tandem.ledger import ACCOUNTS, Account, Statement, TransferCode
+from tandem.ledger import Statement, TransferCode
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 
 _REQUEST: Final = f"SELECT {', '.join(REQUESTS.columns)} FROM money_requests"
@@ -29,15 +29,6 @@ class Story(NamedTuple):
     object_id: str
     with_name: str | None
     message: str | None
-
-
-async def accounts_by_id(connection: Connection, ids: Sequence[UUID]) -> list[Account]:
-    """The accounts that exist, without a lock."""
-    rows = await connection.fetch(
-        f"SELECT {', '.join(ACCOUNTS.columns)} FROM accounts WHERE id = ANY($1) ORDER BY ledger",
-        list(ids),
-    )
-    return [Account(*row) for row in rows]
 
 
 async def send_by_id(connection: Connection, send_id: UUID) -> Send | None:

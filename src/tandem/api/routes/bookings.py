@@ -7,8 +7,8 @@ from uuid import UUID
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, HasId, ListQuery, Page, operation, page
-from tandem.kernel import MAX_AMOUNT, NotFound
-from tandem.ledger import Outcome, ReferenceBooked
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound
+from tandem.ledger import REFERENCE_LENGTH, Outcome, ReferenceBooked
 from tandem.settlement import (
     AlreadyCorrected,
     CorrectionNotCovered,
@@ -36,7 +36,7 @@ Reference = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=140,
+        max_length=REFERENCE_LENGTH,
         description="The bank's reference; it is booked once",
         examples=["BANK-2026-11-23-77"],
     ),
@@ -98,7 +98,7 @@ class CreateCorrection(Body, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            max_length=140,
+            max_length=REFERENCE_LENGTH,
             description="Its id (top_…, pyt_… or wdr_…), or the bank's reference",
             examples=["top_0199f0a4c0de7000800000000000002e"],
         ),
@@ -110,7 +110,7 @@ class CreateCorrection(Body, frozen=True, kw_only=True):
         str,
         Meta(
             min_length=1,
-            max_length=140,
+            max_length=NOTE_LENGTH,
             description="Why, as its owner reads it",
             examples=["100.00 came in, not 190.00"],
         ),

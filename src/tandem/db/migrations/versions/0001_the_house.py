@@ -406,54 +406,7 @@ ROWS = (
     """,
 )
 
-# What the application may do, and no more: what is booked is never changed or taken away.
-GRANTS = (
-    """
-    DO $$ BEGIN
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tandem_app') THEN
-            CREATE ROLE tandem_app NOLOGIN;
-        END IF;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-    END $$
-    """,
-    "GRANT tandem_app TO CURRENT_USER",
-    "GRANT USAGE ON SCHEMA public TO tandem_app",
-    (
-        "GRANT SELECT, INSERT ON accounts, transfers, reservations, idempotency, api_keys, people, "
-        "person_limits, devices, merchants, merchant_currencies, shops, tills, payments, refunds, "
-        "sends, money_requests, top_ups, payouts, events, webhook_endpoints, webhook_deliveries, "
-        "installation TO tandem_app"
-    ),
-    (
-        "GRANT UPDATE (overdraft, terms, debits_pending, debits_posted, credits_pending, "
-        "credits_posted, transfers, spent_day, spent) ON accounts TO tandem_app"
-    ),
-    "GRANT DELETE ON reservations, idempotency TO tandem_app",
-    "GRANT UPDATE (clock_offset_seconds, buyer_rules) ON installation TO tandem_app",
-    "GRANT UPDATE (revoked_at) ON api_keys TO tandem_app",
-    "GRANT UPDATE (name, status, terms) ON people TO tandem_app",
-    "GRANT UPDATE (per_payment, per_day) ON person_limits TO tandem_app",
-    (
-        "GRANT UPDATE (name, code_step, code_counter, wrong_codes, paused_until, revoked_at) "
-        "ON devices TO tandem_app"
-    ),
-    "GRANT UPDATE (name, status, terms) ON merchants TO tandem_app",
-    "GRANT UPDATE (fee_basis_points, fee_fixed, overdraft) ON merchant_currencies TO tandem_app",
-    "GRANT UPDATE (name, city, country, category, acceptance) ON shops TO tandem_app",
-    "GRANT UPDATE (name, acceptance) ON tills TO tandem_app",
-    (
-        "GRANT UPDATE (person_id, payer_name, status, authorised, captured, refunded, fee, "
-        "pending_id, decline_reason, expires_at, updated_at) ON payments TO tandem_app"
-    ),
-    "GRANT UPDATE (status, send_id, expires_at, updated_at) ON money_requests TO tandem_app",
-    "GRANT UPDATE (url, types, enabled, secret, deleted_at) ON webhook_endpoints TO tandem_app",
-    (
-        "GRANT UPDATE (status, attempts, next_attempt_at, last_attempt_at, last_status, "
-        "last_error) ON webhook_deliveries TO tandem_app"
-    ),
-)
-
 
 def upgrade() -> None:
-    """Make every table, and the role that the application works as."""
-    run(op, LEDGER + PARTIES + MONEY + EVENTS + ROWS + GRANTS)
+    """Make every table. What the application may do with them: tandem.db.rights."""
+    run(op, LEDGER + PARTIES + MONEY + EVENTS + ROWS)

@@ -72,9 +72,7 @@ SENDS = (
     "CREATE INDEX sends_by_receiver ON sends (receiver_id, id)",
 )
 
-GRANTS = ("GRANT SELECT, INSERT ON withdrawals, corrections TO tandem_app",)
-
 
 def upgrade() -> None:
     """Free the references of what is taken back; make the new tables and indexes."""
-    run(op, REFERENCES + BOOKINGS + SENDS + GRANTS)
+    run(op, REFERENCES + BOOKINGS + SENDS)

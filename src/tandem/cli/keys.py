@@ -1,0 +1,138 @@
+"""`tandem keys`: look after the key ring."""
+
+from collections import Counter
+from typing import Final
+
+from cyclopts import App
+
+from tandem.app import Services
+from tandem.cli.beside import services
+from tandem.cli.errors import SecretsUnopened
+from tandem.cli.run import Interrupted, Progress, run, waiting
+from tandem.cli.show import cells, complain, done, say, show, table
+from tandem.db.rewrite import count_by_key, rewrite
+from tandem.events import SIGNING_SECRETS
+from tandem.kernel import show_id
+from tandem.keyring import FileKeyRing, sealed_anew
+from tandem.people import CODE_SEEDS
+
+app = App(
+    name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
+)
+
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS)
+"""What is kept sealed: the seeds of pay codes, the secrets of webhooks."""
+
+
+@app.command(name="list")
+def list_keys() -> None:
+    """List the keys by their ids, and how many secrets are sealed under each.
+
+    Answers that are kept for repeats are sealed too, for 30 days; they are not counted.
+
+    Example: `tandem keys list`
+    """
+    ids, counts = run(_list())
+    made = table("Key", "It", "Secrets", right=("Secrets",))
+    for key_id in (*ids, *sorted(counts.keys() - set(ids))):
+        does = "seals" if key_id == ids[0] else "opens" if key_id in ids else "is missing"
+        made.add_row(*cells(key_id, does, counts[key_id]))
+    show(made)
+
+
+async def _list() -> tuple[tuple[str, ...], Counter[str]]:
+    async with services() as opened:
+        return _ring(opened).ids, await _counts(opened)
+
+
+async def _counts(opened: Services) -> Counter[str]:
+    found = Counter[str]()
+    for column in _SEALED:
+        found.update(await count_by_key(opened.pool, column))
+    return found
+
+
+@app.command
+def add() -> None:
+    """Add a key that seals nothing yet, for the key files of other machines.
+
+    With several machines on one database: add a key, copy the key file to all of them, and only
+    then rotate to it. With one machine, `tandem keys rotate` is enough.
+
+    Example: `tandem keys add`
+    """
+    key_id = run(_add())
+    done(f"Added key {key_id}. Copy the key file to the other machines, then seal under it:")
+    say(f"tandem keys rotate {key_id}")
+
+
+async def _add() -> str:
+    async with services() as opened:
+        return _ring(opened).add()
+
+
+@app.command
+def rotate(key: str | None = None, /) -> None:
+    """Seal everything anew under a new key; older keys stay, to open backups from before.
+
+    Works beside a running Tandem, which goes on serving. Broken off, it goes on where it was when
+    it is told to rotate to the same key again.
+
+    Example: `tandem keys rotate`
+
+    Parameters
+    ----------
+    key
+        The id of a key that is in the file, as `tandem keys list` shows it; a new one if not given.
+    """
+    begun: list[str] = []
+    try:
+        changed, unopened = run(_rotate(key, begun))
+    except Interrupted:
+        for key_id in begun:
+            complain(f"Broken off. Go on with: tandem keys rotate {key_id}")
+        raise
+    if unopened:
+        made = table("Secret of")
+        for shown in unopened:
+            made.add_row(*cells(shown))
+        show(made)
+        raise SecretsUnopened(len(unopened))
+    secrets = "1 secret is" if changed == 1 else f"{changed} secrets are"
+    done(f"Key {begun[0]} seals now; {secrets} sealed anew.")
+    say("Make a backup of the key file: what is sealed from now on opens only with it.")
+
+
+async def _rotate(key: str | None, begun: list[str]) -> tuple[int, list[str]]:
+    """How many secrets were sealed anew, and the ids of what has one that cannot be opened."""
+    async with services() as opened:
+        ring = _ring(opened)
+        if key is None:
+            ring.rotate()
+        else:
+            ring.promote(key)
+        begun.append(ring.primary)
+        with waiting("Sealing anew") as progress:
+            return await _seal_anew(opened, ring, progress)
+
+
+async def _seal_anew(
+    opened: Services, ring: FileKeyRing, progress: Progress
+) -> tuple[int, list[str]]:
+    changed, seen, unopened = 0, 0, list[str]()
+    counts = [sum((await count_by_key(opened.pool, column)).values()) for column in _SEALED]
+
+    def tell(rows: int) -> None:
+        progress(f"Sealing anew under {ring.primary}: {seen + rows} of {sum(counts)}")
+
+    for column, count in zip(_SEALED, counts, strict=True):
+        one = await rewrite(opened.pool, column, sealed_anew(ring, column.context), tell)
+        changed += one.changed
+        unopened += [show_id(column.prefix, row_id) for row_id in one.unchangeable]
+        seen += count
+    return changed, unopened
+
+
+def _ring(opened: Services) -> FileKeyRing:
+    assert isinstance(opened.keyring, FileKeyRing), "these commands opened it from its file"
+    return opened.keyring
