@@ -200,7 +200,7 @@ async def test_a_revoked_key_works_no_more_within_a_second(house: House) -> None
 async def test_a_revoked_keys_live_updates_end_in_every_process(house: House) -> None:
     async with contextlib.AsyncExitStack() as stack:
         mine = await stack.enter_async_context(house.server.client(house.mine.key))
-        body = {"name": "k", "scopes": ["webhooks:read"]}
+        body = {"name": "k", "scopes": ["events:read"]}
         doomed = await post(mine, "/v1/keys", body)
         kept = await opened(stack, house, house.mine.key)
         streams: dict[str, httpx.Response] = {}

@@ -27,9 +27,17 @@ _WHOLE: Final = frozenset(
 _WIDEST: Final = 2000
 
 
+class _Output(Console):
+    """A console that leaves it to the command's end what it means that nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Not an exit with a status of its own: `tandem.cli.root` knows what to do."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output, in colour if it is a terminal (and NO_COLOR is not set)."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _Output(highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def printable(text: object) -> str:

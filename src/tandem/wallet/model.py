@@ -24,10 +24,14 @@ class Send(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+REQUEST_STATES: Final = ("open", "accepted", "declined", "cancelled", "expired")
+"""Where a request for money can be."""
+
+
 class MoneyRequest(msgspec.Struct, frozen=True):
     """A row of `money_requests`: one person asks another for money.
 
-    `status` is open, accepted, declined, cancelled or expired.
+    `status` is one of `REQUEST_STATES`.
     """
 
     id: UUID

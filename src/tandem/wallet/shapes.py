@@ -1,14 +1,20 @@
 """The wallet as the API and its events show it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from tandem.kernel import show_id
-from tandem.wallet.model import MoneyRequest, Send, TopUp
+from tandem.wallet.model import REQUEST_STATES, MoneyRequest, Send, TopUp
+
+LINE_TYPES: Final = (
+    *("payment", "refund", "send", "top_up", "withdrawal", "correction"),
+    *("reserved", "released"),
+)
+"""What a line of a person's history can be."""
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[2500])]
 CurrencyCode = Annotated[
@@ -39,7 +45,9 @@ class SendView(msgspec.Struct, frozen=True):
     """Money sent from one person to another."""
 
     id: Annotated[str, Meta(examples=["snd_0199f0a4c0de7000800000000000002c"])]
-    direction: Annotated[str, Meta(description="sent or received", examples=["sent"])]
+    direction: Annotated[
+        str, Meta(examples=["sent"], extra_json_schema={"enum": ["sent", "received"]})
+    ]
     other: Annotated[str, Meta(description="The other person's name", examples=["Mei"])]
     amount: Amount
     currency: CurrencyCode
@@ -52,14 +60,15 @@ class RequestView(msgspec.Struct, frozen=True):
     """A request for money."""
 
     id: Annotated[str, Meta(examples=["req_0199f0a4c0de7000800000000000002d"])]
-    direction: Annotated[str, Meta(description="asked or received", examples=["asked"])]
+    direction: Annotated[
+        str, Meta(examples=["asked"], extra_json_schema={"enum": ["asked", "received"]})
+    ]
     other: Annotated[str, Meta(description="The other person's name", examples=["Lin"])]
     amount: Amount
     currency: CurrencyCode
     message: str | None
     status: Annotated[
-        str,
-        Meta(description="open, accepted, declined, cancelled or expired", examples=["open"]),
+        str, Meta(examples=["open"], extra_json_schema={"enum": list(REQUEST_STATES)})
     ]
     send_id: str | None
     expires_at: Moment | None
@@ -88,10 +97,11 @@ class HistoryLine(msgspec.Struct, frozen=True):
         str,
         Meta(
             description=(
-                "payment, refund, send, top_up, fee or payout; reserved and released for amounts "
-                "that are authorised and given free, which do not change the balance"
+                "reserved and released are amounts that are authorised and given free, which do "
+                "not change the balance"
             ),
             examples=["payment"],
+            extra_json_schema={"enum": list(LINE_TYPES)},
         ),
     ]
     change: Annotated[int, Meta(description="Plus for in, minus for out", examples=[-3800])]
