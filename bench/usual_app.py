@@ -31,7 +31,7 @@ from bench.usual import (
     numbered,
 )
 from tandem.access.model import digest
-from tandem.api.routes.wallet import PayCodeOfShop
+from tandem.api.routes.paying import PayCodeOfShop
 from tandem.db import Connection, Pool
 from tandem.db.rights import work_as_application
 from tandem.kernel import Clock, Ids, transfer_id

@@ -65,7 +65,8 @@ class Model:
     def agree(self, p: Facts, who: int) -> None:
         """The person agrees."""
         self.spent[who, self.day] += p["amount"]
-        p.update(who=who, day=self.day, authorised=p["amount"], until=None, status="captured")
+        p.update(who=who, day=self.day, authorised=p["amount"], status="captured")
+        p.update(until=None, ends=None)
         if p["manual"]:
             p.update(status="authorised", until=self.at + RULES.authorisation_seconds)
         else:
@@ -75,7 +76,7 @@ class Model:
         """What is reserved goes free, and counts no more if it was reserved today."""
         if p["status"] == "authorised" and p["day"] == self.day:
             self.spent[p["who"], p["day"]] -= p["amount"] - p["captured"]
-        p.update(status=self.stands(p) if p["captured"] else ends, until=None)
+        p.update(status=self.stands(p) if p["captured"] else ends, until=None, ends=None)
 
     def stands(self, p: Facts) -> str:
         """Where a payment of which money was taken stands, by what came back of it."""
@@ -84,6 +85,12 @@ class Model:
 
     def over(self, p: Facts) -> bool:
         return p["until"] is not None and self.at >= p["until"]
+
+    def settled(self, p: Facts) -> Facts:
+        """A payment as time has left it: who scans and does not pay holds an order for a while."""
+        if p["status"] != "waiting" or p["ends"] is None or not p["until"] <= self.at < p["ends"]:
+            return p
+        return p | {"status": "created", "who": None, "until": p["ends"], "ends": None}
 
 
 def code_of(reason: str | None) -> str:

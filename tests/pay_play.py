@@ -185,8 +185,9 @@ class Play:
     # -- payments --------------------------------------------------------------------------------
 
     def new(self, amount: int, *, manual: bool, **more: Any) -> Facts:  # noqa: ANN401 - facts
-        made = {"amount": amount, "manual": manual, "who": None, "status": "created", "until": None}
-        return made | {"authorised": 0, "captured": 0, "refunded": 0, "fee": 0, "day": None} | more
+        made = {"amount": amount, "manual": manual, "who": None, "status": "created"}
+        made |= {"until": None, "ends": None, "day": None}
+        return made | {"authorised": 0, "captured": 0, "refunded": 0, "fee": 0} | more
 
     def shop_says(self, amount: int) -> str:
         if no_amount(amount):
@@ -254,10 +255,14 @@ class Play:
             self.model.agree(made, who)
 
     async def by_person(self, name: str, who: int, command: Command) -> None:
-        p = self.model.payments[name]
-        states = ("waiting",) if command is Command.DECLINE else ("created", "waiting")
+        row = self.model.payments[name]
+        p = self.model.settled(row)
+        waits = command in (Command.DECLINE, Command.LEAVE)
+        states = ("waiting",) if waits else ("created", "waiting")
         if self.model.over(p) or p["status"] not in states:
             expected = "payment_state"
+        elif command is Command.LEAVE and p["ends"] is None:
+            expected = "payment_state"  # it waits for nobody else
         elif p["who"] not in (None, who):
             expected = "payment_taken"
         elif command is Command.APPROVE:
@@ -273,24 +278,35 @@ class Play:
             command=command,
         )
         await self.give(entry, expected)
-        if expected != "done":
-            return
+        if expected == "done":
+            row.update(p)
+            self._done(row, who, command)
+
+    def _done(self, p: Facts, who: int, command: Command) -> None:
+        """What a person's command changes."""
         if command is Command.APPROVE:
             self.model.agree(p, who)
-        elif command is Command.SCAN:
-            p.update(status="waiting", who=who)
-        else:
-            p.update(status="declined", until=None)
+        elif command is Command.DECLINE:
+            p.update(status="declined", until=None, ends=None)
+        elif command is Command.LEAVE:
+            p.update(status="created", who=None, until=p["ends"], ends=None)
+        elif p["status"] == "created":
+            wait = self.model.at + self.rules.confirm_seconds
+            p.update(status="waiting", who=who, until=min(wait, p["until"]), ends=p["until"])
 
     async def by_merchant(
         self, name: str, command: Command, amount: int | None = None, *, final: bool = False
     ) -> None:
-        p, now = self.model.payments[name], self.model.at
+        row, now = self.model.payments[name], self.model.at
+        p = self.model.settled(row)
         left = p["amount"] - p["captured"]
         states = ("authorised",) if command is Command.CAPTURE else OPEN
         late = self.model.over(p) and command is Command.CAPTURE
+        reopens = p is not row and command is Command.EXPIRE
         if late or p["status"] not in states:
             expected = "payment_state"
+        elif reopens:
+            expected = "done"
         elif command is Command.EXPIRE and now < p["until"]:
             expected = "changed_meanwhile"
         elif amount is not None and no_amount(amount):
@@ -308,13 +324,15 @@ class Play:
         await self.give(entry, expected)
         if expected != "done":
             return
+        row.update(p)
         if command is not Command.CAPTURE:
-            self.model.free(p, "expired" if command is Command.EXPIRE else "cancelled")
+            if not reopens:
+                self.model.free(row, "expired" if command is Command.EXPIRE else "cancelled")
             return
         part = left if amount is None else amount
-        self.model.take(p, part)
+        self.model.take(row, part)
         if final or part == left:
-            self.model.free(p, "captured")
+            self.model.free(row, "captured")
 
     async def refund(self, name: str, amount: int | None) -> None:
         p = self.model.payments[name]
@@ -443,6 +461,10 @@ class Play:
             row = await self.system.row(PAYMENTS, read_id("pay", name))
             for column in ("status", "authorised", "captured", "refunded", "fee"):
                 assert getattr(row, column) == p[column], (name, column, self.said)
+            for column, second in (("expires_at", p["until"]), ("order_expires_at", p["ends"])):
+                moment = None if second is None else self.start + timedelta(seconds=second)
+                assert getattr(row, column) == moment, (name, column, self.said)
+            assert row.person_id == (None if p["who"] is None else self.people[p["who"]].id)
             assert row.held == (p["amount"] - p["captured"] if p["status"] == "authorised" else 0)
             pending |= {row.pending_id} - {None}
         assert await self.system.reservations() == pending

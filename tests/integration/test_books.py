@@ -10,7 +10,7 @@ from town import Door, Someone, Town, key, open_town, said
 from moves import CNY
 from tandem.access import Principal
 from tandem.api.operation import Call, ListQuery, Operation
-from tandem.api.routes import books, ledger, records, sends
+from tandem.api.routes import books, ledger, records, wallet
 from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.ledger import bank, entry_transfers, fees, person
 from tandem.ledger import merchant as merchant_account
@@ -271,16 +271,16 @@ async def test_sends_are_listed_for_both(town: Town, lin: Someone) -> None:
     ]
     back = said(await town.services.wallet.send(mei.id, lin.id, 1, "CNY", None, key()))["id"]
     for who, direction in ((lin, "received"), (mei, "sent")):
-        first = await ask(town, sends.list_sends, "person", owner=who.id, query={"limit": 2})
+        first = await ask(town, wallet.list_sends, "person", owner=who.id, query={"limit": 2})
         assert [one["id"] for one in first["data"]] == [back, made[2]]
         assert first["data"][0]["direction"] == direction
         query = {"after": first["next"]}
-        rest = await ask(town, sends.list_sends, "person", owner=who.id, query=query)
+        rest = await ask(town, wallet.list_sends, "person", owner=who.id, query=query)
         assert [one["id"] for one in rest["data"]] == made[1::-1]
-    assert (await ask(town, sends.list_sends, "person", owner=eve.id))["data"] == []
+    assert (await ask(town, wallet.list_sends, "person", owner=eve.id))["data"] == []
 
 
 def test_lists_take_a_cursor() -> None:
-    for operation in (records.list_records, ledger.list_all_accounts, sends.list_sends):
+    for operation in (records.list_records, ledger.list_all_accounts, wallet.list_sends):
         assert operation.query_type is not None
         assert issubclass(operation.query_type, ListQuery)

@@ -101,7 +101,8 @@ def one_of_last(made: dict[str, Any], random: Random) -> str:
 
 
 async def by_person(play: Play, random: Random) -> None:
-    command = random.choice([Command.SCAN, Command.APPROVE, Command.APPROVE, Command.DECLINE])
+    commands = [Command.SCAN, Command.APPROVE, Command.APPROVE, Command.DECLINE, Command.LEAVE]
+    command = random.choice(commands)
     await play.by_person(one_of_last(play.model.payments, random), random.randint(0, 1), command)
 
 

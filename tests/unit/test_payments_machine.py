@@ -94,7 +94,9 @@ class Payments(RuleBasedStateMachine):
     @rule(
         place=which,
         who=people,
-        command=st.sampled_from([Command.SCAN, Command.APPROVE, Command.APPROVE, Command.DECLINE]),
+        command=st.sampled_from(
+            [Command.SCAN, Command.APPROVE, Command.APPROVE, Command.DECLINE, Command.LEAVE]
+        ),
     )
     def by_person(self, place: int, who: int, command: Command) -> None:
         now(self.play.by_person(self.payment(place), who, command))

@@ -12,8 +12,7 @@ from msgspec import inspect
 from tandem.api.routes.merchants import create_key, create_merchant, create_shop
 from tandem.api.routes.payments import create_payment, list_payments
 from tandem.api.routes.people import sign_up
-from tandem.api.routes.sends import send_money
-from tandem.api.routes.wallet import get_history
+from tandem.api.routes.wallet import get_history, send_money
 from tandem.api.routes.webhooks import create_webhook, update_webhook
 from tandem.app import operations
 from tandem.kernel import Invalid

@@ -36,6 +36,10 @@ def _payment(when: str) -> EventKind:
 KINDS: Final[Mapping[str, EventKind]] = {
     "payment.created": EventKind("an order can be paid by its code", PaymentView),
     "payment.waiting": _payment("the payment waits for the person"),
+    "payment.reopened": _payment(
+        "the person who had scanned the order let it go or took too long; its code can be scanned "
+        "again"
+    ),
     "payment.authorised": _payment("the amount is reserved"),
     "payment.captured": _payment("the amount was paid, or a part of it"),
     "payment.refunded": _payment("some or all of it was given back"),

@@ -9,17 +9,17 @@ from tandem.api.routes import (
     codes,
     ledger,
     parties,
+    paying,
     payments,
     records,
-    sends,
     wallet,
     webhooks,
 )
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *payments.OPERATIONS,
+    *paying.OPERATIONS,
     *wallet.OPERATIONS,
-    *sends.OPERATIONS,
     *codes.OPERATIONS,
     *parties.OPERATIONS,
     *webhooks.OPERATIONS,

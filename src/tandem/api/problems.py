@@ -114,7 +114,7 @@ ROWS: Final = (
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),
-    Row(409, NotYourPayment()),
+    Row(409, NotYourPayment(_A_TIME)),
     Row(409, CaptureExceedsHeld(1200, 3800, "CNY")),
     Row(409, RefundExceedsCaptured(1200, 3800, "CNY")),
     Row(409, StaleRead(_AN_ID)),

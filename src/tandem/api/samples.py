@@ -21,9 +21,10 @@ from tandem.api.routes.ledger import (
     TrialBalance,
     TrialLineView,
 )
+from tandem.api.routes.paying import Scanned
 from tandem.api.routes.payments import CapturePayment, CreatePayment, CreateRefund
 from tandem.api.routes.records import BookedPayment, PaymentRecord
-from tandem.api.routes.wallet import History, Scanned
+from tandem.api.routes.wallet import History
 from tandem.api.views import AccountView, TransferView
 from tandem.codes import merchant_presented
 from tandem.events import DeliveryView, EndpointView, EventView

@@ -63,7 +63,14 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "payments": Right(
         update=(
             *("person_id", "payer_name", "way", "status", "authorised", "captured", "refunded"),
-            *("fee", "pending_id", "decline_reason", "expires_at", "updated_at"),
+            *(
+                "order_expires_at",
+                "fee",
+                "pending_id",
+                "decline_reason",
+                "expires_at",
+                "updated_at",
+            ),
         )
     ),
     "refunds": Right(),

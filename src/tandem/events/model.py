@@ -21,6 +21,7 @@ PAYMENT_TYPES: Final = tuple(
     for what in (
         "created",
         "waiting",
+        "reopened",
         "authorised",
         "captured",
         "refunded",

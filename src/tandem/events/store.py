@@ -334,17 +334,32 @@ async def claim(
     ]
 
 
+# The lock on the one before says that nobody is finishing it at this moment: who does so later
+# sees what was put off, and wakes it. Nothing waits here, so nothing can wait for each other.
+_PARK: Final = """
+    UPDATE webhook_deliveries SET next_attempt_at = $3 WHERE id IN (
+        SELECT d.id FROM unnest($1::uuid[], $2::timestamptz[]) AS seen(id, at)
+        JOIN webhook_deliveries AS d ON d.id = seen.id
+        CROSS JOIN LATERAL (
+            SELECT FROM webhook_deliveries AS earlier
+            WHERE earlier.status = 'pending' AND earlier.endpoint_id = d.endpoint_id
+                AND earlier.object_id = d.object_id AND earlier.id < d.id
+            ORDER BY earlier.id LIMIT 1 FOR SHARE SKIP LOCKED
+        ) AS before
+        WHERE d.status = 'pending' AND d.next_attempt_at = seen.at
+        ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
+    )
+"""
+
+
 async def park(connection: Connection, blocked: Sequence[Due], until: datetime) -> None:
     """Look at blocked deliveries no more until `until`; the one before them wakes them earlier.
 
-    One that was woken after it was seen to be blocked has another time by now, and is left alone.
+    One that was woken after it was seen to be blocked has another time by now, and is left alone;
+    so is one that nobody would wake, because the one before is over or being finished.
     """
     await connection.execute(
-        "UPDATE webhook_deliveries SET next_attempt_at = $3 WHERE id IN ("
-        "SELECT d.id FROM webhook_deliveries AS d "
-        "JOIN unnest($1::uuid[], $2::timestamptz[]) AS seen(id, at) ON seen.id = d.id "
-        "WHERE d.status = 'pending' AND d.next_attempt_at = seen.at "
-        "ORDER BY d.id FOR UPDATE OF d SKIP LOCKED)",
+        _PARK,
         [delivery.id for delivery in blocked],
         [delivery.at for delivery in blocked],
         until,

@@ -29,7 +29,6 @@ from tandem.payments.errors import (
     CaptureExceedsHeld,
     CurrencyNotTaken,
     MerchantNotActive,
-    NotYourPayment,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
@@ -76,12 +75,16 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What a decision comes to: the payment as it is now, and what the ledger books for it."""
+    """What a decision comes to: the payment as it is now, and what the ledger books for it.
+
+    `left_by` is who it waited for and does no more: they are told of this step, too.
+    """
 
     payment: Payment
     transfers: tuple[Transfer, ...] = ()
     event: str | None = None
     writes: tuple[Write, ...] = ()
+    left_by: UUID | None = None
 
 
 def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
@@ -209,24 +212,43 @@ def decline(view: View, payment: Payment, reason: str) -> Step:
     return Step(declined, event="payment.declined")
 
 
-def scan(view: View, payment: Payment, payer: PersonTerms) -> Step:
-    """A person scanned the order's code: it waits for this person from now on."""
+def scan(view: View, rules: Rules, payment: Payment, payer: PersonTerms) -> Step:
+    """A person scanned the order's code: it waits for this person, for a while.
+
+    Who scans it again does not hold it longer.
+    """
     allowed(payment, Command.SCAN, view.now)
     if payment.person_id is not None:
-        if payment.person_id != payer.id:
-            raise NotYourPayment
         return Step(payment)
     if payer.status != "active":
         raise PayerNotActive
+    assert payment.expires_at is not None, "an order's time ends"
+    wait = view.now + timedelta(seconds=rules.confirm_seconds)
     waiting = changed(
         payment,
         Command.SCAN,
         Status.WAITING,
         person_id=payer.id,
         payer_name=payer.name,
+        expires_at=min(wait, payment.expires_at),
+        order_expires_at=payment.expires_at,
         updated_at=view.now,
     )
     return Step(waiting, event="payment.waiting")
+
+
+def reopen(view: View, payment: Payment, command: Command) -> Step:
+    """An order waits for nobody any more: the person let go of it (leave) or took too long."""
+    opened = changed(
+        payment,
+        command,
+        Status.CREATED,
+        person_id=None,
+        payer_name=None,
+        expires_at=payment.order_expires_at,
+        updated_at=view.now,
+    )
+    return Step(opened, event="payment.reopened", left_by=payment.person_id)
 
 
 def capture(
@@ -368,8 +390,9 @@ def written(
     writes: list[Write] = [Write(PAYMENTS, payment), *step.writes]
     if event is not None:
         writes += announce(view, payment.merchant_id, event, payment.id, shown.merchant, endpoints)
-        if payment.person_id is not None:
-            writes += announce(view, payment.person_id, event, payment.id, shown.person)
+        person_id = payment.person_id or step.left_by
+        if person_id is not None:
+            writes += announce(view, person_id, event, payment.id, shown.person)
     return tuple(writes)
 
 

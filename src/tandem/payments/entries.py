@@ -38,12 +38,21 @@ from tandem.payments.decisions import (
     open_payment,
     refund,
     release,
+    reopen,
     scan,
     told,
     written,
 )
 from tandem.payments.errors import CodePaused, NotYourPayment
-from tandem.payments.model import PAYMENTS, Command, NewPayment, Payment, Status, allowed
+from tandem.payments.model import (
+    PAYMENTS,
+    Command,
+    NewPayment,
+    Payment,
+    Status,
+    allowed,
+    lapsed,
+)
 from tandem.payments.shapes import BY_PERSON, refund_view
 from tandem.people import DEVICES, PersonTerms
 
@@ -168,7 +177,7 @@ class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """A person scans, approves or declines an order or a payment that waits for them.
+    """A person scans, leaves, approves or declines an order or a payment that waits for them.
 
     `way` is how they came by it: their phone read a code, or opened a link. None: neither, and the
     payment stays in the way that it is in.
@@ -190,16 +199,18 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Do it, if the payment is for this person."""
-        payment = _current(view, self.payment)
+        payment, before = _current(view, self.payment, self.shop)
         allowed(payment, self.command, view.now)
         if payment.person_id not in (None, self.payer.id):
-            raise NotYourPayment
+            raise NotYourPayment(payment.expires_at)
         if self.command is Command.DECLINE:
             step = decline(view, payment, BY_PERSON)
+        elif self.command is Command.LEAVE:
+            step = reopen(view, payment, Command.LEAVE)
         else:
             step = self._scan_or_approve(view, payment)
         shown = told(step.payment)
-        writes = written(view, self.shop.endpoints, step, shown)
+        writes = (*before, *written(view, self.shop.endpoints, step, shown))
         return Decision(shown.person, step.transfers, writes)
 
     def _scan_or_approve(self, view: View, payment: Payment) -> Step:
@@ -209,7 +220,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
         code, amount = payment.currency, payment.amount
         terms = check_shop(self.shop, self.rules, payment.way, code, amount)
         if self.command is Command.SCAN:
-            return scan(view, payment, self.payer)
+            return scan(view, self.rules, payment, self.payer)
         wrong = obstacle(view, self.rules, self.payer, amount, code)
         if wrong is not None:
             raise wrong
@@ -236,14 +247,16 @@ class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Do it, if the state allows it."""
-        payment = _current(view, self.payment)
+        payment, before = _current(view, self.payment, self.shop)
+        if before and self.command is Command.EXPIRE:
+            return Decision(told(payment).merchant, (), before)
         if self.command is Command.CAPTURE:
             terms = _terms(self.shop, payment)
             step = capture(view, payment, terms, self.amount, self.id, final=self.final)
         else:
             step = release(view, payment, self.command)
         shown = told(step.payment)
-        writes = written(view, self.shop.endpoints, step, shown)
+        writes = (*before, *written(view, self.shop.endpoints, step, shown))
         return Decision(shown.merchant, step.transfers, writes)
 
 
@@ -263,7 +276,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Refund it, if the state and the merchant's balance allow it."""
-        payment = _current(view, self.payment)
+        payment, _ = _current(view, self.payment, self.shop)
         step, given = refund(view, payment, self.amount, self.reason)
         writes = written(view, self.shop.endpoints, step, told(step.payment))
         return Decision(refund_view(given), step.transfers, writes)
@@ -291,15 +304,22 @@ def _touched(shop: Shop, payment: Payment) -> Touches:
     )
 
 
-def _current(view: View, read: Payment) -> Payment:
-    """The payment under the lock. Stale if its parties or reservation are not those read before."""
+def _current(view: View, read: Payment, shop: Shop) -> tuple[Payment, tuple[Write, ...]]:
+    """The payment under the lock, as time has left it, and the rows that tell what time has done.
+
+    An order that waited too long for somebody is open again, however late the timers are. Stale if
+    the payment's parties or reservation are not those read before.
+    """
     payment = view.row(PAYMENTS, read.id)
     if payment is None:
         raise NotFound("payment", show_id("pay", read.id))
     known = (read.person_id, read.pending_id)
     if (payment.person_id, payment.pending_id) != known:
         raise StaleRead(payment.merchant_id)
-    return payment
+    if not lapsed(payment, view.now):
+        return payment, ()
+    step = reopen(view, payment, Command.EXPIRE)
+    return step.payment, written(view, shop.endpoints, step, told(step.payment))
 
 
 def _terms(shop: Shop, payment: Payment) -> CurrencyTerms:

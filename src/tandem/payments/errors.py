@@ -22,6 +22,7 @@ _DONE: Final = {
     "scan": "scanned",
     "approve": "approved",
     "decline": "declined",
+    "leave": "left",
     "capture": "captured",
     "cancel": "cancelled",
     "refund": "refunded",
@@ -35,7 +36,7 @@ class PaymentConflict(Refused):
     """The payment's state does not allow this.
 
     `command` is what was asked for and `allowed` what can be: of `scan`, `approve`, `decline`,
-    `capture`, `cancel` and `refund`.
+    `leave`, `capture`, `cancel` and `refund`.
     """
 
     code: ClassVar[str] = "payment_state"
@@ -77,13 +78,16 @@ class MerchantNotActive(Refused):
 
 @dataclass(eq=False)
 class NotYourPayment(Refused):
-    """Another person has scanned this code."""
+    """Another person has scanned this code. `until` is when it is open to others at the latest."""
 
     code: ClassVar[str] = "payment_taken"
+    until: datetime | None
 
     def sentence(self) -> str:
         """Say what to do."""
-        return "Somebody else is paying this. Ask the shop for a code of your own."
+        return (
+            "Somebody else is paying this. Ask the shop for a code of your own, or scan it later."
+        )
 
 
 @dataclass(eq=False)

@@ -1,10 +1,11 @@
 """The payment: its row, and its one life cycle as a decision table. Pure.
 
-    created ──► waiting ──► authorised ──► captured ──► partially_refunded ──► refunded
+    created ◄─► waiting ──► authorised ──► captured ──► partially_refunded ──► refunded
        │           │            │
        └───────────┴────────────┴──► cancelled · declined · expired
 
-An order is *created* and shows a code; it *waits* for the person who scanned it. An approval
+An order is *created* and shows a code; it *waits* for the person who scanned it, and is open to
+others again when that person lets go of it or does not pay in time (`lapsed`). An approval
 *authorises* it, which reserves the amount, or captures it at once, which is the default. What is
 authorised is captured in parts or in full; what was captured is refunded in parts or in full, also
 while the rest is still reserved. When nothing is reserved any more, what was captured and what was
@@ -44,6 +45,7 @@ class Command(StrEnum):
     SCAN = "scan"
     APPROVE = "approve"
     DECLINE = "decline"
+    LEAVE = "leave"
     CAPTURE = "capture"
     CANCEL = "cancel"
     REFUND = "refund"
@@ -76,8 +78,10 @@ LIFE: Final[dict[tuple[Status, Command], frozenset[Status]]] = {
     (S.WAITING, C.SCAN): frozenset({S.WAITING}),
     (S.WAITING, C.APPROVE): frozenset({S.AUTHORISED, S.CAPTURED}),
     (S.WAITING, C.DECLINE): frozenset({S.DECLINED}),
+    # An order has a code that others may scan; what was charged to a pay code is this person's.
+    (S.WAITING, C.LEAVE): frozenset({S.CREATED}),
     (S.WAITING, C.CANCEL): frozenset({S.CANCELLED}),
-    (S.WAITING, C.EXPIRE): frozenset({S.EXPIRED}),
+    (S.WAITING, C.EXPIRE): frozenset({S.CREATED, S.EXPIRED}),
     # What was captured in part stays captured when the rest is captured, released or expires, and
     # what was given back of that stays given back. The last capture takes something that was not
     # given back, so it cannot lead to refunded.
@@ -97,7 +101,9 @@ class Payment(msgspec.Struct, frozen=True):
     `way` is what an order was made for until somebody comes by its code, and then how they came.
     `authorised` is what the person agreed to, `captured` what went to the merchant, `refunded`
     what came back of that, `fee` what the merchant paid for it. `pending_id` is the ledger's
-    reservation for what is authorised and not captured yet.
+    reservation for what is authorised and not captured yet. `expires_at` is when the state that it
+    is in ends by itself; while an order waits for whoever scanned it, that is when it is open to
+    others again, and `order_expires_at` when the order ends.
     """
 
     id: UUID
@@ -126,6 +132,7 @@ class Payment(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    order_expires_at: datetime | None = None
 
     @property
     def held(self) -> int:
@@ -166,6 +173,7 @@ PAYMENTS: Final = Table(
         "decline_reason",
         "expires_at",
         "updated_at",
+        "order_expires_at",
     ),
     rank=10,
 )
@@ -181,27 +189,42 @@ def ended(payment: Payment, unpaid: Status) -> Status:
     return Status.REFUNDED if payment.refundable == 0 else Status.PARTIALLY_REFUNDED
 
 
+def lapsed(payment: Payment, now: datetime) -> bool:
+    """Whether an order has waited too long for whoever scanned it, and can still be paid."""
+    ends = payment.order_expires_at
+    return ends is not None and payment.expires_at is not None and payment.expires_at <= now < ends
+
+
 def allowed(payment: Payment, command: Command, now: datetime) -> None:
     """Raise `PaymentConflict` if the payment's state does not allow the command.
 
     What should have expired counts as expired, however late the timers are: what is reserved can
     only be released, and what was captured of it refunded. Nothing is refunded where nothing is
-    left to refund.
+    left to refund, and nothing but an order is left to others.
     """
     status = Status(payment.status)
     over = payment.expires_at is not None and payment.expires_at <= now
     if over and command not in (Command.EXPIRE, Command.CANCEL):
         status = ended(payment, Status.EXPIRED)
-    if (status, command) in LIFE and (command is not Command.REFUND or payment.refundable):
+    if (status, command) in LIFE and _possible(payment, command):
         return
-    can = (c for s, c in LIFE if s is status and (c is not Command.REFUND or payment.refundable))
+    can = (c for s, c in LIFE if s is status and _possible(payment, c))
     rest = tuple(c.value for c in can if c is not Command.EXPIRE)
     raise PaymentConflict(status.value, command.value, rest)
+
+
+def _possible(payment: Payment, command: Command) -> bool:
+    """Whether a command that the state allows finds something to act on."""
+    if command is Command.REFUND:
+        return payment.refundable > 0
+    return command is not Command.LEAVE or payment.order_expires_at is not None
 
 
 def changed(payment: Payment, command: Command, status: Status, **changes: object) -> Payment:
     """The payment after a command led it to `status`, which the table must allow."""
     assert status in LIFE[Status(payment.status), command], "the table of life says so"
+    if status is not Status.WAITING:
+        changes["order_expires_at"] = None
     return msgspec.structs.replace(payment, status=status, **changes)
 
 

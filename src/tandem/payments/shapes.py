@@ -53,6 +53,15 @@ WayName = Annotated[
 MerchantReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, CANNOT_PAY]})]
 PersonReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, *WHY_NOT]})]
 Moment = Annotated[datetime, Meta(description="RFC 3339, UTC")]
+Until = Annotated[
+    datetime | None,
+    Meta(
+        description=(
+            "When the state that it is in ends by itself: an order or a reservation expires; an "
+            "order that waits for somebody who scanned it is open to others again"
+        )
+    ),
+]
 
 
 class PaymentView(msgspec.Struct, frozen=True):
@@ -101,7 +110,7 @@ class PaymentView(msgspec.Struct, frozen=True):
     code_token: Annotated[
         str | None, Meta(description="The code's token: the path /c/{token} shows it")
     ]
-    expires_at: Moment | None
+    expires_at: Until
     created_at: Moment
     updated_at: Moment
 
@@ -126,7 +135,7 @@ class PersonPaymentView(msgspec.Struct, frozen=True):
             examples=[None],
         ),
     ]
-    expires_at: Moment | None
+    expires_at: Until
     created_at: Moment
     updated_at: Moment
 
