@@ -27,6 +27,7 @@ from tandem.db.schema import up_to_date
 from tandem.kernel import Currency, Refused, system_entropy
 from tandem.keyring import FileKeyRing, key_file
 from tandem.ledger import OPERATOR_ID, money_left_out
+from tandem.serve.beat import replace_hung
 from tandem.serve.errors import WorkersFailed
 from tandem.serve.http import DRAIN_SECONDS
 from tandem.serve.listen import open_sockets
@@ -308,7 +309,14 @@ class Workers:
             log.info("worker_ready", worker=index, pid=process.pid)
             if len(self._up) == len(self._sockets):
                 self.ready.set()
-        status = await process.wait()
+        watching = asyncio.create_task(
+            replace_hung(process, index, asyncio.get_running_loop().time)
+        )
+        try:
+            status = await process.wait()
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
         if not self._closing():
             log.error("worker_ended", worker=index, pid=process.pid, status=status)
         return status

@@ -3,7 +3,7 @@
 Its parent writes one line of JSON, an `Order`, to its standard input and keeps that open: when it
 closes, the parent is gone and the worker ends. (What a process is given in its arguments or its
 environment, others of the machine or of the user can read.) When it listens it writes `ready` and
-a newline to its standard output.
+a newline to its standard output, and from then on its beat (tandem.serve.beat).
 """
 
 import asyncio
@@ -22,6 +22,7 @@ import uvloop
 from tandem.app import open_services, operations, tune_process
 from tandem.kernel import Refused, system_entropy
 from tandem.keyring import FileKeyRing
+from tandem.serve.beat import beat
 from tandem.serve.http import Server, configuration
 from tandem.serve.logs import set_up_logs
 from tandem.serve.order import READY, Order
@@ -66,10 +67,16 @@ async def _serve(order: Order) -> None:
     settings = read_settings(order.environment)
     keyring = FileKeyRing.load(Path(order.key_file), system_entropy)
     loop = asyncio.get_running_loop()
+    beating: set[asyncio.Task[None]] = set()
+
+    def ready() -> None:
+        os.write(1, READY)
+        beating.add(loop.create_task(beat()))  # to the very end: stopping may hang, too
+
     async with open_services(order.dsn, settings, keyring) as services:
         app = create_app(services, operations(settings))
         config = configuration(app, limit=_files() - _SPARE_FILES)
-        server = Server(config, on_ready=_tell, on_stop=app.stop)
+        server = Server(config, on_ready=ready, on_stop=app.stop)
 
         def stop() -> None:
             server.should_exit = True
@@ -88,10 +95,6 @@ async def _serve(order: Order) -> None:
         tune_process()
         with socket.socket(fileno=order.socket) as listening:
             await server.serve([listening])
-
-
-def _tell() -> None:
-    os.write(1, READY)
 
 
 def _files() -> int:
