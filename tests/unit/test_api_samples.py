@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tandem.access import SCOPES
 from tandem.api.openapi import document
 from tandem.api.samples import BALANCES, SAMPLES, TERMS
 from tandem.app import operations
@@ -93,6 +94,12 @@ def test_values_are_listed(schema: str, field: str, values: set[str]) -> None:
     described = DOCUMENT["components"]["schemas"][schema]["properties"][field]
     listed = {value for one in schemas(described) for value in one["enum"]}
     assert values <= listed
+
+
+def test_every_scope_says_what_it_allows() -> None:
+    scopes = DOCUMENT["components"]["schemas"]["CreateKey"]["properties"]["scopes"]
+    for name, what in SCOPES["merchant"].items():
+        assert f"`{name}`: {what}" in scopes["description"]
 
 
 def test_a_stream_takes_the_last_event() -> None:

@@ -34,15 +34,10 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
 }
 """The scopes of each kind of key, with what they allow."""
 
-Scope = Annotated[
-    str,
-    Meta(
-        description=". ".join(f"{name}: {what}" for name, what in SCOPES["merchant"].items()),
-        examples=["payments:read"],
-        extra_json_schema={"enum": list(SCOPES["merchant"])},
-    ),
-]
+Scope = Annotated[str, Meta(extra_json_schema={"enum": list(SCOPES["merchant"])})]
 """A scope of a merchant's key, as the API documents it."""
+MEANINGS: Final = ". ".join(f"`{name}`: {what}" for name, what in SCOPES["merchant"].items())
+"""What each scope of a merchant's key allows, in a sentence of the API's documentation."""
 
 SECRET_BYTES: Final = 32
 _PREFIX: Final[dict[Kind, str]] = {"operator": "op", "merchant": "mer", "person": "dev"}

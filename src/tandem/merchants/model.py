@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tandem.access.model import Scope
+from tandem.access.model import MEANINGS, Scope
 from tandem.kernel import MAX_AMOUNT, basis_points, show_id
 from tandem.merchants.errors import WayRefused
 
@@ -286,7 +286,12 @@ class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Till server"])]
     scopes: Annotated[
         list[Scope],
-        Meta(min_length=1, max_length=20, examples=[["payments:write", "payments:read"]]),
+        Meta(
+            description=MEANINGS,
+            min_length=1,
+            max_length=20,
+            examples=[["payments:write", "payments:read"]],
+        ),
     ]
 
 
