@@ -20,7 +20,8 @@ READY := $(VENV)/.installed
 REFERENCES := \
 	openapi.json=api+openapi \
 	cli.md=help-reference \
-	errors.md=api+errors
+	errors.md=api+errors \
+	events.md=api+events
 
 LOCK := .venv-lock/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
@@ -61,7 +62,7 @@ bench: $(READY) ## measure against the usual way, on one PostgreSQL with fsync o
 	@$(PY) -m bench $(ARGS)
 
 .PHONY: docs
-docs: $(READY) ## write docs/reference anew: OpenAPI, command line, errors
+docs: $(READY) ## write docs/reference anew: OpenAPI, command line, errors, events
 	@mkdir -p docs/reference
 	@for reference in $(REFERENCES); do \
 		file="docs/reference/$${reference%%=*}"; \

@@ -1,21 +1,18 @@
 """Payments and wallets against a plain model of them.
 
-`Model` is written from what the house promises: a dictionary of balances, a list of what was
-spent on which day, and a dictionary for each payment and request. `Play` gives a system the real
+`pay_model.Model` is written from what the house promises. `Play` gives a system the real
 entries and compares every outcome, every amount and every balance with the model. Unit tests let
 Hypothesis play it on `Books` in memory; integration tests play it on PostgreSQL.
 """
 
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from moves import CNY, NOON, new_ids, utc_day
+from pay_model import Facts, Model, code_of, no_amount
 from tandem.codes.paycode import Mark
 from tandem.kernel import read_id
 from tandem.ledger import AccountKey, bank, fees
@@ -33,12 +30,14 @@ from tandem.payments.entries import (
 )
 from tandem.payments.model import PAYMENTS
 from tandem.people import PersonTerms
+from tandem.settlement import Booking
+from tandem.settlement.corrections import MakeCorrection
 from tandem.settlement.payouts import MakePayout
+from tandem.settlement.withdrawals import MakeWithdrawal
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
 from tandem.wallet.model import REQUESTS
 from tills import (
     DEVICE_IDS,
-    LIN_LIMITS,
     MOST_BY_SCAN,
     RULES,
     SPENDING,
@@ -52,95 +51,7 @@ from tills import (
 
 ORDER_SECONDS: Final = 1100
 REQUEST_SECONDS: Final = 1500
-LIMITS: Final = (LIN_LIMITS, SPENDING)
 OPEN: Final = ("created", "waiting", "authorised")
-Facts = dict[str, Any]
-
-
-@dataclass
-class Model:
-    """What must be. People are 0 and 1; `at` is the house's time in seconds from the beginning."""
-
-    balance: Counter[str] = field(default_factory=Counter)
-    spent: Counter[tuple[int, int]] = field(default_factory=Counter)
-    payments: dict[str, Facts] = field(default_factory=dict)
-    requests: dict[str, Facts] = field(default_factory=dict)
-    at: int = 0
-
-    @property
-    def day(self) -> int:
-        return (self.at + 12 * 3600) // 86_400
-
-    def held(self, who: int) -> int:
-        mine = [p for p in self.payments.values() if p["who"] == who]
-        return sum(p["amount"] - p["captured"] for p in mine if p["status"] == "authorised")
-
-    def may_spend(self, who: int, amount: int) -> str | None:
-        """Why this person cannot spend the amount today, if so."""
-        limits = LIMITS[who]
-        if amount > limits.per_payment:
-            return "limit_per_payment"
-        if amount > limits.per_day - self.spent[who, self.day]:
-            return "limit_per_day"
-        covered = amount <= self.balance[f"p{who}"] - self.held(who)
-        return None if covered else "insufficient_funds"
-
-    def move(self, source: str, target: str, amount: int) -> None:
-        self.balance[source] -= amount
-        self.balance[target] += amount
-
-    def fee(self, p: Facts, part: int) -> int:
-        percent = (Decimal(part) * TERMS.fee_basis_points / 10_000).quantize(
-            Decimal(1), ROUND_HALF_EVEN
-        )
-        return min(part, int(percent) + (0 if p["captured"] else TERMS.fee_fixed))
-
-    def take(self, p: Facts, part: int) -> None:
-        """Money goes from the person to the merchant, and the fee from there."""
-        charge = self.fee(p, part)
-        self.move(f"p{p['who']}", "door", part)
-        self.move("door", "fees", charge)
-        p["captured"] += part
-        p["fee"] += charge
-
-    def agree(self, p: Facts, who: int) -> None:
-        """The person agrees."""
-        self.spent[who, self.day] += p["amount"]
-        p.update(who=who, day=self.day, authorised=p["amount"], status="captured")
-        p.update(until=None, ends=None)
-        if p["manual"]:
-            p.update(status="authorised", until=self.at + RULES.authorisation_seconds)
-        else:
-            self.take(p, p["amount"])
-
-    def free(self, p: Facts, ends: str) -> None:
-        """What is reserved goes free, and counts no more if it was reserved today."""
-        if p["status"] == "authorised" and p["day"] == self.day:
-            self.spent[p["who"], p["day"]] -= p["amount"] - p["captured"]
-        p.update(status=self.stands(p) if p["captured"] else ends, until=None, ends=None)
-
-    def stands(self, p: Facts) -> str:
-        """Where a payment of which money was taken stands, by what came back of it."""
-        back = ("captured", "partially_refunded", "refunded")
-        return back[(p["refunded"] > 0) + (p["refunded"] == p["captured"])]
-
-    def over(self, p: Facts) -> bool:
-        return p["until"] is not None and self.at >= p["until"]
-
-    def settled(self, p: Facts) -> Facts:
-        """A payment as time has left it: who scans and does not pay holds an order for a while."""
-        if p["status"] != "waiting" or p["ends"] is None or not p["until"] <= self.at < p["ends"]:
-            return p
-        return p | {"status": "created", "who": None, "until": p["ends"], "ends": None}
-
-
-def code_of(reason: str | None) -> str:
-    """The code that is raised for what a decline calls by a longer name."""
-    return "done" if reason is None else "limit_exceeded" if "limit" in reason else reason
-
-
-def no_amount(amount: int) -> bool:
-    return not 1 <= amount <= 10**15
 
 
 class Play:
@@ -189,9 +100,70 @@ class Play:
             currency="CNY",
             reference=f"play {self.ids.new().hex}",
         )
-        await self.give(entry, "invalid_request" if no_amount(amount) else "done")
+        answer = await self.give(entry, "invalid_request" if no_amount(amount) else "done")
         if not no_amount(amount):
-            self.model.move("bank", f"p{who}", amount)
+            self.booked("top_up", self.people[who].id, "bank", f"p{who}", answer)
+
+    def booked(
+        self, kind: str, owner_id: UUID | None, source: str, target: str, answer: Facts
+    ) -> None:
+        """Note what was booked by hand: it may be corrected."""
+        amount = answer["amount"]
+        self.model.move(source, target, amount)
+        booking = Booking(
+            kind,  # type: ignore[arg-type]  # one of three
+            read_id(answer["id"][:3], answer["id"]),
+            owner_id,
+            amount,
+            CNY,
+            answer["reference"],
+        )
+        made = {"booking": booking, "source": source, "target": target}
+        self.model.bookings.append(made)
+
+    async def withdraw(self, who: int | None, amount: int) -> None:
+        """A person's money goes to their bank; without a person, the operator's income."""
+        source = "fees" if who is None else f"p{who}"
+        held = 0 if who is None else self.model.held(who)
+        there = min(self.model.balance[source] - held, -self.model.balance["bank"])
+        expected = "withdrawal_not_covered" if amount > there else "done"
+        expected = "invalid_request" if no_amount(amount) else expected
+        person_id = None if who is None else self.people[who].id
+        entry = MakeWithdrawal(
+            **self.common(),
+            person_id=person_id,
+            amount=amount,
+            unit=CNY,
+            reference=f"play {self.ids.new().hex}",
+        )
+        answer = await self.give(entry, expected)
+        if expected == "done":
+            self.booked("withdrawal", person_id, source, "bank", answer)
+
+    async def correct(self, place: int, amount: int | None) -> None:
+        """Take a booking back; on the model's list it is there until then."""
+        made = self.model.bookings[-1 - place % len(self.model.bookings)]
+        booking, whose = made["booking"], made["target"]
+        part = booking.amount if amount is None else amount
+        if no_amount(part) or part > booking.amount:
+            expected = "invalid_request"
+        elif made["source"] == "bank" and part > min(
+            self.model.balance[whose] - self.model.held(int(whose[1])), -self.model.balance["bank"]
+        ):
+            expected = "correction_not_covered"
+        else:
+            expected = "done"
+        entry = MakeCorrection(
+            **self.common(),
+            booking=booking,
+            amount=amount,
+            reason="play",
+            terms=self.at.place.terms if booking.kind == "payout" else None,
+        )
+        await self.give(entry, expected)
+        if expected == "done":
+            self.model.move(made["target"], made["source"], part)
+            self.model.bookings.remove(made)
 
     async def pay_out(self, amount: int) -> None:
         there = min(self.model.balance["door"], -self.model.balance["bank"])
@@ -205,9 +177,10 @@ class Play:
             unit=CNY,
             reference=f"play {self.ids.new().hex}",
         )
-        await self.give(entry, "invalid_request" if no_amount(amount) else expected)
-        if expected == "done" and not no_amount(amount):
-            self.model.move("door", "bank", amount)
+        expected = "invalid_request" if no_amount(amount) else expected
+        answer = await self.give(entry, expected)
+        if expected == "done":
+            self.booked("payout", self.at.merchant_id, "door", "bank", answer)
 
     # -- payments --------------------------------------------------------------------------------
 

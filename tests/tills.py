@@ -11,7 +11,11 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+import msgspec
+
 from moves import CNY, NOON, new_ids, owner, utc_day
+from tandem.api.event_types import KINDS
+from tandem.events import EVENTS, Event
 from tandem.kernel import ManualClock, Refused
 from tandem.ledger import ACCOUNTS, Account, AccountKey, Entry, Outcome, View, bank, fees
 from tandem.ledger import merchant as merchant_account
@@ -127,6 +131,8 @@ class Books:
             assert not any(view.appended.values()), "a refusal appends nothing"
             assert not view.released
             raise
+        for event in view.appended.get(EVENTS, ()):
+            _check_told(event)
         for changes in (view.inserted, view.updated):
             for table, rows in changes.items():
                 self.tables[table].update(rows)
@@ -156,6 +162,18 @@ class Books:
         """An account's balance."""
         found: Account | None = self.tables[ACCOUNTS].get(key.id)
         return 0 if found is None else found.balance
+
+
+def _check_told(event: Event) -> None:
+    """The data of an event has just one of the forms that the reference names."""
+    assert sum(_fits(event.data.encode(), shape) for shape in KINDS[event.type].shapes) == 1, event
+
+
+def _fits(data: bytes, shape: type[msgspec.Struct]) -> bool:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(data, type=shape)) == data
+    except msgspec.ValidationError:
+        return False
 
 
 def _read(view: View) -> Any:  # noqa: ANN401 - only compared

@@ -26,12 +26,12 @@ from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
 from tandem.keyring import KeyRing
 from tandem.ledger import Journal
 from tandem.merchants import Merchants
-from tandem.payments import Payments
+from tandem.payments import PaymentRecords, Payments
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.settings import Mode, Settings
-from tandem.settlement import Payouts
+from tandem.settlement import Corrections, MerchantBooks, Payouts, Withdrawals
 from tandem.timers import Due, run_timers
 from tandem.wallet import Wallet
 
@@ -81,8 +81,12 @@ class Services:
     webhooks: Webhooks
     hub: EventHub
     payments: Payments
+    records: PaymentRecords
     wallet: Wallet
     payouts: Payouts
+    withdrawals: Withdrawals
+    corrections: Corrections
+    books: MerchantBooks
     virtual_clock: VirtualClock
     buyer: Buyer
 
@@ -126,8 +130,12 @@ async def open_services(
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
             payments=payments,
+            records=PaymentRecords(pool),
             wallet=wallet,
             payouts=Payouts(pool, journal, ids, settings),
+            withdrawals=Withdrawals(pool, journal, ids, settings),
+            corrections=Corrections(pool, journal, ids),
+            books=MerchantBooks(pool),
             virtual_clock=virtual_clock,
             buyer=Buyer(pool, people, wallet, payments, clock, settings),
         )

@@ -86,11 +86,21 @@ class Living:
                 env=kept | ours,
                 start_new_session=True,
             )
-        async with asyncio.timeout(START_LIMIT_S):
+        async with self._in_time("start"):
             url = await self._said("API")
             self.port = int(url.rpartition(":")[2])
-            if first:
-                self.operator_key = await self._make_key()
+        if first:
+            self.operator_key = await self._make_key()
+
+    @asynccontextmanager
+    async def _in_time(self, what: str) -> AsyncIterator[None]:
+        """What takes too long says so with the end of its log."""
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                yield
+        except TimeoutError:
+            message = f"no {what} in {START_LIMIT_S} s: {self.log.read_text()[-3000:]}"
+            raise AssertionError(message) from None
 
     async def _make_key(self) -> str:
         """What `tandem operator key add` does, without starting a program for it."""
@@ -115,11 +125,14 @@ class Living:
 
     async def stop(self) -> int:
         """Stop it as Ctrl-C does. Returns its exit status."""
-        assert self.process is not None, "it was started"
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(START_LIMIT_S):
-            return await self.process.wait()
+        process = self.process
+        assert process is not None, "it was started"
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        async with self._in_time("end"):
+            await process.wait()
+        assert process.returncode is not None, "it ended"
+        return process.returncode
 
     async def kill(self) -> None:
         """Kill the parent with SIGKILL and nobody else."""

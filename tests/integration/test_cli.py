@@ -162,6 +162,118 @@ def test_a_merchant_with_everything(house: Living, beside: Cli) -> None:
     beside.refused("operator", "payout", merchant, "1.00", "CNY", "--reference", "OUT-1")
 
 
+def test_a_lost_phone(house: Living, beside: Cli) -> None:
+    done = beside.done
+    made = done("operator", "person", "add", "leo", "Leo")
+    lost, key = shown("dev", made), shown("tk_dev", made)
+    again = done("operator", "device", "add", "@leo", "New phone")
+    done("operator", "device", "revoke", "@leo", lost)
+    time.sleep(1)
+    assert ask(house, key, "/v1/wallet").status_code == 401
+    assert ask(house, shown("tk_dev", again), "/v1/wallet").is_success
+    listed = done("operator", "device", "list", "@leo").splitlines()
+    (old,) = [line for line in listed if lost in line]
+    (new,) = [line for line in listed if "New phone" in line]
+    assert re.search(r"\d\d:\d\d$", old.strip())
+    assert not re.search(r"\d\d:\d\d$", new.strip())
+    beside.refused("operator", "device", "revoke", "@leo", "dev_" + "0" * 32)
+
+
+def test_a_payment_is_followed_to_its_entries(house: Living, beside: Cli) -> None:
+    done = beside.done
+    made = done("operator", "person", "add", "kim", "Kim Lee")
+    person, key = shown("ppl", made), shown("tk_dev", made)
+    done("operator", "top-up", "@kim", "50", "CNY", "--reference", "K-1")
+    fees = ("--fee-percent", "1", "--fee-fixed", "0")
+    merchant = shown("mer", done("operator", "merchant", "add", "Red Gate", *fees))
+    place = ("--city", "Hangzhou", "--country", "CN")
+    shop = shown("shp", done("operator", "shop", "add", merchant, "Red Gate, South", *place))
+    till = shown("tk_mer", done("operator", "merchant", "key", merchant, "T"))
+    code = ask(house, till, f"/v1/shops/{shop}/code?currency=CNY").json()["payload"]
+    paid = {"code": code, "amount": 1000, "currency": "CNY"}
+    payment = ask(house, key, "/v1/wallet/payments", paid).json()["id"]
+    told = done("operator", "payment", "show", payment)
+    for text in (person, merchant, shop, "Kim Lee", "captured", "10.00 CNY", "0.10 CNY", "fee"):
+        assert text in told
+    for which in (("--person", "@kim"), ("--merchant", merchant), ()):
+        assert payment in done("operator", "payment", "list", *which)
+    assert payment not in done("operator", "payment", "list", "--person", "@lin")
+    line = next(one for one in done("ledger", "statement", merchant).splitlines() if "fee" in one)
+    assert payment in line
+    assert payment in done("ledger", "entry", shown("ent", line))
+    assert re.search(r"9.90 CNY +9.90 CNY", done("operator", "merchant", "show", merchant))
+    balances = ask(house, till, "/v1/merchants/me/balances").json()["data"]
+    assert [(one["currency"], one["balance"]) for one in balances] == [("CNY", 990)]
+    lines = ask(house, till, "/v1/merchants/me/statement").json()["data"]
+    assert [one["change"] for one in lines] == [-10, 1000]
+
+
+def test_keys_and_acceptance_of_a_merchant(house: Living, beside: Cli) -> None:
+    done = beside.done
+    merchant = shown("mer", done("operator", "merchant", "add", "Green"))
+    secret = shown("tk_mer", done("operator", "merchant", "key", merchant, "Lost laptop"))
+    (line,) = [
+        line
+        for line in done("operator", "merchant", "keys", merchant).splitlines()
+        if "Lost laptop" in line
+    ]
+    assert secret not in line
+    place = ("--city", "Hangzhou", "--country", "CN")
+    shop = shown("shp", done("operator", "shop", "add", merchant, "Green, West", *place))
+    till = shown("til", done("operator", "till", "add", shop, "Till 1"))
+    said = done(
+        *("operator", "shop", "accept", shop, "--refuse", "click", "--refuse", "tap"),
+        *("--up-to", "scan 5.00 CNY", "--refuse-wallet", "blue"),
+    )
+    assert re.search(r"scan +yes +5.00 CNY", said)
+    assert re.search(r"click +no", said)
+    assert "Not the wallets  blue" in said
+    order = {"shop_id": shop, "amount": 501, "currency": "CNY"}
+    assert ask(house, secret, "/v1/payments", order).json()["code"] == "way_refused"
+    assert ask(house, secret, "/v1/payments", order | {"amount": 500}).is_success
+    assert re.search(r"scan +yes +5.00 CNY", done("operator", "shop", "show", shop))
+    done("operator", "shop", "accept", shop)
+    assert ask(house, secret, "/v1/payments", order).is_success
+    done("operator", "till", "accept", till, "--refuse", "scan", "--only-wallet", "tandem")
+    at_till = {"till_id": till, "amount": 1, "currency": "CNY"}
+    assert ask(house, secret, "/v1/payments", at_till).json()["code"] == "way_refused"
+    assert "Only the wallets  tandem" in done("operator", "till", "show", till)
+    for term in ("scan", "scan 5 CNY x", "walk 5 CNY", "scan 5 QQQ", "scan x CNY", ""):
+        assert beside.run("operator", "shop", "accept", shop, "--up-to", term)[0] == 2
+    done("operator", "merchant", "revoke-key", merchant, shown("key", line))
+    time.sleep(1)
+    assert ask(house, secret, "/v1/shops").status_code == 401
+
+
+def test_what_was_booked_wrongly_is_put_right(house: Living, beside: Cli) -> None:
+    done, refused = beside.done, beside.refused
+    key = shown("tk_dev", done("operator", "person", "add", "ada", "Ada"))
+    done("operator", "top-up", "@ada", "1000.00", "CNY", "--reference", "C-1")
+    said = done("operator", "correct", "C-1", "--amount", "900.00", "--reason", "100.00 came in")
+    top_up, correction = shown("top", said), shown("cor", said)
+    assert "Took back 900.00 CNY" in said
+    line = ask(house, key, "/v1/wallet/history").json()["data"][0]
+    assert (line["type"], line["change"], line["balance"]) == ("correction", -90_000, 10_000)
+    assert (line["message"], line["object_id"]) == ("100.00 came in", correction)
+    again = refused("operator", "correct", top_up, "--reason", "again")
+    assert again == (
+        f"{top_up} was corrected before, by {correction}. A booking is corrected once."
+    )
+    sent = done("operator", "withdraw", "@ada", "60", "CNY", "--reference", "W-1")
+    assert "60.00 CNY from @ada" in sent
+    short = refused("operator", "withdraw", "@ada", "40.01", "CNY", "--reference", "W-2")
+    assert short == "40.00 CNY can be withdrawn, not 40.01 CNY."
+    done("operator", "correct", shown("wdr", sent), "--reason", "The bank sent it back")
+    assert beside.run("operator", "withdraw", "ada", "1", "CNY", "--reference", "W-3")[0] == 2
+    refused("operator", "withdraw", "fees", "1.00", "CNY", "--reference", "F-1")
+    listed = done("operator", "corrections")
+    assert correction in listed
+    assert top_up in listed
+    assert "The bank sent it back" in listed
+    assert "nothing differs" in done("ledger", "verify")
+    assert re.search(r"^ *Sum .* 0.00", done(*BALANCE), re.MULTILINE)
+
+
 def test_keys_are_made_listed_and_revoked(house: Living, beside: Cli) -> None:
     secret = shown("tk_op", beside.done("operator", "key", "add", "laptop"))
     assert ask(house, secret, "/v1/merchants").is_success
@@ -186,6 +298,8 @@ def test_a_key_has_a_name_that_can_be_shown(beside: Cli, name: str) -> None:
     ("arguments", "says"),
     [
         (("operator", "person", "show", "@nobody"), "person"),
+        (("operator", "correct", "pyt_" + "0" * 32, "--reason", "x"), "booking"),
+        (("operator", "withdraw", "@nobody", "1", "CNY", "--reference", "x"), "person"),
         (("operator", "person", "suspend", NOBODY), "person"),
         (("operator", "merchant", "suspend", "mer_" + "0" * 32), "merchant"),
         (("operator", "till", "add", "shp_" + "0" * 32, "Till"), "shop"),

@@ -120,7 +120,8 @@ async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids = await belongings(house)
     ids |= {"merchant_id": house.theirs.merchant_id, "person_id": house.lin.id}
     ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
-    ids |= {"device_id": "dev_" + "0" * 32, "account_id": "acc_" + "0" * 32, "handle": "lin"}
+    ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
+    ids |= {"handle": "lin", "account": "bank"}
     narrow: dict[str, str] = {}
     async with house.server.client(house.mine.key) as mine:
         for scope in ALL_SCOPES:
@@ -199,7 +200,7 @@ async def test_a_revoked_key_works_no_more_within_a_second(house: House) -> None
 async def test_a_revoked_keys_live_updates_end_in_every_process(house: House) -> None:
     async with contextlib.AsyncExitStack() as stack:
         mine = await stack.enter_async_context(house.server.client(house.mine.key))
-        body = {"name": "k", "scopes": ["webhooks:read"]}
+        body = {"name": "k", "scopes": ["events:read"]}
         doomed = await post(mine, "/v1/keys", body)
         kept = await opened(stack, house, house.mine.key)
         streams: dict[str, httpx.Response] = {}

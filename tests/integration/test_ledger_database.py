@@ -28,7 +28,9 @@ from tandem.ledger import store as store_module
 from tandem.ledger.entry import ANSWERS
 from tandem.payments.model import PAYMENTS, REFUNDS
 from tandem.people import DEVICES
+from tandem.settlement.corrections import CORRECTIONS
 from tandem.settlement.payouts import PAYOUTS
+from tandem.settlement.withdrawals import WITHDRAWALS
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS
 
 BANK: Final = account(0, AccountCode.BANK)
@@ -37,7 +39,7 @@ IDS: Final = new_ids()
 HELD: Final = hold(ANN, BEN, 30)
 TABLES: Final = (
     *(ACCOUNTS, TRANSFERS, RESERVATIONS, ANSWERS, PAYMENTS, REFUNDS, EVENTS, DELIVERIES, DEVICES),
-    *(SENDS, REQUESTS, TOP_UPS, PAYOUTS),
+    *(SENDS, REQUESTS, TOP_UPS, PAYOUTS, WITHDRAWALS, CORRECTIONS),
 )
 """All whose rows a journal writes."""
 
@@ -89,7 +91,10 @@ async def application(house: str) -> AsyncIterator[Connection]:
 
 NEVER: Final = [
     f"{verb} {table}{rest}"
-    for table in ("transfers", "events", "sends", "refunds", "top_ups", "payouts")
+    for table in (
+        *("transfers", "events", "sends", "refunds"),
+        *("top_ups", "payouts", "withdrawals", "corrections"),
+    )
     for verb, rest in (
         ("DELETE FROM", ""),
         ("TRUNCATE", ""),

@@ -76,7 +76,15 @@ async def furnish(server: Living, session: requests.Session) -> House:
         shop = await open_shop(server, operator, "Blue Door")
         other = await open_shop(server, operator, "Red Gate")
         found = made(await operator.get(f"/v1/people/{spare.id}/devices"))
+        top_up = {"amount": 100, "currency": "CNY", "reference": "wrong"}
+        await post(operator, f"/v1/people/{lin.id}/top-ups", top_up)
+        wrong = {"booking": "wrong", "reason": "It was nobody's"}
+        corrected = await post(operator, "/v1/corrections", wrong)
+        lines = made(await operator.get("/v1/ledger/accounts/bank/statement"))["data"]
         of_operator = {
+            "correction_id": [corrected["id"]],
+            "account": ["bank", "fees", "@lin", spare.id, other.merchant_id],
+            "entry_id": [lines[0]["transfer"]["entry_id"], lines[0]["transfer"]["id"]],
             "person_id": [spare.id],
             "merchant_id": [other.merchant_id],
             "device_id": [found["data"][0]["id"]],
@@ -85,6 +93,7 @@ async def furnish(server: Living, session: requests.Session) -> House:
         }
     async with server.client(lin.key) as phone, server.client(mei.key) as friend:
         of_merchant = await furnish_shop(server, shop, lin)
+        of_operator["payment_id"] = of_merchant["payment_id"]
         send = {"to": "mei", "amount": 100, "currency": "CNY"}
         ask = {"amount": 100, "currency": "CNY"}
         of_person = {

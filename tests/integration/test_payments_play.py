@@ -123,12 +123,17 @@ async def refund(play: Play, random: Random) -> None:
     await play.refund(one_of_last(play.model.payments, random), part)
 
 
+async def correct(play: Play, random: Random) -> None:
+    await play.correct(random.randint(0, 4), random.choice([None, amount(random)]))
+
+
 async def step(play: Play, random: Random) -> None:
     """One command, like those that Hypothesis gives in memory."""
     who, to, manual = random.randint(0, 1), random.randint(0, 1), random.random() < 0.6
     choices: list[Callable[[], Awaitable[None]]] = [
         lambda: play.top_up(who, amount(random)),
         lambda: play.pay_out(amount(random)),
+        lambda: play.withdraw(random.choice([0, 1, None]), amount(random)),
         lambda: play.order(amount(random), manual=manual),
         lambda: play.pay_code(who, amount(random), manual=manual, again=random.random() < 0.2),
         lambda: play.static(who, amount(random), manual=manual),
@@ -137,6 +142,8 @@ async def step(play: Play, random: Random) -> None:
     ]
     if play.model.payments:
         choices += [partial(act, play, random) for act in (by_person, by_merchant, refund)]
+    if play.model.bookings:
+        choices.append(partial(correct, play, random))
     if play.model.requests:
         choices.append(partial(answer, play, random))
     if random.random() < 0.1:

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,11 +13,24 @@ from web_fakes import NOW, PAY, PAYMENT
 import tandem
 from tandem.api import errors as wire
 from tandem.api import problems
+from tandem.api.openapi import refusals
 from tandem.api.operations import OPERATIONS
-from tandem.kernel import Refused
-from tandem.ledger import InsufficientFunds, StaleTerms
-from tandem.payments import CodePaused, PaymentConflict
+from tandem.app import operations
+from tandem.codes import CodeTooLong, UnreadableImage
+from tandem.events import MAX_ENDPOINTS
+from tandem.kernel import Invalid, Refused
+from tandem.ledger import (
+    AmountExceedsPending,
+    InsufficientFunds,
+    OutcomeUnknown,
+    PendingExpired,
+    PendingNotFound,
+    PendingResolved,
+    StaleTerms,
+)
+from tandem.payments import CodePaused, PaymentConflict, RefundNotCovered
 from tandem.people import LimitExceeded, PayerNotActive
+from tandem.settings import Settings
 
 ROOMS = tuple(
     f"tandem.{room}"
@@ -40,13 +54,37 @@ def every_refusal() -> list[type[Refused]]:
     return found
 
 
-def test_every_refusal_has_a_row() -> None:
-    lost = [
-        kind.__name__
+INSIDE: dict[type[Refused], str] = {
+    PendingNotFound: "a payment names its own reservation",
+    PendingResolved: "a payment that was resolved says so itself, before the ledger",
+    PendingExpired: "as above",
+    AmountExceedsPending: "capture_exceeds_authorised comes first",
+    CodeTooLong: "settings keep links as short as codes need them",
+    UnreadableImage: "the command line reads pictures, the API does not",
+}
+"""Refusals of rooms that no request meets, and why: one that did would be a fault of ours."""
+
+ELSEWHERE = {"no_such_path", "method_not_allowed"}
+"""Codes that are answered where there is no operation."""
+
+
+def test_every_refusal_has_a_row_or_a_reason() -> None:
+    lost = {
+        kind
         for kind in every_refusal()
         if problems.row_of(kind) is None and kind.__module__.startswith(ROOMS)
-    ]
-    assert lost == []
+    }
+    assert lost == set(INSIDE)
+
+
+def test_every_row_is_answered_by_some_operation() -> None:
+    every = operations(Settings(mode="sandbox"))
+    answered = {refusal.code for operation in every for refusal in refusals(operation)}
+    assert problems.BY_CODE.keys() - answered == ELSEWHERE
+
+
+def test_the_number_of_endpoints_is_the_one_that_holds() -> None:
+    assert problems.BY_CODE["too_many_webhook_endpoints"].example.data() == {"most": MAX_ENDPOINTS}
 
 
 def test_a_code_means_one_thing() -> None:
@@ -64,14 +102,30 @@ def test_every_row_can_be_answered_and_explained(row: problems.Row) -> None:
     assert problems.meaning(row.example)
 
 
+def test_sentences_have_amounts_as_people_write_them() -> None:
+    """But for a field of a request, which is in minor units itself."""
+    for row in problems.ROWS:
+        if row.example.code == Invalid.code:
+            continue
+        sentence = row.example.sentence()
+        assert "minor unit" not in sentence
+        facts = row.example.data()
+        for value in facts.values() if "currency" in facts else ():
+            if isinstance(value, int):
+                assert not re.search(rf"\b{value}\b(?!\.)", sentence), (row.example.code, sentence)
+    refused = RefundNotCovered(1200, 3800, "JPY")
+    assert refused.sentence().startswith("The merchant's balance covers 1200 JPY, not 3800 JPY.")
+
+
 def test_ids_are_shown_with_their_prefixes_or_not_at_all() -> None:
     assert problems.shown_data(InsufficientFunds(PAYMENT, 1, 2)) == {
         "account_id": PAY.replace("pay", "acc"),
         "available": 1,
         "amount": 2,
     }
-    shown = problems.shown_data(StaleTerms(PAYMENT, 1, 2))
-    assert shown == {"read": 1, "current": 2}
+    shown = problems.shown_data(OutcomeUnknown(PAYMENT))
+    assert shown == {"entry_id": PAY.replace("pay", "ent")}, "an entry is looked up by this"
+    assert problems.shown_data(StaleTerms(PAYMENT, 1, 2)) == {}, "as the reference says"
 
 
 def test_data_keeps_clear_of_the_problems_own_members() -> None:

@@ -105,3 +105,9 @@ def test_the_example_charges_the_fees_that_it_names() -> None:
     rows = table("", "Debit", "Credit", "Amount", "How")
     charged = [minor(amount) for _, _, credit, amount, _ in rows if credit == "Fees"]
     assert charged == [basis_points(captured, 60) + 10 for captured in (3800, 2000)]
+
+
+def test_every_kind_of_transfer_has_an_example() -> None:
+    told = " ".join(row[0] for row in table("", "Debit", "Credit", "Amount", "How")).lower()
+    for code in TransferCode:
+        assert code.name.lower().replace("_", "-") in told, code

@@ -64,6 +64,15 @@ class Payments(RuleBasedStateMachine):
     def pay_out(self, amount: int) -> None:
         now(self.play.pay_out(amount))
 
+    @rule(who=st.sampled_from([0, 1, None]), amount=amounts)
+    def withdraw(self, who: int | None, amount: int) -> None:
+        now(self.play.withdraw(who, amount))
+
+    @precondition(lambda self: bool(self.play.model.bookings))
+    @rule(place=which, amount=parts)
+    def correct(self, place: int, amount: int | None) -> None:
+        now(self.play.correct(place, amount))
+
     @rule(amount=amounts, manual=manuals)
     def order(self, *, amount: int, manual: bool) -> None:
         now(self.play.order(amount, manual=manual))

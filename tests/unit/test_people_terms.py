@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.kernel import MAX_AMOUNT, Invalid
+from tandem.kernel import MAX_AMOUNT, Invalid, show_money
 from tandem.people import (
     DEVICES,
     CreatePerson,
@@ -39,6 +39,7 @@ def terms(status: PersonStatus = "active", **limits: Limits) -> PersonTerms:
 @pytest.mark.parametrize("handle", ["li", "lin", "0x", "a" * 31, "lin.wei_2", "a..", "9_"])
 def test_handles(handle: str) -> None:
     assert read_handle(handle) == handle
+    assert read_handle(f"@{handle}") == handle, "as it is shown"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,10 @@ def test_handles(handle: str) -> None:
         "a" * 32,
         "a" * 30 + "\n",
         "lin\n",
-        "@lin",
+        "a" * 31 + "\n",
+        "@",
+        "@@lin",
+        "lin@",
         "Lin",
         "_lin",
         ".lin",
@@ -94,7 +98,7 @@ def test_limits(
         return
     assert isinstance(found, LimitExceeded)
     assert (found.limit, found.maximum, found.left) == refusal
-    assert str(found.maximum) in found.sentence()
+    assert show_money(found.maximum, "CNY") in found.sentence()
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_the_journal_changes_only_what_a_pay_code_changes() -> None:
         (CreatePerson, {"handle": "lin"}),
         (CreatePerson, {"handle": "Lin", "name": "Lin"}),
         (CreatePerson, {"handle": "a" * 32, "name": "Lin"}),
-        (CreatePerson, {"handle": "a" * 31 + "\n", "name": "Lin"}),
+        (CreatePerson, {"handle": "@@lin", "name": "Lin"}),
         (CreatePerson, {"handle": "lin", "name": ""}),
         (CreatePerson, {"handle": "lin", "name": "x" * 101}),
         (CreatePerson, {"handle": "lin", "name": "Lin", "admin": True}),

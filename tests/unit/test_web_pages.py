@@ -1,6 +1,7 @@
 """The pages: what they show, what they escape, how they refuse; health and the lifespan."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -49,6 +50,12 @@ async def test_pages(client: httpx.AsyncClient, path: str, kind: str, words: str
     assert "style=" not in response.text
     head = await client.head(path)
     assert (head.status_code, head.content) == (200, b"")
+
+
+async def test_the_reference_says_what_parameters_take(client: httpx.AsyncClient) -> None:
+    text = re.sub(r"<[^>]*>", "", (await client.get("/docs")).text)
+    assert "limit query, integer, 1 to 100, optional, default 20" in text
+    assert "Idempotency-Key header, string, 1 to 255 characters" in text
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.example.code)

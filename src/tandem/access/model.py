@@ -26,11 +26,18 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "shops:read": "See shops and tills",
         "keys:write": "Make API keys with no more scopes than this one has, and revoke keys",
         "webhooks:write": "Make and change webhook endpoints, send deliveries again",
-        "webhooks:read": "See webhook endpoints, deliveries and events",
+        "webhooks:read": "See webhook endpoints and deliveries",
+        "events:read": "See events, and follow them live",
         "payouts:read": "See payouts",
+        "balance:read": "See the balance and its statement",
     },
 }
 """The scopes of each kind of key, with what they allow."""
+
+Scope = Annotated[str, Meta(extra_json_schema={"enum": list(SCOPES["merchant"])})]
+"""A scope of a merchant's key, as the API documents it."""
+MEANINGS: Final = ". ".join(f"`{name}`: {what}" for name, what in SCOPES["merchant"].items())
+"""What each scope of a merchant's key allows, in a sentence of the API's documentation."""
 
 SECRET_BYTES: Final = 32
 _PREFIX: Final[dict[Kind, str]] = {"operator": "op", "merchant": "mer", "person": "dev"}
@@ -68,7 +75,7 @@ class KeyView(msgspec.Struct, frozen=True):
     id: Annotated[str, Meta(examples=["key_0199f0a4c0de70008000000000000005"])]
     name: Annotated[str, Meta(examples=["Till server"])]
     hint: Annotated[str, Meta(description="The secret's last four characters", examples=["x7Qa"])]
-    scopes: Annotated[list[str], Meta(examples=[["payments:write", "payments:read"]])]
+    scopes: Annotated[list[Scope], Meta(examples=[["payments:write", "payments:read"]])]
     created_at: datetime
     revoked_at: datetime | None
 
@@ -78,7 +85,7 @@ class NewKey(msgspec.Struct, frozen=True):
 
     id: Annotated[str, Meta(examples=["key_0199f0a4c0de70008000000000000005"])]
     name: str
-    scopes: list[str]
+    scopes: Annotated[list[Scope], Meta(examples=[["payments:write", "payments:read"]])]
     secret: Annotated[str, Meta(description="Shown once; keep it safe", examples=["tk_mer_…"])]
     created_at: datetime
 

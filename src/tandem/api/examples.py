@@ -1,9 +1,11 @@
-"""Examples of types, put together from the examples that their fields carry."""
+"""Examples of types: made by hand, or put together from the examples that their fields carry."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import inspect
+
+from tandem.api.samples import SAMPLES
 
 
 def example(kind: Any) -> Any:  # noqa: ANN401 - any type to any JSON
@@ -30,7 +32,8 @@ def _example(kind: inspect.Type) -> Any:  # noqa: ANN401 - as above
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
     if isinstance(kind, inspect.StructType):
-        return {field.encode_name: _example(field.type) for field in _shown(kind)}
+        made = SAMPLES.get(kind.cls)
+        return made or {field.encode_name: _example(field.type) for field in _shown(kind)}
     if isinstance(kind, inspect.UnionType):
         return None if kind.includes_none else _example(kind.types[0])
     if isinstance(kind, (inspect.CollectionType, inspect.ListType, inspect.VarTupleType)):
@@ -47,8 +50,7 @@ def _plain(kind: inspect.Type) -> Any:  # noqa: ANN401 - as above
         return next(iter(kind.cls)).value
     if isinstance(kind, inspect.IntType):
         return 1 if kind.ge is None else max(1, kind.ge)
-    if isinstance(kind, inspect.StrType):
-        return "text"
+    assert not isinstance(kind, inspect.StrType), "give a text an example: none says nothing"
     return _SIMPLE[type(kind)]
 
 

@@ -13,14 +13,21 @@ import msgspec
 from tandem import __version__
 from tandem.api import errors as wire
 from tandem.api import problems
+from tandem.api.event_docs import tie_data, webhooks
+from tandem.api.event_types import KINDS
 from tandem.api.examples import example
 from tandem.api.operation import PATH_IDS, Live, Operation, Raw
+from tandem.api.schemas import (
+    EXAMPLE_DIGITS,
+    REF,
+    name_types,
+    parameter_schema,
+    schema_of,
+)
 from tandem.db import IdempotencyConflict
+from tandem.events import EventView
 from tandem.kernel import Invalid, NotFound, Refused
 from tandem.ledger import JournalBusy, OutcomeUnknown, StaleRead
-
-REF: Final = "#/components/schemas/{name}"
-EXAMPLE_DIGITS: Final = "0199f0a4c0de7000800000000000002a"
 
 DESCRIPTION: Final = """\
 Amounts are whole numbers of the currency's minor unit: 3800 of CNY is 38.00 yuan. Times are RFC \
@@ -100,6 +107,14 @@ _RANDOM_KEY: Final = {
     },
     "example": "2f1c9a52-6f0b-4d3e-9c7a-5b1e8d04a7f6",
 }
+_LAST_EVENT_ID: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The last event that you have: what you missed since then comes first.",
+    "schema": {"type": "string", "pattern": "^evt_[0-9a-f]{32}$"},
+    "example": f"evt_{EXAMPLE_DIGITS}",
+}
 _RETRIED: Final = frozenset({429, 503})
 
 
@@ -113,13 +128,18 @@ def document(
     """The OpenAPI document. `tags` describes the groups, in the order in which they are shown."""
     types = _types(operations)
     _, schemas = msgspec.json.schema_components([*types, problems.Problem], ref_template=REF)
+    if EventView.__name__ in schemas:
+        shapes = dict.fromkeys(shape for kind in KINDS.values() for shape in kind.shapes)
+        _, data = msgspec.json.schema_components([*types, *shapes], ref_template=REF)
+        schemas |= data
+        tie_data(schemas[EventView.__name__])
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     used = dict.fromkeys(operation.tag for operation in operations)
     described = {name: text for name, text in tags.items() if name in used}
     described |= {name: "" for name in used if name not in described}
-    made = {
+    made: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "Tandem",
@@ -142,7 +162,10 @@ def document(
             },
         },
     }
+    if any(operation.path.startswith("/v1/webhooks") for operation in operations):
+        made["webhooks"] = webhooks()
     renamed: dict[str, Any] = msgspec.json.decode(_renamed(msgspec.json.encode(made).decode()))
+    name_types(renamed)
     return renamed
 
 
@@ -179,6 +202,8 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
     if operation.idempotency is not None:
         key = _RANDOM_KEY if "anyone" in operation.who else _IDEMPOTENCY_KEY
         parameters.append(key | {"required": operation.idempotency == "required"})
+    if operation.answer_type is Live:
+        parameters.append(_LAST_EVENT_ID)
     if parameters:
         made["parameters"] = parameters
     if operation.body_type is not None:
@@ -186,7 +211,7 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
             "required": operation.needs_body,
             "content": {
                 "application/json": {
-                    "schema": _schema(operation.body_type),
+                    "schema": schema_of(operation.body_type),
                     "example": example(operation.body_type),
                 }
             },
@@ -222,13 +247,7 @@ def _query_parameters(operation: Operation[Any]) -> Iterable[dict[str, Any]]:
     if operation.query_type is None:
         return
     for field in msgspec.structs.fields(operation.query_type):
-        schema = _schema(field.type)
-        if "anyOf" in schema:  # a parameter that is not given is null, and null is not sent
-            kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
-            if len(kinds) == 1:
-                schema = {key: schema[key] for key in schema if key != "anyOf"} | kinds[0]
-        if "enum" in schema:
-            schema["enum"] = [value for value in schema["enum"] if value is not None]
+        schema = parameter_schema(field.type)
         made: dict[str, Any] = {
             "name": field.encode_name,
             "in": "query",
@@ -258,7 +277,7 @@ def _success(operation: Operation[Any]) -> dict[str, Any]:
         made["content"] = {kind: {"schema": {"type": "string", "contentMediaType": kind}}}
     else:
         made["content"] = {
-            "application/json": {"schema": _schema(answer), "example": example(answer)}
+            "application/json": {"schema": schema_of(answer), "example": example(answer)}
         }
     return made
 
@@ -306,13 +325,8 @@ def _failure(status: int, rows: Mapping[str, problems.Row]) -> dict[str, Any]:
         "headers": headers,
         "content": {
             problems.MEDIA_TYPE: {
-                "schema": {"allOf": [_schema(problems.Problem), codes]},
+                "schema": {"allOf": [schema_of(problems.Problem), codes]},
                 "examples": {code: {"value": problems.example(row)} for code, row in rows.items()},
             }
         },
     }
-
-
-def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that msgspec knows
-    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REF)
-    return schema

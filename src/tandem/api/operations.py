@@ -3,7 +3,18 @@
 from typing import Any, Final
 
 from tandem.api.operation import Operation
-from tandem.api.routes import codes, operator, parties, paying, payments, wallet, webhooks
+from tandem.api.routes import (
+    bookings,
+    books,
+    codes,
+    ledger,
+    parties,
+    paying,
+    payments,
+    records,
+    wallet,
+    webhooks,
+)
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *payments.OPERATIONS,
@@ -12,5 +23,8 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *codes.OPERATIONS,
     *parties.OPERATIONS,
     *webhooks.OPERATIONS,
-    *operator.OPERATIONS,
+    *bookings.OPERATIONS,
+    *books.OPERATIONS,
+    *records.OPERATIONS,
+    *ledger.OPERATIONS,
 )

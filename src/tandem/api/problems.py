@@ -4,13 +4,12 @@ A refusal's class, or the nearest of its parents, has a row in `ROWS`: the statu
 from which the reference is made. What has no row is a fault of ours: 500, logged, with nothing
 inside shown. The `code` is the refusal's own and never changes; the page at `type` explains it.
 
-`python -m tandem.api.problems` prints docs/reference/errors.md.
+`tandem api errors` prints docs/reference/errors.md.
 """
 
 import inspect
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple
@@ -24,26 +23,20 @@ from tandem.api import errors as wire
 from tandem.api.operation import PATH_IDS
 from tandem.codes import (
     CodeDamaged,
-    CodeTooLong,
     NotEmvco,
     PayCodeExpired,
     PayCodeInvalid,
     PayCodeMalformed,
     PayCodeUsed,
-    UnreadableImage,
 )
 from tandem.db import IdempotencyConflict
-from tandem.events import EndpointOff, TargetRefused, TooManyEndpoints
+from tandem.events import MAX_ENDPOINTS, EndpointOff, TargetRefused, TooManyEndpoints
 from tandem.kernel import Invalid, NotFound, Refused, show_id
 from tandem.ledger import (
-    AmountExceedsPending,
     InsufficientFunds,
     JournalBusy,
     OutcomeUnknown,
     OverdraftInUse,
-    PendingExpired,
-    PendingNotFound,
-    PendingResolved,
     ReferenceBooked,
     RefusedEarlier,
     StaleRead,
@@ -61,7 +54,12 @@ from tandem.payments import (
     RefundNotCovered,
 )
 from tandem.people import HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
-from tandem.settlement import PayoutNotCovered
+from tandem.settlement import (
+    AlreadyCorrected,
+    CorrectionNotCovered,
+    PayoutNotCovered,
+    WithdrawalNotCovered,
+)
 from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -70,8 +68,7 @@ _AN_ID: Final = UUID("0199f0a4-c0de-7000-8000-00000000002a")
 _A_TIME: Final = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 _PREFIXES: Final[Mapping[str, str]] = {
     **{name: prefix for name, (prefix, _) in PATH_IDS.items()},
-    "pending_id": "trf",
-    "entry_id": "trf",
+    "entry_id": "ent",
 }
 
 
@@ -103,9 +100,11 @@ ROWS: Final = (
     Row(401, wire.Unauthenticated()),
     Row(402, InsufficientFunds(_AN_ID, 1200, 3800)),
     Row(402, LimitExceeded("per_day", 2_000_000, 1200, "CNY")),
-    Row(402, RefundNotCovered(1200, 3800)),
-    Row(402, PayoutNotCovered(1200, 3800)),
-    Row(402, WayRefused("scan", "way_off", None, ("click",))),
+    Row(402, RefundNotCovered(1200, 3800, "CNY")),
+    Row(402, PayoutNotCovered(1200, 3800, "CNY")),
+    Row(402, WithdrawalNotCovered(1200, 3800, "CNY")),
+    Row(402, CorrectionNotCovered(1200, 3800, "CNY")),
+    Row(402, WayRefused("click", "amount_above_limit", 50_000, "CNY", ("scan",))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
     Row(403, MerchantNotActive()),
@@ -114,23 +113,20 @@ ROWS: Final = (
     Row(403, SignUpClosed()),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
-    Row(404, PendingNotFound(_AN_ID)),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),
     Row(409, NotYourPayment(_A_TIME)),
-    Row(409, CaptureExceedsHeld(1200, 3800)),
-    Row(409, RefundExceedsCaptured(1200, 3800)),
-    Row(409, PendingResolved(_AN_ID)),
-    Row(409, PendingExpired(_AN_ID, _A_TIME)),
-    Row(409, AmountExceedsPending(_AN_ID, 1200, 3800)),
+    Row(409, CaptureExceedsHeld(1200, 3800, "CNY")),
+    Row(409, RefundExceedsCaptured(1200, 3800, "CNY")),
     Row(409, StaleRead(_AN_ID)),
     Row(409, RefusedEarlier("way_refused")),
     Row(409, HandleTaken("lin")),
-    Row(409, OverdraftInUse(1200, 0)),
+    Row(409, OverdraftInUse(1200, 0, "CNY")),
     Row(409, EndpointOff(_AN_ID)),
-    Row(409, TooManyEndpoints(16)),
+    Row(409, TooManyEndpoints(MAX_ENDPOINTS)),
     Row(409, RequestClosed("declined")),
     Row(409, ReferenceBooked("bank-2026-05-04-17")),
+    Row(409, AlreadyCorrected(show_id("top", _AN_ID), show_id("cor", _AN_ID))),
     Row(409, PayCodeUsed()),
     Row(409, PayCodeExpired(95)),
     Row(413, wire.BodyTooLarge(65_536)),
@@ -146,8 +142,6 @@ ROWS: Final = (
     Row(422, PayCodeMalformed()),
     Row(422, NotEmvco("it does not begin with 000201")),
     Row(422, CodeDamaged(("its CRC is 1D3D and should be 4A27",))),
-    Row(422, CodeTooLong("the link in the code, in characters,", 90, 77)),
-    Row(422, UnreadableImage("it is not a whole picture of a kind read here")),
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
     Row(500, wire.InternalFault()),
@@ -156,7 +150,7 @@ ROWS: Final = (
     Row(503, wire.ServerStopping(2)),
     Row(504, OutcomeUnknown(_AN_ID)),
 )
-"""Every refusal that the API answers with, by status."""
+"""Every refusal that the API answers with, by status. One without a row is a fault of ours."""
 
 _BY_CLASS: Final = {type(row.example): row for row in ROWS}
 BY_CODE: Final = {row.example.code: row for row in ROWS}
@@ -261,7 +255,7 @@ What the API answers when it refuses, by status and code. The answer is
 and `data`. Programs look at `code`, which never changes; `detail` is for people and may be worded
 better in the next release. After every refusal nothing was written, unless it says otherwise.
 
-This page is printed by `python -m tandem.api.problems`; a test compares it.
+This page is printed by `tandem api errors`; a test compares it.
 """
 
 
@@ -277,7 +271,3 @@ def reference() -> str:
             f"Data: {facts}.\n"
         )
     return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

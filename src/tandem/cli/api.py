@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
-from tandem.api import problems
+from tandem.api import event_types, problems
 from tandem.api.openapi import document, render
 from tandem.app import operations
 from tandem.cli.errors import FileUnusable
@@ -52,6 +52,20 @@ def errors(*, write: Write = None) -> None:
         Write it to this file instead.
     """
     _give(problems.reference(), write)
+
+
+@app.command
+def events(*, write: Write = None) -> None:
+    """Print every type of event: who is told, when, and what its data is.
+
+    Example: `tandem api events --write docs/reference/events.md`
+
+    Parameters
+    ----------
+    write
+        Write it to this file instead.
+    """
+    _give(event_types.reference(), write)
 
 
 def help_reference(*, write: Write = None) -> None:

@@ -16,7 +16,6 @@ from tandem.cli.show import cells, console, done, money, say, show, table
 from tandem.db import Connection
 from tandem.kernel import (
     Currency,
-    Invalid,
     NotFound,
     currency,
     currency_by_number,
@@ -33,11 +32,10 @@ from tandem.ledger import (
     TransferKind,
     TransferRow,
     TrialLine,
-    bank,
     entry_transfers,
-    fees,
-    merchant,
+    object_of,
     person,
+    read_account,
 )
 from tandem.ledger import statement as read_statement
 from tandem.ledger import trial_balance as read_trial_balance
@@ -173,13 +171,13 @@ def statement(
     """
     known = currency(unit)
     # Checked before the database is opened; who is behind a handle only the database knows.
-    account_id = None if account.startswith("@") else _account_id(account, known)
+    account_id = None if account.startswith("@") else read_account(account, known)
     lines = run(_read(lambda opened: _lines(opened, account_id, account, known, limit)))
     if not lines:
         say("Nothing was booked on this account.")
         return
     ledger = currency_by_number(lines[0].transfer.ledger)
-    made = table("Number", "Change", "Balance", "What", "Entry", right=_NUMBERS)
+    made = table("Number", "Change", "Balance", "What", "For", "Entry", right=_NUMBERS)
     for line in lines:
         made.add_row(*_statement_cells(line, ledger))
     show(made)
@@ -201,21 +199,8 @@ def _statement_cells(line: Statement, ledger: Currency) -> list[Text]:
     if not line.change:
         what = f"{what} of {money(transfer.amount, ledger)}"
     entry = show_id("ent", entry_of(transfer.id))
-    return cells(line.number, change, format_amount(line.balance, ledger), what, entry)
-
-
-def _account_id(account: str, unit: Currency) -> UUID:
-    if account in {"bank", "fees"}:
-        return (bank if account == "bank" else fees)(unit).id
-    if account.startswith("ppl_"):
-        return person(read_id("ppl", account, "account"), unit).id
-    if account.startswith("mer_"):
-        return merchant(read_id("mer", account, "account"), unit).id
-    if account.startswith("acc_"):
-        return read_id("acc", account, "account")
-    raise Invalid(
-        "account", "give a person (@handle or ppl_…), a merchant (mer_…), acc_…, bank or fees"
-    )
+    balance = format_amount(line.balance, ledger)
+    return cells(line.number, change, balance, what, object_of(transfer), entry)
 
 
 def _what(transfer: TransferRow) -> str:
@@ -240,9 +225,13 @@ def entry(entry_id: Annotated[str, Parameter(name="entry")], /) -> None:
     rows, names = run(_read(lambda connection: _entry(connection, wanted)))
     if not rows:
         raise NotFound("entry", entry_id)
-    out = console()
-    out.print(f"Booked {rows[0].created_at:%Y-%m-%d %H:%M:%S} UTC", soft_wrap=True)
-    made = table("What", "Amount", "Debit", "Credit", right=_NUMBERS)
+    console().print(f"Booked {rows[0].created_at:%Y-%m-%d %H:%M:%S} UTC", soft_wrap=True)
+    transfer_table(rows, names)
+
+
+def transfer_table(rows: list[TransferRow], names: dict[UUID, str]) -> None:
+    """Print transfers; `names` tells whose each account is (`account_names`)."""
+    made = table("What", "Amount", "Debit", "Credit", "For", right=_NUMBERS)
     for row in rows:
         made.add_row(
             *cells(
@@ -250,6 +239,7 @@ def entry(entry_id: Annotated[str, Parameter(name="entry")], /) -> None:
                 money(row.amount, currency_by_number(row.ledger)),
                 names[row.debit_account_id],
                 names[row.credit_account_id],
+                object_of(row),
             )
         )
     show(made)
@@ -257,11 +247,16 @@ def entry(entry_id: Annotated[str, Parameter(name="entry")], /) -> None:
 
 async def _entry(connection: Connection, wanted: UUID) -> tuple[list[TransferRow], dict[UUID, str]]:
     rows = await entry_transfers(connection, wanted)
+    return rows, await account_names(connection, rows)
+
+
+async def account_names(connection: Connection, rows: list[TransferRow]) -> dict[UUID, str]:
+    """Whose the accounts of these transfers are, in words."""
     ids = {account for row in rows for account in (row.debit_account_id, row.credit_account_id)}
     found = await connection.fetch(
         "SELECT id, code, owner_id FROM accounts WHERE id = ANY($1)", list(ids)
     )
-    return rows, {row["id"]: _account_name(row["code"], row["owner_id"]) for row in found}
+    return {row["id"]: _account_name(row["code"], row["owner_id"]) for row in found}
 
 
 def _account_name(code: int, owner_id: UUID) -> str:

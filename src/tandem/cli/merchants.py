@@ -7,14 +7,16 @@ from uuid import UUID
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from tandem.access import SCOPES, NewKey
+from tandem.access import SCOPES, Key, NewKey
+from tandem.cli.acceptance import accept_at_shop, accept_at_till, owner_of, show_shop, show_till
+from tandem.cli.api_keys import key_table
 from tandem.cli.beside import services
 from tandem.cli.people import limit_of
 from tandem.cli.run import run
-from tandem.cli.show import cells, done, facts, say, show, table
-from tandem.db import Pool
-from tandem.kernel import Currency, Invalid, NotFound, currency, format_amount, read_id, show_id
-from tandem.merchants import Acceptance, CurrencyTerms, Merchant, Shop, Till, load_place
+from tandem.cli.show import cells, done, facts, money, say, show, table
+from tandem.kernel import Currency, Invalid, currency, format_amount, read_id, show_id
+from tandem.merchants import Acceptance, CurrencyTerms, Merchant, Shop, Till
+from tandem.settlement import MerchantBalance
 
 merchant_app = App(name="merchant", help="Merchants, their fees and keys.", help_format="markdown")
 shop_app = App(name="shop", help="A merchant's shops.", help_format="markdown")
@@ -111,6 +113,36 @@ async def _list(limit: int) -> list[Merchant]:
 def _fee(unit: Currency, terms: CurrencyTerms) -> str:
     whole, part = divmod(terms.fee_basis_points, 100)
     return f"{whole}.{part:02d} % + {format_amount(terms.fee_fixed, unit)} {unit.code}"
+
+
+@merchant_app.command(name="show")
+def show_merchant(merchant: str, /) -> None:
+    """Show a merchant: status, fees, and what it has in each currency.
+
+    Example: `tandem operator merchant show mer_0199…`
+
+    Parameters
+    ----------
+    merchant
+        The merchant, mer_…
+    """
+    found, balances = run(_show(merchant))
+    facts({"Merchant": merchant, "Name": found.name, "Status": found.status})
+    numbers = ("Balance", "Can be paid out", "Reserved", "Overdraft")
+    made = table("Currency", "Fees", *numbers, right=numbers)
+    for line in balances:
+        unit = currency(line.currency)
+        terms = found.currencies.get(unit.code)
+        amounts = (line.balance, line.payable, line.reserved, line.overdraft)
+        fee = "" if terms is None else _fee(unit, terms)
+        made.add_row(*cells(unit.code, fee, *(money(amount, unit) for amount in amounts)))
+    show(made)
+
+
+async def _show(merchant: str) -> tuple[Merchant, list[MerchantBalance]]:
+    async with services() as opened:
+        found = await opened.merchants.get(merchant_id(merchant))
+        return found, await opened.books.balances(found.id)
 
 
 @merchant_app.command
@@ -211,6 +243,50 @@ async def _key(merchant: str, name: str, scopes: list[str]) -> NewKey:
         return await opened.merchants.create_key(merchant_id(merchant), name, scopes, None)
 
 
+@merchant_app.command
+def keys(merchant: str, /, *, limit: Limit = 50) -> None:
+    """List a merchant's API keys, newest first, also revoked ones.
+
+    Example: `tandem operator merchant keys mer_0199…`
+
+    Parameters
+    ----------
+    merchant
+        The merchant, mer_…
+    limit
+        The most keys to list.
+    """
+    key_table(run(_keys(merchant, limit)), scopes=True)
+
+
+async def _keys(merchant: str, limit: int) -> list[Key]:
+    async with services() as opened:
+        found = await opened.merchants.get(merchant_id(merchant))
+        return await opened.merchants.keys(found.id, None, limit)
+
+
+@merchant_app.command
+def revoke_key(merchant: str, key: str, /) -> None:
+    """Revoke an API key of a merchant's; it works no more within a second.
+
+    Example: `tandem operator merchant revoke-key mer_0199… key_0199…`
+
+    Parameters
+    ----------
+    merchant
+        The merchant, mer_…
+    key
+        The key's id, as `tandem operator merchant keys` shows it; not its secret.
+    """
+    run(_revoke_key(merchant, key))
+    done(f"Revoked {key}.")
+
+
+async def _revoke_key(merchant: str, key: str) -> None:
+    async with services() as opened:
+        await opened.merchants.revoke_key(merchant_id(merchant), read_id("key", key, "key"))
+
+
 @shop_app.command(name="add")
 def add_shop(
     merchant: str,
@@ -306,7 +382,7 @@ def add_till(shop: str, name: str, /) -> None:
 
 async def _add_till(shop: str, name: str) -> Till:
     async with services() as opened:
-        owner, shop_id = await _owner(opened.pool, shop)
+        owner, shop_id = await owner_of(opened.pool, shop)
         return await opened.merchants.create_till(owner, shop_id, name, Acceptance(), None)
 
 
@@ -331,15 +407,11 @@ def list_tills(shop: str, /, *, limit: Limit = 50) -> None:
 
 async def _tills(shop: str, limit: int) -> list[Till]:
     async with services() as opened:
-        owner, shop_id = await _owner(opened.pool, shop)
+        owner, shop_id = await owner_of(opened.pool, shop)
         return await opened.merchants.tills(owner, shop_id, None, limit)
 
 
-async def _owner(pool: Pool, shop: str) -> tuple[UUID, UUID]:
-    """Whose shop it is, and its id. Raises `NotFound`, `Invalid`."""
-    shop_id = read_id("shp", shop, "shop")
-    async with pool.acquire() as connection:
-        place = await load_place(connection, shop_id=shop_id)
-    if place is None:
-        raise NotFound("shop", shop)
-    return place.merchant_id, shop_id
+shop_app.command(show_shop, name="show")
+shop_app.command(accept_at_shop, name="accept")
+till_app.command(show_till, name="show")
+till_app.command(accept_at_till, name="accept")

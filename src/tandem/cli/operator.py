@@ -6,11 +6,15 @@ import msgspec
 from cyclopts import App
 
 from tandem.access.model import Key
+from tandem.cli.api_keys import key_table
 from tandem.cli.beside import services
+from tandem.cli.bookings import correct, corrections, withdraw
+from tandem.cli.devices import device_app
 from tandem.cli.merchants import merchant_app, merchant_id, shop_app, till_app
+from tandem.cli.payments import payment_app
 from tandem.cli.people import person_app, person_of
 from tandem.cli.run import run
-from tandem.cli.show import cells, done, facts, money, say, show, table
+from tandem.cli.show import done, facts, money, say
 from tandem.db import work
 from tandem.kernel import currency, parse_amount, read_id
 from tandem.ledger import OPERATOR_ID
@@ -19,7 +23,7 @@ from tandem.wallet import TopUpView
 
 app = App(name="operator", help="Do by hand what an operator does.", help_format="markdown")
 key_app = App(name="key", help="The operator's own API keys.", help_format="markdown")
-for _part in (key_app, person_app, merchant_app, shop_app, till_app):
+for _part in (key_app, person_app, device_app, merchant_app, shop_app, till_app, payment_app):
     app.command(_part)
 
 MOST_LISTED: Final = 100
@@ -63,17 +67,6 @@ def list_keys() -> None:
 async def _keys() -> list[Key]:
     async with services() as opened, opened.pool.acquire() as connection:
         return await opened.access.keys_of(connection, OPERATOR_ID, None, MOST_LISTED)
-
-
-def key_table(keys: list[Key]) -> None:
-    """Print keys: never a secret, only its last four characters."""
-    made = table("Key", "Name", "Ends in", "Made", "Revoked")
-    for key in keys:
-        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
-        made.add_row(
-            *cells(f"key_{key.id.hex}", key.name, key.hint, f"{key.created_at:%Y-%m-%d}", revoked)
-        )
-    show(made)
 
 
 @key_app.command(name="revoke")
@@ -154,3 +147,7 @@ async def _payout(merchant: str, minor: int, code: str, reference: str) -> Payou
     async with services() as opened:
         outcome = await opened.payouts.make(merchant_id(merchant), minor, code, reference, None)
     return msgspec.json.decode(outcome.body, type=PayoutView)
+
+
+for _command in (withdraw, correct, corrections):
+    app.command(_command)

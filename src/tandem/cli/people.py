@@ -10,7 +10,7 @@ from tandem.cli.beside import services
 from tandem.cli.run import run
 from tandem.cli.show import cells, done, facts, money, say, show, table
 from tandem.kernel import Currency, currency, parse_amount, read_id, show_id
-from tandem.people import NewPerson, Person
+from tandem.people import NewDevice, NewPerson, Person
 from tandem.wallet import WalletView
 
 person_app = App(name="person", help="People and their wallets.", help_format="markdown")
@@ -42,17 +42,22 @@ def add(handle: str, name: str, /, *, device: str = "Phone") -> None:
     """
     made = run(_add(handle.removeprefix("@"), name, device))
     done(f"Made {made.person.name} {made.person.handle}.")
+    device_facts(made.device, {"Person": made.person.id})
+    say("Key and seed are shown this once; they belong on the person's phone.")
+
+
+def device_facts(made: NewDevice, first: dict[str, str] | None = None) -> None:
+    """Print what a new device holds; it is shown this once."""
     facts(
         {
-            "Person": made.person.id,
-            "Device": made.device.id,
-            "Device key": made.device.key,
-            "Code index": made.device.code_index,
-            "Code seed": made.device.code_seed,
+            **(first or {}),
+            "Device": made.id,
+            "Device key": made.key,
+            "Code index": made.code_index,
+            "Code seed": made.code_seed,
         },
         indent=2,
     )
-    say("Key and seed are shown this once; they belong on the person's phone.")
 
 
 async def _add(handle: str, name: str, device: str) -> NewPerson:

@@ -19,14 +19,25 @@ EMBER: Final = "#D9542B"
 FAINT: Final = "dim"
 
 
-_WHOLE: Final = frozenset({"Entry", "Key", "Merchant", "Person", "Shop", "Till"})
+_WHOLE: Final = frozenset(
+    {"Correction", "Device", "Entry", "For", "Key", "Merchant", "Of"}
+    | {"Payment", "Person", "Shop", "Till"}
+)
 """Columns of ids: one that is broken over two lines cannot be copied."""
 _WIDEST: Final = 2000
 
 
+class _Output(Console):
+    """A console that leaves it to the command's end what it means that nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Not an exit with a status of its own: `tandem.cli.root` knows what to do."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output, in colour if it is a terminal (and NO_COLOR is not set)."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _Output(highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def printable(text: object) -> str:

@@ -72,6 +72,8 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),
     "top_ups": Right(),
     "payouts": Right(),
+    "withdrawals": Right(),
+    "corrections": Right(),
     "events": Right(),
     "webhook_endpoints": Right(update=("url", "types", "enabled", "secret", "deleted_at")),
     "webhook_deliveries": Right(

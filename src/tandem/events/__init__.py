@@ -7,6 +7,7 @@ from tandem.events.model import (
     DELIVERIES,
     EVENTS,
     MERCHANT_TYPES,
+    PERSON_TYPES,
     TYPES,
     Delivery,
     DeliveryStatus,
@@ -16,7 +17,7 @@ from tandem.events.model import (
 )
 from tandem.events.secrets import SIGNING_SECRETS
 from tandem.events.send import Sender
-from tandem.events.service import Webhooks
+from tandem.events.service import MAX_ENDPOINTS, Webhooks
 from tandem.events.shapes import (
     CreateEndpoint,
     DeliveryView,
@@ -33,7 +34,9 @@ from tandem.events.store import load_endpoints
 __all__ = [
     "DELIVERIES",
     "EVENTS",
+    "MAX_ENDPOINTS",
     "MERCHANT_TYPES",
+    "PERSON_TYPES",
     "SIGNING_SECRETS",
     "TYPES",
     "CreateEndpoint",

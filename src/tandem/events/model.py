@@ -31,22 +31,26 @@ PAYMENT_TYPES: Final = tuple(
         "released",
     )
 )
-MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made")
-"""The types that a merchant's endpoint can ask for."""
+MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made", "payout.corrected")
+"""The types of events of merchants: those that an endpoint can ask for."""
 
-TYPES: Final = frozenset(
-    {
-        *MERCHANT_TYPES,
-        "send.received",
-        "send.sent",
-        "request.received",
-        "request.accepted",
-        "request.declined",
-        "request.cancelled",
-        "request.expired",
-        "top_up.received",
-    }
+PERSON_TYPES: Final = (
+    *PAYMENT_TYPES[1:],  # an order that nobody has scanned is nobody's
+    "send.sent",
+    "send.received",
+    "request.received",
+    "request.accepted",
+    "request.declined",
+    "request.cancelled",
+    "request.expired",
+    "top_up.received",
+    "top_up.corrected",
+    "withdrawal.made",
+    "withdrawal.corrected",
 )
+"""The types of events of people."""
+
+TYPES: Final = frozenset((*MERCHANT_TYPES, *PERSON_TYPES))
 """Every type of event."""
 
 _SECOND: Final = timedelta(seconds=1)

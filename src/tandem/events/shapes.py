@@ -6,13 +6,28 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tandem.events.model import MERCHANT_TYPES, Delivery, Endpoint, Event
+from tandem.events.model import (
+    MERCHANT_TYPES,
+    PERSON_TYPES,
+    Delivery,
+    DeliveryStatus,
+    Endpoint,
+    Event,
+)
 from tandem.events.target import MAX_URL
 from tandem.kernel import show_id
 
 Moment = Annotated[datetime, Meta(description="RFC 3339, UTC")]
 EventType = Annotated[
-    str, Meta(description="What happened, such as payment.captured", examples=["payment.captured"])
+    str,
+    Meta(
+        description="What happened",
+        examples=["payment.captured"],
+        extra_json_schema={"enum": list(dict.fromkeys((*MERCHANT_TYPES, *PERSON_TYPES)))},
+    ),
+]
+MerchantType = Annotated[
+    str, Meta(examples=["payment.captured"], extra_json_schema={"enum": list(MERCHANT_TYPES)})
 ]
 EndpointId = Annotated[
     str, Meta(description="Endpoint id", examples=["whe_0199f0a4c0de7000800000000000003b"])
@@ -27,10 +42,10 @@ Url = Annotated[
     ),
 ]
 Types = Annotated[
-    tuple[str, ...],
+    tuple[MerchantType, ...],
     Meta(
         max_length=len(MERCHANT_TYPES),
-        description=f"Which events; none means all. Of: {', '.join(MERCHANT_TYPES)}",
+        description="Which events; none means all",
         examples=[["payment.captured", "payment.refunded"]],
     ),
 ]
@@ -101,7 +116,14 @@ class DeliveryView(msgspec.Struct, frozen=True):
     endpoint_id: EndpointId
     event_id: Annotated[str, Meta(examples=["evt_0199f0a4c0de7000800000000000003a"])]
     type: EventType
-    status: Annotated[str, Meta(description="pending, delivered or failed", examples=["delivered"])]
+    status: Annotated[
+        str,
+        Meta(
+            description="pending until it is taken, or its last try has failed",
+            examples=["delivered"],
+            extra_json_schema={"enum": [status.value for status in DeliveryStatus]},
+        ),
+    ]
     attempts: Annotated[int, Meta(description="How often it was tried", examples=[1])]
     next_attempt_at: Annotated[datetime | None, Meta(description="When it is tried again")]
     last_attempt_at: Annotated[datetime | None, Meta(description="When it was tried last")]

@@ -23,6 +23,7 @@ from tandem.kernel.money import (
     format_amount,
     of_hundredths,
     parse_amount,
+    show_money,
 )
 from tandem.kernel.text import NOTE_LENGTH, clean_note, clean_text
 
@@ -51,6 +52,7 @@ __all__ = [
     "parse_amount",
     "read_id",
     "show_id",
+    "show_money",
     "system_entropy",
     "transfer_id",
     "uuid_of",

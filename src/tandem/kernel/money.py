@@ -95,6 +95,11 @@ def format_amount(minor: int, unit: Currency) -> str:
     return f"{value:.{unit.exponent}f}"
 
 
+def show_money(minor: int, code: str) -> str:
+    """The amount with its currency as a sentence has it: `38.00 CNY`."""
+    return f"{format_amount(minor, _BY_CODE[code])} {code}"
+
+
 def basis_points(minor: int, rate: int) -> int:
     """`rate` hundredths of a percent of an amount. The one place that rounds: half to even."""
     quotient, remainder = divmod(minor * rate, _BASIS)

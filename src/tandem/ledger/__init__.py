@@ -1,5 +1,6 @@
 """The ledger: accounts, transfers, and the journal that commits them."""
 
+from tandem.ledger.bookings import booked_once, corrected, replaced
 from tandem.ledger.chart import (
     OPERATOR_ID,
     AccountCode,
@@ -9,6 +10,7 @@ from tandem.ledger.chart import (
     fees,
     merchant,
     person,
+    read_account,
 )
 from tandem.ledger.currencies import currency_of, money_left_out
 from tandem.ledger.entry import Decision, Entry, Touches, View, Write
@@ -40,10 +42,16 @@ from tandem.ledger.reports import (
     Difference,
     Statement,
     TrialLine,
+    account_by_id,
     accounts_of,
     due_reservations,
     entry_transfers,
+    line_type,
+    list_accounts,
+    object_of,
+    released_by,
     statement,
+    transfers_for,
     trial_balance,
     verify,
 )
@@ -85,21 +93,31 @@ __all__ = [
     "TrialLine",
     "View",
     "Write",
+    "account_by_id",
     "accounts_of",
     "bank",
     "bank_reference",
+    "booked_once",
+    "corrected",
     "currency_of",
     "due_reservations",
     "entry_transfers",
     "fees",
+    "line_type",
+    "list_accounts",
     "merchant",
     "money_left_out",
+    "object_of",
     "open_accounts",
     "person",
+    "read_account",
+    "released_by",
+    "replaced",
     "set_overdraft",
     "set_terms",
     "statement",
     "submit_fresh",
+    "transfers_for",
     "trial_balance",
     "verify",
 ]

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from tandem.kernel import Currency, uuid_of
+from tandem.kernel import Currency, Invalid, read_id, uuid_of
 
 OPERATOR_ID: Final = UUID(int=0x00000000_0000_7000_8000_000000000000)
 """The owner of the operator's own accounts."""
@@ -48,6 +48,23 @@ class TransferCode(IntEnum):
     FEE = 4
     REFUND = 5
     SEND = 6
+    WITHDRAWAL = 7
+    """A person's money, or the operator's income, goes to their bank."""
+    CORRECTION = 8
+    """What was booked by hand, and wrongly, is taken back."""
+
+
+OBJECTS: Final = {
+    TransferCode.TOP_UP: "top",
+    TransferCode.PAYOUT: "pyt",
+    TransferCode.PAYMENT: "pay",
+    TransferCode.FEE: "pay",
+    TransferCode.REFUND: "pay",
+    TransferCode.SEND: "snd",
+    TransferCode.WITHDRAWAL: "wdr",
+    TransferCode.CORRECTION: "cor",
+}
+"""The prefix of the ids of what transfers are made for: their `reference`."""
 
 
 class AccountKey(NamedTuple):
@@ -98,3 +115,22 @@ def person(person_id: UUID, unit: Currency) -> AccountKey:
 def merchant(merchant_id: UUID, unit: Currency) -> AccountKey:
     """A merchant's balance."""
     return AccountKey.of(merchant_id, unit, AccountCode.MERCHANT)
+
+
+def read_account(text: str, unit: Currency) -> UUID:
+    """The id of the account that people name: a person's, a merchant's, or one of our own.
+
+    `ppl_…`, `mer_…`, `bank` and `fees` name the account in this currency, `acc_…` the account
+    itself. Raises `Invalid`.
+    """
+    if text in {"bank", "fees"}:
+        return (bank if text == "bank" else fees)(unit).id
+    if text.startswith("ppl_"):
+        return person(read_id("ppl", text, "account"), unit).id
+    if text.startswith("mer_"):
+        return merchant(read_id("mer", text, "account"), unit).id
+    if text.startswith("acc_"):
+        return read_id("acc", text, "account")
+    raise Invalid(
+        "account", "give a person (@handle or ppl_…), a merchant (mer_…), acc_…, bank or fees"
+    )

@@ -15,7 +15,7 @@ Refused
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from tandem.kernel import Refused
@@ -88,11 +88,16 @@ class AmountExceedsPending(Refused):
 
 @dataclass(eq=False)
 class StaleRead(Refused):
-    """What was read before the locks has changed since. `owner_id` says whose rows to read anew."""
+    """It was changed by somebody else at the same moment, several times in a row."""
 
     code: ClassVar[str] = "changed_meanwhile"
     passing: ClassVar[bool] = True
     owner_id: UUID
+    """Whose rows were read before the locks, and are to be read anew."""
+
+    def data(self) -> dict[str, Any]:
+        """None: what changed is the ledger's own affair."""
+        return {}
 
     def sentence(self) -> str:
         """Say what to do."""

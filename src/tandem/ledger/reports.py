@@ -1,6 +1,6 @@
 """What the ledger tells: work lists, statements, the trial balance, and its own verification."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,11 +8,12 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Connection
-from tandem.kernel import entry_of
-from tandem.ledger.chart import accounts_between
+from tandem.kernel import entry_of, show_id
+from tandem.ledger.chart import OBJECTS, TransferCode, accounts_between
 from tandem.ledger.model import ACCOUNTS, TRANSFERS, Account, TransferKind, TransferRow
 
 _COLUMNS: Final = ", ".join(TRANSFERS.columns)
+_ACCOUNT: Final = f"SELECT {', '.join(ACCOUNTS.columns)} FROM accounts"
 _POSTING: Final = (TransferKind.POSTED, TransferKind.POST)
 _SHOWN: Final = 100
 
@@ -110,6 +111,74 @@ def _line(number: int, transfer: TransferRow, account_id: UUID) -> Statement:
     if transfer.debit_account_id == account_id:
         return Statement(number, transfer, -posted, transfer.debit_balance)
     return Statement(number, transfer, posted, transfer.credit_balance)
+
+
+async def released_by(connection: Connection, lines: Iterable[Statement]) -> dict[UUID, int]:
+    """What the reservations held that a statement's lines resolved, by the reservation's id."""
+    ids = [line.transfer.pending_id for line in lines if line.transfer.pending_id is not None]
+    if not ids:
+        return {}
+    rows = await connection.fetch("SELECT id, amount FROM transfers WHERE id = ANY($1)", ids)
+    return {row[0]: row[1] for row in rows}
+
+
+def line_type(line: Statement, released: Mapping[UUID, int]) -> tuple[str, int]:
+    """The type of a statement's line, and what it reserves (plus) or gives free (minus).
+
+    The type is that of the transfer (`payment`, `top_up` …), or `reserved` and `released` for what
+    does not change the balance. `released` is what `released_by` found.
+    """
+    transfer = line.transfer
+    kind = TransferKind(transfer.kind)
+    if kind is TransferKind.PENDING:
+        return "reserved", transfer.amount
+    freed = 0 if transfer.pending_id is None else released[transfer.pending_id]
+    if kind in (TransferKind.VOID, TransferKind.EXPIRE):
+        return "released", -freed
+    return TransferCode(transfer.code).name.lower(), -freed
+
+
+def object_of(transfer: TransferRow) -> str:
+    """What a transfer was made for, as people see its id: `pay_…`, `top_…`."""
+    return show_id(OBJECTS[TransferCode(transfer.code)], transfer.reference)
+
+
+async def transfers_for(
+    connection: Connection, reference: UUID, account_id: UUID
+) -> list[TransferRow]:
+    """The transfers of all entries that moved this account for an object, in order.
+
+    Looks through the account's transfers: choose the one of the object's accounts that moves least.
+    """
+    rows = await connection.fetch(
+        "SELECT id FROM transfers WHERE debit_account_id = $1 AND reference = $2 "
+        "UNION ALL SELECT id FROM transfers WHERE credit_account_id = $1 AND reference = $2",
+        account_id,
+        reference,
+    )
+    entries = sorted({entry_of(row[0]) for row in rows})
+    rows = await connection.fetch(
+        f"SELECT {', '.join('t.' + column for column in TRANSFERS.columns)} "
+        "FROM unnest($1::uuid[], $2::uuid[]) AS entry (first, last) "
+        "JOIN transfers AS t ON t.id BETWEEN entry.first AND entry.last ORDER BY t.id",
+        entries,
+        [UUID(int=entry.int | 0xFF) for entry in entries],
+    )
+    return [TransferRow(*row) for row in rows]
+
+
+async def account_by_id(connection: Connection, account_id: UUID) -> Account | None:
+    """An account as it stands, without a lock; None if nobody opened it."""
+    row = await connection.fetchrow(f"{_ACCOUNT} WHERE id = $1", account_id)
+    return None if row is None else Account(*row)
+
+
+async def list_accounts(connection: Connection, before: UUID | None, limit: int) -> list[Account]:
+    """All accounts, those of the newest owners first."""
+    rows = await connection.fetch(
+        f"{_ACCOUNT} WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2", before, limit
+    )
+    return [Account(*row) for row in rows]
 
 
 async def trial_balance(connection: Connection) -> list[TrialLine]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Connection
-from tandem.kernel import Refused
+from tandem.kernel import Refused, currency_by_number, show_money
 from tandem.ledger.chart import AccountKey
 from tandem.ledger.model import ACCOUNTS, new_account
 from tandem.ledger.reports import accounts_of
@@ -22,10 +22,12 @@ class OverdraftInUse(Refused):
     code: ClassVar[str] = "overdraft_in_use"
     used: int
     asked: int
+    currency: str
 
     def sentence(self) -> str:
         """Say how low it can be."""
-        return f"{self.used} minor units of the overdraft are in use; it cannot be {self.asked}."
+        used, asked = (show_money(minor, self.currency) for minor in (self.used, self.asked))
+        return f"{used} of the overdraft are in use; it cannot be {asked}."
 
 
 async def open_accounts(connection: Connection, keys: Sequence[AccountKey], now: datetime) -> None:
@@ -84,5 +86,5 @@ async def set_overdraft(
         key.id,
     )
     if used > overdraft:
-        raise OverdraftInUse(used, overdraft)
+        raise OverdraftInUse(used, overdraft, currency_by_number(key.ledger).code)
     await connection.execute("UPDATE accounts SET overdraft = $2 WHERE id = $1", key.id, overdraft)

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tandem.access.model import MEANINGS, Scope
 from tandem.kernel import MAX_AMOUNT, basis_points, show_id
 from tandem.merchants.errors import WayRefused
 
@@ -116,12 +117,13 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if reason is not None:
             limit = self.rule(way).max_amount.get(currency)
             left = self.remaining(currency, amount, wallet)
-            raise WayRefused(way, reason, limit if reason == "amount_above_limit" else None, left)
+            most = limit if reason == "amount_above_limit" else None
+            raise WayRefused(way, reason, most, currency, left)
 
     def check_partner(self, way: Way, partner: str, currency: str, amount: int) -> None:
         """Raise `WayRefused` if the partner's wallets are not taken, or not in this way."""
         if not self.partners.takes(partner):
-            raise WayRefused(way, "partner_refused", None, ())
+            raise WayRefused(way, "partner_refused", None, currency, ())
         self.check(way, partner, currency, amount)
 
 
@@ -283,8 +285,13 @@ class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Till server"])]
     scopes: Annotated[
-        list[str],
-        Meta(min_length=1, max_length=20, examples=[["payments:write", "payments:read"]]),
+        list[Scope],
+        Meta(
+            description=MEANINGS,
+            min_length=1,
+            max_length=20,
+            examples=[["payments:write", "payments:read"]],
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from tandem.payments.errors import (
     RefundNotCovered,
 )
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
+from tandem.payments.records import PaymentRecords
 from tandem.payments.service import At, Payments
 from tandem.payments.shapes import (
     PaymentView,
@@ -40,6 +41,7 @@ __all__ = [
     "Payment",
     "PaymentConflict",
     "PaymentFilter",
+    "PaymentRecords",
     "PaymentView",
     "Payments",
     "PersonPaymentView",

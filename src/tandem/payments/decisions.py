@@ -270,7 +270,7 @@ def capture(
     unit = currency(payment.currency)
     amount = payment.held if amount is None else check_amount(amount)
     if amount > payment.held:
-        raise CaptureExceedsHeld(payment.held, amount)
+        raise CaptureExceedsHeld(payment.held, amount, unit.code)
     rest = payment.held - amount
     payer, payee = _parties(payment, unit)
     charge = fee(terms, amount, first=payment.captured == 0)
@@ -347,11 +347,11 @@ def refund(
     unit = currency(payment.currency)
     amount = payment.refundable if amount is None else check_amount(amount)
     if amount > payment.refundable:
-        raise RefundExceedsCaptured(payment.refundable, amount)
+        raise RefundExceedsCaptured(payment.refundable, amount, unit.code)
     payer, payee = _parties(payment, unit)
     available = view.account(payee).available
     if amount > available:
-        raise RefundNotCovered(max(0, available), amount)
+        raise RefundNotCovered(max(0, available), amount, unit.code)
     given = Refund(
         view.new_id(),
         payment.id,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
-from tandem.kernel import Refused
+from tandem.kernel import Refused, show_money
 
 _DONE: Final = {
     "scan": "scanned",
@@ -97,10 +97,12 @@ class CaptureExceedsHeld(Refused):
     code: ClassVar[str] = "capture_exceeds_authorised"
     left: int
     amount: int
+    currency: str
 
     def sentence(self) -> str:
         """Give both amounts."""
-        return f"{self.left} minor units are left to capture, not {self.amount}."
+        left, asked = (show_money(minor, self.currency) for minor in (self.left, self.amount))
+        return f"{left} are left to capture, not {asked}."
 
 
 @dataclass(eq=False)
@@ -110,10 +112,12 @@ class RefundExceedsCaptured(Refused):
     code: ClassVar[str] = "refund_exceeds_captured"
     left: int
     amount: int
+    currency: str
 
     def sentence(self) -> str:
         """Give both amounts."""
-        return f"{self.left} minor units are left to refund, not {self.amount}."
+        left, asked = (show_money(minor, self.currency) for minor in (self.left, self.amount))
+        return f"{left} are left to refund, not {asked}."
 
 
 @dataclass(eq=False)
@@ -123,11 +127,13 @@ class RefundNotCovered(Refused):
     code: ClassVar[str] = "refund_not_covered"
     available: int
     amount: int
+    currency: str
 
     def sentence(self) -> str:
         """Say what to do."""
+        there, asked = (show_money(minor, self.currency) for minor in (self.available, self.amount))
         return (
-            f"The merchant's balance covers {self.available} minor units, not {self.amount}. "
+            f"The merchant's balance covers {there}, not {asked}. "
             "Take payments or pay in first, or ask the operator for an overdraft."
         )
 

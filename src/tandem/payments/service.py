@@ -34,10 +34,9 @@ from tandem.payments.model import Command, NewPayment, Payment, Refund
 from tandem.payments.store import (
     PaymentFilter,
     due_payments,
+    list_payments,
     payment_by_id,
     payment_by_token,
-    payments_of_merchant,
-    payments_of_person,
     refunds_of_payment,
 )
 from tandem.payments.throttle import WrongCodes
@@ -232,9 +231,9 @@ class Payments:
     ) -> list[Payment]:
         """A merchant's payments, newest first. Raises `Invalid`."""
         reference = clean_note(wanted.order_reference, "order_reference")
-        wanted = msgspec.structs.replace(wanted, order_reference=reference)
+        mine = msgspec.structs.replace(wanted, merchant_id=merchant_id, order_reference=reference)
         async with self._pool.acquire() as connection:
-            return await payments_of_merchant(connection, merchant_id, wanted, before, limit)
+            return await list_payments(connection, mine, before, limit)
 
     async def refunds(
         self, merchant_id: UUID, payment_id: UUID, before: UUID | None, limit: int
@@ -313,8 +312,9 @@ class Payments:
         self, person_id: UUID, before: UUID | None, limit: int
     ) -> list[Payment]:
         """A person's payments, newest first."""
+        mine = PaymentFilter(person_id=person_id)
         async with self._pool.acquire() as connection:
-            return await payments_of_person(connection, person_id, before, limit)
+            return await list_payments(connection, mine, before, limit)
 
     async def read_code(self, text: str, way: OfferedWay = "scan") -> Payment | Shop:
         """What a code of ours stands for: an order, or a shop's static code. As `link_token`."""

@@ -10,13 +10,22 @@ import msgspec
 from msgspec import Meta
 
 from tandem.kernel import show_id
-from tandem.payments.model import Payment, Refund
+from tandem.ledger import InsufficientFunds
+from tandem.merchants import WAYS
+from tandem.payments.model import Capture, Payment, Refund, Source, Status
+from tandem.people import Limits, PayerNotActive
 
 _SHOWN_LETTERS: Final = 3
 
 BY_PERSON: Final = "declined_by_person"
 CANNOT_PAY: Final = "payer_cannot_pay"
 """What a merchant is told instead of any other reason (docs/decisions/0011)."""
+WHY_NOT: Final = (
+    InsufficientFunds.code,
+    *(f"limit_{which}" for which in Limits.__struct_fields__),
+    PayerNotActive.code,
+)
+"""What keeps a wallet from paying, as the person is told (`entries.PayWithCode`)."""
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[3800])]
 CurrencyCode = Annotated[
@@ -28,13 +37,21 @@ PaymentId = Annotated[
 StatusName = Annotated[
     str,
     Meta(
-        description=(
-            "created, waiting, authorised, captured, partially_refunded, refunded, cancelled, "
-            "declined or expired"
-        ),
+        description="Where it is in its life",
         examples=["captured"],
+        extra_json_schema={"enum": [status.value for status in Status]},
     ),
 ]
+WayName = Annotated[
+    str,
+    Meta(
+        description="How the person came by it",
+        examples=["scan"],
+        extra_json_schema={"enum": list(WAYS)},
+    ),
+]
+MerchantReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, CANNOT_PAY]})]
+PersonReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, *WHY_NOT]})]
 Moment = Annotated[datetime, Meta(description="RFC 3339, UTC")]
 Until = Annotated[
     datetime | None,
@@ -58,18 +75,30 @@ class PaymentView(msgspec.Struct, frozen=True):
     captured: Amount
     refunded: Amount
     fee: Annotated[int, Meta(description="What the merchant paid for it, in minor units")]
-    way: Annotated[str, Meta(description="tap, scan or click", examples=["scan"])]
+    way: WayName
     source: Annotated[
-        str, Meta(description="order, static_code or pay_code", examples=["pay_code"])
+        str,
+        Meta(
+            description="What it began with",
+            examples=["pay_code"],
+            extra_json_schema={"enum": [source.value for source in Source]},
+        ),
     ]
-    capture: Annotated[str, Meta(description="automatic or manual", examples=["automatic"])]
-    shop_id: str
+    capture: Annotated[
+        str,
+        Meta(
+            description="Whether what is authorised is captured at once, or later by you",
+            examples=["automatic"],
+            extra_json_schema={"enum": [capture.value for capture in Capture]},
+        ),
+    ]
+    shop_id: Annotated[str, Meta(examples=["shp_0199f0a4c0de70008000000000000003"])]
     till_id: str | None
     payer: Annotated[str | None, Meta(description="The person's name, masked", examples=["L**"])]
     order_reference: Annotated[str | None, Meta(description="The merchant's own reference")]
     description: str | None
     decline_reason: Annotated[
-        str | None,
+        MerchantReason | None,
         Meta(
             description=(
                 f"Why it was declined: {BY_PERSON}, the person said no; {CANNOT_PAY}, their wallet "
@@ -97,15 +126,12 @@ class PersonPaymentView(msgspec.Struct, frozen=True):
     refunded: Amount
     merchant: Annotated[str, Meta(description="The merchant's name", examples=["Blue Door"])]
     shop: Annotated[str, Meta(description="The shop's name", examples=["Blue Door, East Gate"])]
-    way: Annotated[str, Meta(description="tap, scan or click", examples=["scan"])]
+    way: WayName
     description: str | None
     decline_reason: Annotated[
-        str | None,
+        PersonReason | None,
         Meta(
-            description=(
-                f"Why it was declined: {BY_PERSON}, or what kept the wallet from paying: "
-                "insufficient_funds, limit_per_payment, limit_per_day or payer_not_active"
-            ),
+            description="Why it was declined: you said no, or what kept the wallet from paying",
             examples=[None],
         ),
     ]

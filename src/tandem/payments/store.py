@@ -1,6 +1,5 @@
 """Payments in SQL: reads without locks. The journal alone writes them."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +16,8 @@ _REFUND: Final = f"SELECT {', '.join(REFUNDS.columns)} FROM refunds"
 class PaymentFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which payments to list; None does not filter."""
 
+    merchant_id: UUID | None = None
+    person_id: UUID | None = None
     shop_id: UUID | None = None
     till_id: UUID | None = None
     status: str | None = None
@@ -35,29 +36,25 @@ async def payment_by_token(connection: Connection, token: str) -> Payment | None
     return None if record is None else Payment(*record)
 
 
-async def payments_of_merchant(
-    connection: Connection,
-    merchant_id: UUID,
-    wanted: PaymentFilter,
-    before: UUID | None,
-    limit: int,
+async def list_payments(
+    connection: Connection, wanted: PaymentFilter, before: UUID | None, limit: int
 ) -> list[Payment]:
-    """A merchant's payments, newest first, older than `before`."""
-    conditions = ["merchant_id = $1"]
-    values: list[Any] = [merchant_id]
-    given = {**msgspec.structs.asdict(wanted)}
-    for column, value in given.items():
+    """Payments, newest first, older than `before`."""
+    conditions = ["true"]
+    values: list[Any] = []
+    for column, value in msgspec.structs.asdict(wanted).items():
         if value is not None:
             values.append(value)
             conditions.append(f"{column} = ${len(values)}")
-    return await _page(connection, conditions, values, before, limit)
-
-
-async def payments_of_person(
-    connection: Connection, person_id: UUID, before: UUID | None, limit: int
-) -> list[Payment]:
-    """A person's payments, newest first, older than `before`."""
-    return await _page(connection, ["person_id = $1"], [person_id], before, limit)
+    if before is not None:
+        values.append(before)
+        conditions.append(f"id < ${len(values)}")
+    values.append(limit)
+    rows = await connection.fetch(
+        f"{_PAYMENT} WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ${len(values)}",
+        *values,
+    )
+    return [Payment(*row) for row in rows]
 
 
 async def refunds_of_payment(
@@ -99,23 +96,5 @@ async def open_orders(
         now,
         *(after or (None, None)),
         limit,
-    )
-    return [Payment(*row) for row in rows]
-
-
-async def _page(
-    connection: Connection,
-    conditions: Sequence[str],
-    values: list[Any],
-    before: UUID | None,
-    limit: int,
-) -> list[Payment]:
-    if before is not None:
-        values.append(before)
-        conditions = [*conditions, f"id < ${len(values)}"]
-    values.append(limit)
-    rows = await connection.fetch(
-        f"{_PAYMENT} WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ${len(values)}",
-        *values,
     )
     return [Payment(*row) for row in rows]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tandem.kernel import Refused, currency, of_hundredths
+from tandem.kernel import Refused, currency, of_hundredths, show_money
 from tandem.people.model import Limits, PersonTerms
 
 
@@ -31,10 +31,8 @@ class LimitExceeded(Refused):
     def sentence(self) -> str:
         """Say which limit and what it leaves."""
         which = "for one payment" if self.limit == "per_payment" else "for one day"
-        return (
-            f"The limit {which} is {self.maximum} minor units of {self.currency}, "
-            f"and {self.left} are left. Nothing was paid."
-        )
+        most, left = (show_money(minor, self.currency) for minor in (self.maximum, self.left))
+        return f"The limit {which} is {most}, and {left} are left. Nothing was paid."
 
 
 @dataclass(frozen=True, slots=True)

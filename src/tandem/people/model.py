@@ -16,9 +16,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Lin Wei"])]
 Handle = Annotated[
     str,
     Meta(
-        pattern="^[a-z0-9][a-z0-9_.]{1,30}$",
-        max_length=31,
-        description="What others send money to, shown with an @",
+        pattern="^@?[a-z0-9][a-z0-9_.]{1,30}$",
+        max_length=32,
+        description="What others send money to, with or without the @ that it is shown with",
         examples=["lin"],
     ),
 ]
@@ -152,7 +152,8 @@ def is_handle(text: str) -> bool:
 
 
 def read_handle(text: str) -> str:
-    """A new handle, checked. Raises `Invalid`."""
+    """A new handle, checked, without the @ that it may be typed with. Raises `Invalid`."""
+    text = text.removeprefix("@")
     if not is_handle(text):
         raise Invalid(
             "handle", "must be 2 to 31 of a-z, 0-9, point and underscore, a letter or digit first"

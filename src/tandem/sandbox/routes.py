@@ -49,11 +49,11 @@ class SetBuyer(Body, frozen=True, kw_only=True):
     "/v1/sandbox/clock",
     tag="Sandbox",
     summary="Read the clock",
-    who=("operator", "merchant"),
+    who=("operator", "merchant", "person"),
     scope="payments:read",
 )
 async def get_clock(call: Call[Services]) -> ClockView:
-    """What time it is in the sandbox."""
+    """What time it is in the sandbox: the time that a phone makes its pay codes for."""
     return call.services.virtual_clock.view()
 
 

@@ -1,5 +1,45 @@
-"""Settlement: paying merchants out, by hand for now."""
+"""Settlement: money out by bank, by hand for now, and putting right what was booked wrongly."""
 
-from tandem.settlement.payouts import PayoutNotCovered, Payouts, PayoutView, payout_view
+from tandem.settlement.books import MerchantBalance, MerchantBooks, MerchantLine
+from tandem.settlement.corrections import (
+    Booking,
+    Correction,
+    Corrections,
+    CorrectionView,
+    correction_view,
+)
+from tandem.settlement.errors import (
+    AlreadyCorrected,
+    CorrectionNotCovered,
+    PayoutNotCovered,
+    WithdrawalNotCovered,
+)
+from tandem.settlement.payouts import Payouts, PayoutView, payout_view
+from tandem.settlement.withdrawals import (
+    Withdrawal,
+    Withdrawals,
+    WithdrawalView,
+    withdrawal_view,
+)
 
-__all__ = ["PayoutNotCovered", "PayoutView", "Payouts", "payout_view"]
+__all__ = [
+    "AlreadyCorrected",
+    "Booking",
+    "Correction",
+    "CorrectionNotCovered",
+    "CorrectionView",
+    "Corrections",
+    "MerchantBalance",
+    "MerchantBooks",
+    "MerchantLine",
+    "PayoutNotCovered",
+    "PayoutView",
+    "Payouts",
+    "Withdrawal",
+    "WithdrawalNotCovered",
+    "WithdrawalView",
+    "Withdrawals",
+    "correction_view",
+    "payout_view",
+    "withdrawal_view",
+]

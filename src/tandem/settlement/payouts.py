@@ -1,23 +1,20 @@
 """Payouts: the operator sent a merchant its money by bank and books that, with the reference."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from msgspec import Meta
 
 from tandem.db import Idempotency, Pool, Table
 from tandem.events import Endpoint, announce, load_endpoints
-from tandem.kernel import Currency, Ids, Refused, check_amount, show_id
+from tandem.kernel import Currency, Ids, check_amount, show_id
 from tandem.ledger import (
     Decision,
     Entry,
     Journal,
     Outcome,
-    ReferenceBooked,
     Touches,
     Transfer,
     TransferCode,
@@ -25,29 +22,22 @@ from tandem.ledger import (
     Write,
     bank,
     bank_reference,
+    booked_once,
     currency_of,
     merchant,
+    replaced,
     submit_fresh,
 )
 from tandem.merchants import merchant_terms
 from tandem.settings import Settings
-
-
-@dataclass(eq=False)
-class PayoutNotCovered(Refused):
-    """The merchant's balance, or the bank's, does not cover the payout. Amounts in minor units."""
-
-    code: ClassVar[str] = "payout_not_covered"
-    available: int
-    amount: int
-
-    def sentence(self) -> str:
-        """Give both amounts."""
-        return f"{self.available} minor units can be paid out, not {self.amount}."
+from tandem.settlement.errors import PayoutNotCovered
 
 
 class Payout(msgspec.Struct, frozen=True):
-    """A row of `payouts`. Amount in minor units."""
+    """A row of `payouts`. Amount in minor units.
+
+    `replaces` is the payout with this reference that was taken back before, if there was one.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -55,6 +45,7 @@ class Payout(msgspec.Struct, frozen=True):
     currency: str
     reference: str
     created_at: datetime
+    replaces: UUID | None
 
 
 class PayoutView(msgspec.Struct, frozen=True):
@@ -66,6 +57,9 @@ class PayoutView(msgspec.Struct, frozen=True):
     currency: Annotated[str, Meta(description="ISO 4217 code", examples=["CNY"])]
     reference: Annotated[str, Meta(description="The bank's reference", examples=["OUT-2026-12"])]
     created_at: datetime
+    corrected: Annotated[
+        int, Meta(description="What was taken back of it, since it was booked wrongly")
+    ]
 
 
 PAYOUTS: Final = Table("payouts", Payout, log=True)
@@ -74,7 +68,8 @@ PAYOUTS: Final = Table("payouts", Payout, log=True)
 class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a payout: the merchant's balance goes down, and so does the bank's.
 
-    `terms` is the version of the merchant's terms that `endpoints` were read under.
+    `terms` is the version of the merchant's terms that `endpoints` were read under, `replaces` the
+    payout with this reference that was taken back before.
     """
 
     id: UUID
@@ -85,6 +80,7 @@ class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     unit: Currency
     reference: str
+    replaces: UUID | None = None
 
     def touches(self) -> Touches:
         """Both accounts; under the merchant's terms, which say who is told about it."""
@@ -98,7 +94,7 @@ class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
         own, ours = view.account(payer), view.account(at_bank)
         available = max(0, min(own.balance - own.debits_pending, -ours.balance))
         if self.amount > available:
-            raise PayoutNotCovered(available, self.amount)
+            raise PayoutNotCovered(available, self.amount, self.unit.code)
         payout = Payout(
             view.new_id(),
             self.merchant_id,
@@ -106,6 +102,7 @@ class MakePayout(msgspec.Struct, frozen=True, kw_only=True):
             self.unit.code,
             self.reference,
             view.now,
+            self.replaces,
         )
         transfer = Transfer(payer, at_bank, self.amount, TransferCode.PAYOUT, payout.id)
         shown = payout_view(payout)
@@ -141,11 +138,7 @@ class Payouts:
             async with self._pool.acquire() as connection:
                 # first: endpoints that change after this make the entry stale
                 terms = await merchant_terms(connection, merchant_id)
-                booked = await connection.fetchval(
-                    "SELECT EXISTS (SELECT FROM payouts WHERE reference = $1)", reference
-                )
-                if booked:
-                    raise ReferenceBooked(reference)
+                before = await replaced(connection, PAYOUTS, reference)
                 endpoints = await load_endpoints(connection, merchant_id)
             return MakePayout(
                 id=self._ids.entry(),
@@ -156,21 +149,17 @@ class Payouts:
                 amount=amount,
                 unit=await currency_of(self._pool, self._settings, code, merchant_id),
                 reference=reference,
+                replaces=before,
             )
 
-        try:
+        with booked_once(PAYOUTS, reference):
             return await submit_fresh(self._journal, self._pool, entry, idempotency)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != "payouts_reference_key":
-                raise
-            # a rival booked it at this moment
-            raise ReferenceBooked(reference) from error
 
     async def of_merchant(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Payout]:
         """A merchant's payouts, newest first."""
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
-                "SELECT id, merchant_id, amount, currency, reference, created_at FROM payouts "
+                f"SELECT {', '.join(PAYOUTS.columns)} FROM payouts "
                 "WHERE merchant_id = $1 AND ($2::uuid IS NULL OR id < $2) "
                 "ORDER BY id DESC LIMIT $3",
                 merchant_id,
@@ -180,8 +169,8 @@ class Payouts:
         return [Payout(*row) for row in rows]
 
 
-def payout_view(payout: Payout) -> PayoutView:
-    """The payout as it is shown."""
+def payout_view(payout: Payout, corrected: int = 0) -> PayoutView:
+    """The payout as it is shown; `corrected` was taken back of it."""
     return PayoutView(
         show_id("pyt", payout.id),
         show_id("mer", payout.merchant_id),
@@ -189,4 +178,5 @@ def payout_view(payout: Payout) -> PayoutView:
         payout.currency,
         payout.reference,
         payout.created_at,
+        corrected,
     )

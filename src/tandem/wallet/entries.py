@@ -149,7 +149,10 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator books money that came in at its bank for a person."""
+    """The operator books money that came in at its bank for a person.
+
+    `replaces` is the top-up with this reference that was taken back before, if there was one.
+    """
 
     id: UUID
     idempotency: Idempotency | None
@@ -157,6 +160,7 @@ class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     reference: str
+    replaces: UUID | None = None
 
     def touches(self) -> Touches:
         """The bank's account and the person's."""
@@ -168,7 +172,13 @@ class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
         check_amount(self.amount)
         unit = currency(self.currency)
         top_up = TopUp(
-            view.new_id(), self.receiver.id, self.amount, self.currency, self.reference, view.now
+            view.new_id(),
+            self.receiver.id,
+            self.amount,
+            self.currency,
+            self.reference,
+            view.now,
+            self.replaces,
         )
         transfer = Transfer(
             bank(unit),

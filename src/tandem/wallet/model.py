@@ -24,10 +24,14 @@ class Send(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+REQUEST_STATES: Final = ("open", "accepted", "declined", "cancelled", "expired")
+"""Where a request for money can be."""
+
+
 class MoneyRequest(msgspec.Struct, frozen=True):
     """A row of `money_requests`: one person asks another for money.
 
-    `status` is open, accepted, declined, cancelled or expired.
+    `status` is one of `REQUEST_STATES`.
     """
 
     id: UUID
@@ -46,7 +50,10 @@ class MoneyRequest(msgspec.Struct, frozen=True):
 
 
 class TopUp(msgspec.Struct, frozen=True):
-    """A row of `top_ups`: money that came from outside, with the bank's reference."""
+    """A row of `top_ups`: money that came from outside, with the bank's reference.
+
+    `replaces` is the top-up with this reference that was taken back before, if there was one.
+    """
 
     id: UUID
     person_id: UUID
@@ -54,6 +61,7 @@ class TopUp(msgspec.Struct, frozen=True):
     currency: str
     reference: str
     created_at: datetime
+    replaces: UUID | None
 
 
 SENDS: Final = Table("sends", Send, log=True)

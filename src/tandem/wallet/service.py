@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from tandem.db import Idempotency, Pool
 from tandem.kernel import (
     Clock,
@@ -22,18 +20,21 @@ from tandem.ledger import (
     Entry,
     Journal,
     Outcome,
-    ReferenceBooked,
     accounts_of,
     bank_reference,
+    booked_once,
     currency_of,
+    line_type,
     person,
+    released_by,
+    replaced,
     statement,
     submit_fresh,
 )
 from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
-from tandem.wallet.model import MoneyRequest, TopUp
+from tandem.wallet.model import TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import (
     BalanceView,
     HistoryLine,
@@ -45,12 +46,10 @@ from tandem.wallet.shapes import (
 )
 from tandem.wallet.store import (
     due_requests,
-    held_amounts,
-    line_type,
-    reference_booked,
     request_by_id,
     requests_of,
     send_by_id,
+    sends_of,
     stories,
     top_ups_of,
 )
@@ -93,10 +92,10 @@ class Wallet:
             account_id = person(person_id, unit).id
             lines = await statement(connection, account_id, before, limit)
             behind = await stories(connection, lines, person_id)
-            held = await held_amounts(connection, lines)
+            released = await released_by(connection, lines)
         shown: list[HistoryLine] = []
         for line in lines:
-            kind, reserved = line_type(line, held)
+            kind, reserved = line_type(line, released)
             story = behind.get(line.transfer.reference)
             shown.append(
                 HistoryLine(
@@ -230,6 +229,11 @@ class Wallet:
             raise NotFound("send", show_id("snd", send_id))
         return send_view(send, person_id)
 
+    async def sends(self, person_id: UUID, before: UUID | None, limit: int) -> list[Send]:
+        """What the person sent or received, newest first."""
+        async with self._pool.acquire() as connection:
+            return await sends_of(connection, person_id, before, limit)
+
     async def top_up(
         self,
         person_id: UUID,
@@ -249,8 +253,7 @@ class Wallet:
         async def entry() -> Entry:
             receiver = await self._terms(person_id)
             async with self._pool.acquire() as connection:
-                if await reference_booked(connection, reference):
-                    raise ReferenceBooked(reference)
+                before = await replaced(connection, TOP_UPS, reference)
             return MakeTopUp(
                 id=self._ids.entry(),
                 idempotency=idempotency,
@@ -258,15 +261,11 @@ class Wallet:
                 amount=amount,
                 currency=self._settings.unit(code).code,
                 reference=reference,
+                replaces=before,
             )
 
-        try:
+        with booked_once(TOP_UPS, reference):
             return await self._submit(entry, idempotency)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != "top_ups_reference_key":
-                raise
-            # a rival booked it at this moment
-            raise ReferenceBooked(reference) from error
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""

@@ -1,14 +1,20 @@
 """The wallet as the API and its events show it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from tandem.kernel import show_id
-from tandem.wallet.model import MoneyRequest, Send, TopUp
+from tandem.wallet.model import REQUEST_STATES, MoneyRequest, Send, TopUp
+
+LINE_TYPES: Final = (
+    *("payment", "refund", "send", "top_up", "withdrawal", "correction"),
+    *("reserved", "released"),
+)
+"""What a line of a person's history can be."""
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[2500])]
 CurrencyCode = Annotated[
@@ -39,7 +45,9 @@ class SendView(msgspec.Struct, frozen=True):
     """Money sent from one person to another."""
 
     id: Annotated[str, Meta(examples=["snd_0199f0a4c0de7000800000000000002c"])]
-    direction: Annotated[str, Meta(description="sent or received", examples=["sent"])]
+    direction: Annotated[
+        str, Meta(examples=["sent"], extra_json_schema={"enum": ["sent", "received"]})
+    ]
     other: Annotated[str, Meta(description="The other person's name", examples=["Mei"])]
     amount: Amount
     currency: CurrencyCode
@@ -52,14 +60,15 @@ class RequestView(msgspec.Struct, frozen=True):
     """A request for money."""
 
     id: Annotated[str, Meta(examples=["req_0199f0a4c0de7000800000000000002d"])]
-    direction: Annotated[str, Meta(description="asked or received", examples=["asked"])]
+    direction: Annotated[
+        str, Meta(examples=["asked"], extra_json_schema={"enum": ["asked", "received"]})
+    ]
     other: Annotated[str, Meta(description="The other person's name", examples=["Lin"])]
     amount: Amount
     currency: CurrencyCode
     message: str | None
     status: Annotated[
-        str,
-        Meta(description="open, accepted, declined, cancelled or expired", examples=["open"]),
+        str, Meta(examples=["open"], extra_json_schema={"enum": list(REQUEST_STATES)})
     ]
     send_id: str | None
     expires_at: Moment | None
@@ -75,6 +84,9 @@ class TopUpView(msgspec.Struct, frozen=True):
     currency: CurrencyCode
     reference: Annotated[str, Meta(description="The bank's reference", examples=["BANK-2026-77"])]
     created_at: Moment
+    corrected: Annotated[
+        int, Meta(description="What was taken back of it, since it was booked wrongly")
+    ]
 
 
 class HistoryLine(msgspec.Struct, frozen=True):
@@ -85,10 +97,11 @@ class HistoryLine(msgspec.Struct, frozen=True):
         str,
         Meta(
             description=(
-                "payment, refund, send, top_up, fee or payout; reserved and released for amounts "
-                "that are authorised and given free, which do not change the balance"
+                "reserved and released are amounts that are authorised and given free, which do "
+                "not change the balance"
             ),
             examples=["payment"],
+            extra_json_schema={"enum": list(LINE_TYPES)},
         ),
     ]
     change: Annotated[int, Meta(description="Plus for in, minus for out", examples=[-3800])]
@@ -134,12 +147,13 @@ def request_view(request: MoneyRequest, person_id: UUID) -> RequestView:
     )
 
 
-def top_up_view(top_up: TopUp) -> TopUpView:
-    """The top-up as its person and the operator see it."""
+def top_up_view(top_up: TopUp, corrected: int = 0) -> TopUpView:
+    """The top-up as its person and the operator see it; `corrected` was taken back of it."""
     return TopUpView(
         show_id("top", top_up.id),
         top_up.amount,
         top_up.currency,
         top_up.reference,
         top_up.created_at,
+        corrected,
     )

@@ -1,18 +1,26 @@
 """The wallet in SQL: reads without locks. The journal alone writes it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from tandem.db import Connection, Record
 from tandem.kernel import show_id
-from tandem.ledger import Statement, TransferCode, TransferKind
+from tandem.ledger import Statement, TransferCode
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 
 _REQUEST: Final = f"SELECT {', '.join(REQUESTS.columns)} FROM money_requests"
 _SEND: Final = f"SELECT {', '.join(SENDS.columns)} FROM sends"
 _TOP_UP: Final = f"SELECT {', '.join(TOP_UPS.columns)} FROM top_ups"
+
+
+_BY_HAND: Final = (
+    (TransferCode.TOP_UP, "top", "id, reference", "top_ups"),
+    (TransferCode.WITHDRAWAL, "wdr", "id, reference", "withdrawals"),
+    (TransferCode.CORRECTION, "cor", "id, reason", "corrections"),
+)
+"""What the operator books by hand: the message is the bank's reference, or why."""
 
 
 class Story(NamedTuple):
@@ -53,6 +61,23 @@ async def requests_of(
     return [MoneyRequest(*row) for row in rows]
 
 
+async def sends_of(
+    connection: Connection, person_id: UUID, before: UUID | None, limit: int
+) -> list[Send]:
+    """What a person sent or received, newest first."""
+    sides = [
+        f"({_SEND} WHERE {side} = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3)"
+        for side in ("sender_id", "receiver_id")
+    ]
+    rows = await connection.fetch(
+        f"SELECT * FROM ({' UNION ALL '.join(sides)}) AS both_sides ORDER BY id DESC LIMIT $3",
+        person_id,
+        before,
+        limit,
+    )
+    return [Send(*row) for row in rows]
+
+
 async def top_ups_of(
     connection: Connection, person_id: UUID, before: UUID | None, limit: int
 ) -> list[TopUp]:
@@ -65,14 +90,6 @@ async def top_ups_of(
         limit,
     )
     return [TopUp(*row) for row in rows]
-
-
-async def reference_booked(connection: Connection, reference: str) -> bool:
-    """Whether a top-up with this bank reference exists."""
-    found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM top_ups WHERE reference = $1)", reference
-    )
-    return found
 
 
 async def due_requests(connection: Connection, now: datetime, limit: int) -> list[MoneyRequest]:
@@ -99,9 +116,9 @@ async def stories(
     for row in await _by_ids(connection, columns, "sends", sends):
         other = row[3] if row[1] == person_id else row[2]
         found[row[0]] = Story(show_id("snd", row[0]), other, row[4])
-    top_ups = wanted.get(TransferCode.TOP_UP, set())
-    for row in await _by_ids(connection, "id, reference", "top_ups", top_ups):
-        found[row[0]] = Story(show_id("top", row[0]), None, row[1])
+    for code, prefix, columns, table in _BY_HAND:
+        for row in await _by_ids(connection, columns, table, wanted.get(code, set())):
+            found[row[0]] = Story(show_id(prefix, row[0]), None, row[1])
     return found
 
 
@@ -112,21 +129,3 @@ async def _by_ids(
         return ()
     query = f"SELECT {columns} FROM {table} WHERE id = ANY($1)"
     return await connection.fetch(query, list(ids))
-
-
-async def held_amounts(connection: Connection, lines: Iterable[Statement]) -> dict[UUID, int]:
-    """What the reservations held that a statement's lines resolved, by the reservation's id."""
-    ids = {line.transfer.pending_id for line in lines if line.transfer.pending_id is not None}
-    return {row[0]: row[1] for row in await _by_ids(connection, "id, amount", "transfers", ids)}
-
-
-def line_type(line: Statement, held: Mapping[UUID, int]) -> tuple[str, int]:
-    """The type of a history line, and what it reserves (plus) or gives free (minus)."""
-    transfer = line.transfer
-    kind = TransferKind(transfer.kind)
-    if kind is TransferKind.PENDING:
-        return "reserved", transfer.amount
-    freed = 0 if transfer.pending_id is None else held[transfer.pending_id]
-    if kind in (TransferKind.VOID, TransferKind.EXPIRE):
-        return "released", -freed
-    return TransferCode(transfer.code).name.lower(), -freed

@@ -23,12 +23,13 @@ from tandem.api.errors import (
     MediaTypeUnsupported,
 )
 from tandem.api.operation import Query
+from tandem.web.explain import UNKNOWN, explain
+from tandem.web.explain import shown as _shown
 
 MAX_BODY: Final = 64 * 1024
 """The longest body, in bytes."""
 MAX_QUERY: Final = 4096
 MAX_PARAMETERS: Final = 20
-MAX_SHOWN: Final = 200
 
 Headers = Mapping[bytes, bytes]
 Receive = Callable[[], Awaitable[Any]]
@@ -51,9 +52,6 @@ _KEY: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _RANDOM: Final = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
 )
-_WHERE: Final = re.compile(r"(.*) - at `(?:key in )?\$(.*)`", re.DOTALL)
-_STEP: Final = re.compile(r"\.([^.\[\]]*)|\[([0-9]+|\.\.\.)\]")
-_NAMED: Final = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
 _PLACE: Final = re.compile(r"JSON is malformed: (.*) \(byte ([0-9]+)\)")
 _SIMPLE: Final = (
     msgspec.inspect.NoneType,
@@ -192,7 +190,7 @@ def decode_body(
         if _NUL in raw:
             _refuse_nul(msgspec.json.decode(raw), "", "")
     except msgspec.ValidationError as error:
-        reason, field, pointer = explain(str(error))
+        reason, field, pointer = explain(str(error), decoder.type, _plain(raw))
         raise InvalidBody(field, reason, pointer) from None
     except UnicodeDecodeError as error:
         raise Malformed("it is not UTF-8") from error
@@ -228,29 +226,16 @@ def decode_query(kind: type[Query], raw: bytes) -> Query:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        reason, field, _ = explain(str(error))
+        reason, field, _ = explain(str(error), kind, values, texts=True)
         raise InvalidQuery(field, reason) from None
 
 
-def explain(message: str) -> tuple[str, str, str]:
-    """A validation message of msgspec as: the reason, the field, and its JSON Pointer.
-
-    >>> explain("Expected `int`, got `str` - at `$.lines[0].amount`")
-    ('expected int, got str', 'lines[0].amount', '/lines/0/amount')
-    """
-    match = _WHERE.fullmatch(message)
-    reason, path = (match[1], match[2]) if match else (message, "")
-    steps = [name or index for name, index in _STEP.findall(path)]
-    named = _NAMED.fullmatch(reason)
-    if named is not None:
-        steps.append(named[1])
-        path = f"{path}.{named[1]}"
-        reason = "is not known here" if "unknown" in reason[:24] else "is missing"
-    else:
-        reason = reason.replace("`", "")
-        reason = reason[:1].lower() + reason[1:]
-    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return _shown(reason), _shown(path.removeprefix(".")), _shown(pointer)
+def _plain(raw: bytes) -> object:
+    """The body as plain JSON, to say what is wrong in it; `UNKNOWN` if that cannot be had."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return UNKNOWN
 
 
 def _refuse_nul(value: Any, field: str, pointer: str) -> None:  # noqa: ANN401 - any JSON
@@ -266,8 +251,3 @@ def _refuse_nul(value: Any, field: str, pointer: str) -> None:  # noqa: ANN401 -
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             _refuse_nul(inner, f"{field}[{index}]", f"{pointer}/{index}")
-
-
-def _shown(text: str) -> str:
-    """Text of the client's as an answer may repeat it: printable, and not endless."""
-    return "".join(c if c.isprintable() else "?" for c in text[:MAX_SHOWN])

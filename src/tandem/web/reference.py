@@ -27,11 +27,26 @@ def reference_of(document: Mapping[str, Any]) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             groups[operation["tags"][0]]["operations"].append(_shown(method, path, operation))
+    events = [
+        {"name": name, "text": hook["post"]["summary"], "schema": _data_of(hook["post"])}
+        for name, hook in document.get("webhooks", {}).items()
+    ]
     schemas = [
         {"name": name, "text": schema.get("description", ""), "fields": _fields(schema)}
         for name, schema in document["components"]["schemas"].items()
     ]
-    return {"info": document["info"], "groups": list(groups.values()), "schemas": schemas}
+    return {
+        "info": document["info"],
+        "groups": list(groups.values()),
+        "events": events,
+        "schemas": schemas,
+    }
+
+
+def _data_of(webhook: Mapping[str, Any]) -> str | None:
+    """The schema of what a webhook tells."""
+    body: Mapping[str, Any] = webhook["requestBody"]["content"]["application/json"]["schema"]
+    return _schema_name(body["properties"]["data"])
 
 
 def _shown(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,10 +73,23 @@ def _shown(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, An
             for scheme in operation["security"]
             for name, scopes in scheme.items()
         ],
-        "parameters": operation.get("parameters", []),
+        "parameters": [_parameter(one) for one in operation.get("parameters", [])],
         "body": None if body is None else _content(body["content"]),
         "answers": answers,
         "refused": [{"status": status, "codes": codes} for status, codes in problems.items()],
+    }
+
+
+def _parameter(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter: what it is called, where it goes, and all that is asked of it."""
+    schema: Mapping[str, Any] = parameter["schema"]
+    return {
+        "name": parameter["name"],
+        "where": parameter["in"],
+        "required": parameter["required"],
+        "kind": _kind(schema),
+        "default": schema.get("default"),
+        "text": parameter.get("description", ""),
     }
 
 
@@ -93,14 +121,28 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return _schema_name(schema) or ""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_kind(part) for part in schema["anyOf"]))
-    if "enum" in schema:
-        return " | ".join(str(value) for value in schema["enum"])
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
     kind = str(schema.get("type", "any"))
     if kind == "array":
         return f"list of {_kind(schema.get('items', {}))}"
     if kind == "string" and "format" in schema:
         return str(schema["format"])
-    return kind
+    return kind + _range(schema)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    """From where to where a number, or the length of a text, may go."""
+    for least, most, unit in (
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+    ):
+        low, high = schema.get(least), schema.get(most)
+        if high is not None:
+            return f", up to {high}{unit}" if low is None else f", {low} to {high}{unit}"
+        if low is not None:
+            return f", from {low}{unit}"
+    return ""
 
 
 def _schema_name(schema: Mapping[str, Any]) -> str | None:

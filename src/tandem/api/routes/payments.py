@@ -118,21 +118,7 @@ class PaymentQuery(ListQuery, frozen=True):
 
     shop_id: ShopId | None = None
     till_id: TillId | None = None
-    status: Annotated[
-        Literal[
-            "created",
-            "waiting",
-            "authorised",
-            "captured",
-            "partially_refunded",
-            "refunded",
-            "cancelled",
-            "declined",
-            "expired",
-        ]
-        | None,
-        Meta(description="Only payments in this state"),
-    ] = None
+    status: Annotated[Status | None, Meta(description="Only payments in this state")] = None
     order_reference: Annotated[
         Text | None, Meta(description="Only payments with your reference")
     ] = None
@@ -199,7 +185,7 @@ async def list_payments(call: Call[Services], query: PaymentQuery) -> Page[Payme
     wanted = PaymentFilter(
         shop_id=None if query.shop_id is None else read_id("shp", query.shop_id, "shop_id"),
         till_id=None if query.till_id is None else read_id("til", query.till_id, "till_id"),
-        status=None if query.status is None else Status(query.status).value,
+        status=None if query.status is None else query.status.value,
         order_reference=query.order_reference,
     )
     rows = await call.services.payments.list_of_merchant(

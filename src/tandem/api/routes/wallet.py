@@ -16,11 +16,13 @@ from tandem.wallet import (
     PersonNotActive,
     RequestClosed,
     RequestView,
+    Send,
     SendsToSelf,
     SendView,
     Wallet,
     WalletView,
     request_view,
+    send_view,
 )
 
 DAY = 86_400
@@ -135,6 +137,24 @@ async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
         body.message,
         call.idempotency,
     )
+
+
+@operation(
+    "GET",
+    "/v1/wallet/sends",
+    tag="Wallet",
+    summary="List sends",
+    who=("person",),
+)
+async def list_sends(call: Call[Services], query: ListQuery) -> Page[SendView]:
+    """What the person sent and received, newest first."""
+    person_id = call.principal.owner_id
+    rows = await call.services.wallet.sends(person_id, query.after_id("snd"), query.limit + 1)
+
+    def show(send: Send) -> SendView:
+        return send_view(send, person_id)
+
+    return page(rows, query.limit, show)
 
 
 @operation(
@@ -267,6 +287,7 @@ OPERATIONS = (
     get_wallet,
     get_history,
     send_money,
+    list_sends,
     get_send,
     ask_for_money,
     list_requests,

@@ -49,7 +49,7 @@ class Services(Protocol):
     tag="Events",
     summary="List events",
     who=("merchant", "person"),
-    scope="webhooks:read",
+    scope="events:read",
 )
 async def list_events(call: Call[Services], query: ListQuery) -> Page[EventView]:
     """What happened to your payments (a merchant) or in your wallet (a person), newest first."""
@@ -65,7 +65,7 @@ async def list_events(call: Call[Services], query: ListQuery) -> Page[EventView]
     tag="Events",
     summary="Follow events live",
     who=("merchant", "person"),
-    scope="webhooks:read",
+    scope="events:read",
 )
 async def stream_events(call: Call[Services]) -> Live:
     """Server-sent events: each with its id, its type as the event's name, and the event as data.
@@ -85,7 +85,7 @@ async def stream_events(call: Call[Services]) -> Live:
     tag="Events",
     summary="Get an event",
     who=("merchant", "person"),
-    scope="webhooks:read",
+    scope="events:read",
 )
 async def get_event(call: Call[Services], event_id: UUID) -> EventView:
     """One event, with the object as it was then."""

@@ -1,0 +1,101 @@
+"""Every type of event: who is told, when, and what object its data is.
+
+The one place that knows all of them: rooms announce, and do not know each other's views. The
+OpenAPI document, its webhooks and docs/reference/events.md are made from it.
+
+`tandem api events` prints docs/reference/events.md.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from tandem.payments import PaymentView, PersonPaymentView
+from tandem.settlement import CorrectionView, PayoutView, WithdrawalView
+from tandem.wallet import RequestView, SendView, TopUpView
+
+
+class EventKind(NamedTuple):
+    """A type of event. `merchant` and `person` are what its data is for each; None: not told."""
+
+    when: str
+    merchant: type[msgspec.Struct] | None = None
+    person: type[msgspec.Struct] | None = None
+
+    @property
+    def shapes(self) -> tuple[type[msgspec.Struct], ...]:
+        """What its data can be."""
+        return tuple(shape for shape in (self.merchant, self.person) if shape is not None)
+
+
+def _payment(when: str) -> EventKind:
+    return EventKind(when, PaymentView, PersonPaymentView)
+
+
+KINDS: Final[Mapping[str, EventKind]] = {
+    "payment.created": EventKind("an order can be paid by its code", PaymentView),
+    "payment.waiting": _payment("the payment waits for the person"),
+    "payment.reopened": _payment(
+        "the person who had scanned the order let it go or took too long; its code can be scanned "
+        "again"
+    ),
+    "payment.authorised": _payment("the amount is reserved"),
+    "payment.captured": _payment("the amount was paid, or a part of it"),
+    "payment.refunded": _payment("some or all of it was given back"),
+    "payment.cancelled": _payment("the merchant cancelled it before anything was paid"),
+    "payment.declined": _payment("it will not be paid; `decline_reason` says why"),
+    "payment.expired": _payment(
+        "nobody paid in time, or nothing of the reserved amount was captured in time"
+    ),
+    "payment.released": _payment(
+        "a part had been paid, and the rest is reserved no more: it was cancelled, or its time was "
+        "over"
+    ),
+    "payout.made": EventKind("the operator sent the merchant's money to its bank", PayoutView),
+    "payout.corrected": EventKind(
+        "a payout was booked wrongly or bounced: the merchant has its money again", CorrectionView
+    ),
+    "send.sent": EventKind("the person sent money to another", person=SendView),
+    "send.received": EventKind("another person sent them money", person=SendView),
+    "request.received": EventKind("another person asks them for money", person=RequestView),
+    "request.accepted": EventKind("a request was accepted: the money moved", person=RequestView),
+    "request.declined": EventKind("a request was declined", person=RequestView),
+    "request.cancelled": EventKind("who asked has withdrawn the request", person=RequestView),
+    "request.expired": EventKind("nobody answered the request in time", person=RequestView),
+    "top_up.received": EventKind("money came in from outside", person=TopUpView),
+    "top_up.corrected": EventKind(
+        "a top-up was booked wrongly: it was taken back, or a part of it", person=CorrectionView
+    ),
+    "withdrawal.made": EventKind("the person's money went to their bank", person=WithdrawalView),
+    "withdrawal.corrected": EventKind(
+        "a withdrawal was booked wrongly or bounced: the person has their money again",
+        person=CorrectionView,
+    ),
+}
+"""All types, in the order of the reference."""
+
+_INTRODUCTION: Final = """\
+# Events
+
+What merchants and people are told, as a list (`GET /v1/events`), live (`GET /v1/events/stream`) and
+by [webhook](../webhooks.md) (merchants). `data` is the object as it was then, in the form in which
+the API shows it to whoever is told; the [OpenAPI document](openapi.json) has each form.
+
+This page is printed by `tandem api events`; a test compares it.
+
+| Type | When | Data for a merchant | Data for a person |
+|---|---|---|---|
+"""
+
+
+def reference() -> str:
+    """docs/reference/events.md: every type with who is told, when, and what its data is."""
+    return _INTRODUCTION + "".join(
+        f"| `{name}` | {kind.when} | {_shown(kind.merchant)} | {_shown(kind.person)} |\n"
+        for name, kind in KINDS.items()
+    )
+
+
+def _shown(shape: type[msgspec.Struct] | None) -> str:
+    return "" if shape is None else f"`{shape.__name__}`"
