@@ -367,9 +367,9 @@ def test_totals_may_only_be_asked_for_and_those_of_one_terminal() -> None:
     ("refused", "code"),
     [
         (MacWrong(), "63"),
-        (WayRefused("tap", "way_off", None, ()), "58"),
-        (WayRefused("tap", "wallet_refused", None, ()), "57"),
-        (WayRefused("tap", "amount_above_limit", 100, ()), "61"),
+        (WayRefused("tap", "way_off", None, "CNY", ()), "58"),
+        (WayRefused("tap", "wallet_refused", None, "CNY", ()), "57"),
+        (WayRefused("tap", "amount_above_limit", 100, "CNY", ()), "61"),
         (LimitExceeded("per_day", 1, 0, "EUR"), "61"),
         (NotFound("payment", "pay_1"), "25"),
         (Invalid("amount", "is odd"), "30"),
