@@ -20,6 +20,7 @@ import structlog
 from tandem.access import Access
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
+from tandem.cards import Cards
 from tandem.db import Pool, open_journal_connection, open_pool, work
 from tandem.events import Dispatcher, EventHub, Webhooks
 from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
@@ -80,6 +81,7 @@ class Services:
     merchants: Merchants
     webhooks: Webhooks
     hub: EventHub
+    cards: Cards
     payments: Payments
     wallet: Wallet
     payouts: Payouts
@@ -125,6 +127,7 @@ async def open_services(
             merchants=Merchants(pool, clock, ids, entropy, access, keyring, settings),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
+            cards=Cards(pool, clock, ids, entropy, keyring, settings),
             payments=payments,
             wallet=wallet,
             payouts=Payouts(pool, journal, ids, settings),

@@ -44,6 +44,20 @@ TYPES: Final = frozenset(
         "request.cancelled",
         "request.expired",
         "top_up.received",
+        *(
+            f"card.{what}"
+            for what in (
+                "added",
+                "active",
+                "suspended",
+                "lost",
+                "blocked",
+                "removed",
+                "refused",
+                "replaced",
+                "funded",
+            )
+        ),
     }
 )
 """Every type of event."""
