@@ -10,14 +10,26 @@ from tandem.cards.model import (
     DeviceCard,
     card_view,
 )
-from tandem.cards.package import unwrap
+from tandem.cards.numbers import pan_hash
+from tandem.cards.package import card_limits, unwrap
 from tandem.cards.service import Cards
 from tandem.cards.shapes import AddCard, CardPackage, FundCard, ProveCard, ShownCode
-from tandem.cards.store import CardFilter
+from tandem.cards.store import CardFilter, card_by_number
+from tandem.cards.taps import (
+    TRANSIT_CATEGORIES,
+    Asked,
+    Tap,
+    Verdict,
+    check_tap,
+    issuer_answer,
+    read_tap,
+)
 
 __all__ = [
     "DEVICE_CARDS",
+    "TRANSIT_CATEGORIES",
     "AddCard",
+    "Asked",
     "CardCommand",
     "CardConflict",
     "CardDelivered",
@@ -36,6 +48,14 @@ __all__ = [
     "MasterKey",
     "ProveCard",
     "ShownCode",
+    "Tap",
+    "Verdict",
+    "card_by_number",
+    "card_limits",
     "card_view",
+    "check_tap",
+    "issuer_answer",
+    "pan_hash",
+    "read_tap",
     "unwrap",
 ]
