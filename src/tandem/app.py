@@ -27,7 +27,7 @@ from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
 from tandem.keyring import KeyRing
 from tandem.ledger import Journal
 from tandem.merchants import Merchants
-from tandem.payments import Payments
+from tandem.payments import CardPayments
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
@@ -82,7 +82,7 @@ class Services:
     webhooks: Webhooks
     hub: EventHub
     cards: Cards
-    payments: Payments
+    payments: CardPayments
     wallet: Wallet
     payouts: Payouts
     virtual_clock: VirtualClock
@@ -111,7 +111,8 @@ async def open_services(
         )
         access = Access(pool, clock, ids, entropy)
         hub = EventHub(pool, clock)
-        payments = Payments(pool, journal, clock, ids, entropy, keyring, settings)
+        cards = Cards(pool, clock, ids, entropy, keyring, settings)
+        payments = CardPayments(pool, journal, clock, ids, entropy, keyring, settings, cards)
         people = People(pool, clock, ids, entropy, access, keyring, settings)
         wallet = Wallet(pool, journal, clock, ids, settings)
         services = Services(
@@ -127,7 +128,7 @@ async def open_services(
             merchants=Merchants(pool, clock, ids, entropy, access, keyring, settings),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
-            cards=Cards(pool, clock, ids, entropy, keyring, settings),
+            cards=cards,
             payments=payments,
             wallet=wallet,
             payouts=Payouts(pool, journal, ids, settings),

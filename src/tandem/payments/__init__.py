@@ -1,9 +1,11 @@
 """Payments: one life cycle for every way to pay."""
 
+from tandem.payments.by_card import CardPayments, NewTap
 from tandem.payments.codes import Landing, link, new_token
 from tandem.payments.decisions import Shop
 from tandem.payments.errors import (
     CaptureExceedsHeld,
+    CardUnknown,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
@@ -24,11 +26,14 @@ from tandem.payments.shapes import (
     refund_view,
 )
 from tandem.payments.store import PaymentFilter, open_orders
+from tandem.payments.taps import TapAnswer, TapTrace
 
 __all__ = [
     "At",
     "Capture",
     "CaptureExceedsHeld",
+    "CardPayments",
+    "CardUnknown",
     "CodeOfAnotherOperator",
     "CodePaused",
     "Command",
@@ -36,6 +41,7 @@ __all__ = [
     "Landing",
     "MerchantNotActive",
     "NewPayment",
+    "NewTap",
     "NotYourPayment",
     "Payment",
     "PaymentConflict",
@@ -50,6 +56,8 @@ __all__ = [
     "Shop",
     "Source",
     "Status",
+    "TapAnswer",
+    "TapTrace",
     "link",
     "merchant_view",
     "new_token",

@@ -47,7 +47,7 @@ class PaymentView(msgspec.Struct, frozen=True):
     fee: Annotated[int, Meta(description="What the merchant paid for it, in minor units")]
     way: Annotated[str, Meta(description="tap, scan or click", examples=["scan"])]
     source: Annotated[
-        str, Meta(description="order, static_code or pay_code", examples=["pay_code"])
+        str, Meta(description="order, static_code, pay_code or device_card", examples=["pay_code"])
     ]
     capture: Annotated[str, Meta(description="automatic or manual", examples=["automatic"])]
     shop_id: str

@@ -35,6 +35,30 @@ async def payment_by_token(connection: Connection, token: str) -> Payment | None
     return None if record is None else Payment(*record)
 
 
+async def answer_to(connection: Connection, owner_id: UUID, key: str) -> bytes | None:
+    """What a request with this idempotency key was answered, whatever it was; None if it is new."""
+    answer: bytes | None = await connection.fetchval(
+        "SELECT answer FROM idempotency WHERE owner_id = $1 AND key = $2", owner_id, key
+    )
+    return answer
+
+
+async def payment_by_tap(
+    connection: Connection, merchant_id: UUID, pan_hash: bytes, rrn: str
+) -> Payment | None:
+    """The newest payment that a card made at a merchant's under a retrieval reference number."""
+    columns = ", ".join(f"p.{column}" for column in PAYMENTS.columns)
+    record = await connection.fetchrow(
+        f"SELECT {columns} FROM card_taps AS t JOIN payments AS p ON p.id = t.payment_id "
+        "JOIN device_cards AS c ON c.id = t.card_id "
+        "WHERE t.rrn = $3 AND c.pan_hash = $2 AND p.merchant_id = $1 ORDER BY p.id DESC LIMIT 1",
+        merchant_id,
+        pan_hash,
+        rrn,
+    )
+    return None if record is None else Payment(*record)
+
+
 async def payments_of_merchant(
     connection: Connection,
     merchant_id: UUID,

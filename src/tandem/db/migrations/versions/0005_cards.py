@@ -74,9 +74,34 @@ TABLES = (
     "CREATE INDEX device_cards_by_person ON device_cards (person_id, id)",
     "CREATE INDEX device_cards_by_device ON device_cards (device_id, id)",
     "CREATE INDEX device_cards_by_status ON device_cards (status, id)",
+    # Each number of a card once: the second witness against a cryptogram that is played again.
+    """
+    CREATE TABLE card_taps (
+        card_id uuid NOT NULL REFERENCES device_cards (id),
+        atc integer NOT NULL CHECK (atc BETWEEN 1 AND 65535),
+        payment_id uuid NOT NULL,
+        offline boolean NOT NULL,
+        transit boolean NOT NULL,
+        verifier smallint NOT NULL CHECK (verifier BETWEEN 0 AND 3),
+        method smallint NOT NULL CHECK (method BETWEEN 0 AND 3),
+        link text NOT NULL,
+        terminal text NOT NULL,
+        reference text NOT NULL,
+        rrn text NOT NULL,
+        created_at timestamptz NOT NULL,
+        PRIMARY KEY (card_id, atc)
+    )
+    """,
+    "CREATE INDEX card_taps_by_payment ON card_taps (payment_id)",
+    "CREATE INDEX card_taps_by_rrn ON card_taps (rrn)",
+    "ALTER TABLE payments DROP CONSTRAINT payments_source_check",
+    (
+        "ALTER TABLE payments ADD CONSTRAINT payments_source_check "
+        "CHECK (source IN ('order', 'static_code', 'pay_code', 'device_card'))"
+    ),
 )
 GRANTS = (
-    "GRANT SELECT, INSERT ON card_keys, card_serials, device_cards TO tandem_app",
+    "GRANT SELECT, INSERT ON card_keys, card_serials, device_cards, card_taps TO tandem_app",
     "GRANT UPDATE (last) ON card_serials TO tandem_app",
     (
         "GRANT UPDATE (status, funding_kind, funding_currency, code_hash, code_until, code_tries, "
@@ -84,7 +109,7 @@ GRANTS = (
     ),
 )
 ROWS = (
-    *row_types("device_cards"),
+    *row_types("card_taps"),
     *change_types(
         "device_cards", columns=("status", "atc", "seen", "wrong_cryptograms", "updated_at")
     ),
