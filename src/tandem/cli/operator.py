@@ -7,6 +7,7 @@ from cyclopts import App
 
 from tandem.access.model import Key
 from tandem.cli.beside import services
+from tandem.cli.cards import card_app
 from tandem.cli.merchants import merchant_app, merchant_id, shop_app, till_app
 from tandem.cli.people import person_app, person_of
 from tandem.cli.run import run
@@ -19,7 +20,7 @@ from tandem.wallet import TopUpView
 
 app = App(name="operator", help="Do by hand what an operator does.", help_format="markdown")
 key_app = App(name="key", help="The operator's own API keys.", help_format="markdown")
-for _part in (key_app, person_app, merchant_app, shop_app, till_app):
+for _part in (key_app, person_app, merchant_app, shop_app, till_app, card_app):
     app.command(_part)
 
 MOST_LISTED: Final = 100
