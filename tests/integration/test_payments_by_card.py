@@ -334,14 +334,20 @@ async def test_a_refund_goes_back_to_the_payment_that_is_named(
     await pay(town, door, new)
     rrn, same = new.trace.rrn, key(owner=door.id)
     for _ in range(2):
-        await payments.refund_by_card(door.id, phone.pan, rrn, 800, same)
+        await payments.refund_by_card(door.id, phone.pan, rrn, 800, "CNY", same)
     assert (await lin.balance())["balance"] == START - 3000
     with pytest.raises(RefundExceedsCaptured):
-        await payments.refund_by_card(door.id, phone.pan, rrn, 3001, key(owner=door.id))
+        await payments.refund_by_card(door.id, phone.pan, rrn, 3001, "CNY", key(owner=door.id))
+    with pytest.raises(NotFound):
+        await payments.refund_by_card(door.id, phone.pan, rrn, 1, "EUR", key(owner=door.id))
+    with pytest.raises(Invalid):  # what was given back is not taken again
+        await payments.reverse(door.id, (same.key,), 0, key(owner=door.id))
     other = await town.merchant()
     for merchant_id, number in ((door.id, "000000000000"), (other.id, rrn)):
         with pytest.raises(NotFound):
-            await payments.refund_by_card(merchant_id, phone.pan, number, 1, key(owner=door.id))
+            await payments.refund_by_card(
+                merchant_id, phone.pan, number, 1, "CNY", key(owner=door.id)
+            )
 
 
 async def test_what_is_no_card_or_no_tap(town: Town, door: Door, phone: Phone) -> None:

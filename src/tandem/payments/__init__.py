@@ -25,7 +25,7 @@ from tandem.payments.shapes import (
     person_view,
     refund_view,
 )
-from tandem.payments.store import PaymentFilter, open_orders
+from tandem.payments.store import PaymentFilter, TapTotals, open_orders, tap_totals
 from tandem.payments.taps import TapAnswer, TapTrace
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "Source",
     "Status",
     "TapAnswer",
+    "TapTotals",
     "TapTrace",
     "link",
     "merchant_view",
@@ -64,4 +65,5 @@ __all__ = [
     "open_orders",
     "person_view",
     "refund_view",
+    "tap_totals",
 ]

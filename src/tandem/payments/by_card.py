@@ -30,7 +30,7 @@ from tandem.ledger import Entry, Journal, Outcome
 from tandem.payments.errors import CardUnknown
 from tandem.payments.model import Capture, NewPayment, Payment, Source
 from tandem.payments.service import At, Payments
-from tandem.payments.store import answer_to, payment_by_tap
+from tandem.payments.store import BY_CARD, REVERSAL, answer_to, payment_by_tap
 from tandem.payments.taps import Forestall, PayByCard, TapTrace
 from tandem.settings import Settings
 
@@ -157,20 +157,21 @@ class CardPayments(Payments):
         pan: str,
         rrn: str,
         amount: int,
+        code: str,
         idempotency: Idempotency,
     ) -> Outcome:
         """Refund the payment that this card made under this retrieval reference number.
 
         The outcome is a RefundView. No cryptogram of a purchase makes a refund: it goes back to
-        where the named payment came from, and never above it. Raises `NotFound`, and what `refund`
-        does.
+        where the named payment came from, and never above it. Raises `NotFound`, also for another
+        currency, and what `refund` does.
         """
         card, _, _ = await self._card(pan, None)
         async with self._pool.acquire() as connection:
             found = await payment_by_tap(connection, merchant_id, card.pan_hash, rrn)
-        if found is None:
+        if found is None or found.currency != code:
             raise NotFound("payment", rrn)
-        return await self.refund(merchant_id, found.id, amount, None, idempotency)
+        return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency)
 
     async def _card(self, pan: str, sequence: int | None) -> tuple[DeviceCard, MasterKey, bytes]:
         """The card with this number, and its key. Raises `CardUnknown`."""
@@ -193,14 +194,22 @@ class CardPayments(Payments):
         return True
 
     async def _made_by(self, merchant_id: UUID, original: str) -> Payment | None:
-        """The payment that a request with this key made; None if it was refused, or never came."""
+        """The payment that a request with this key made; None if it was refused, or never came.
+
+        Raises `Invalid` if it was a refund: what was given back is not taken again.
+        """
         async with self._pool.acquire() as connection:
             body = await answer_to(connection, merchant_id, original)
         try:
             answer = msgspec.json.decode(body or b"", type=_Answered)
         except msgspec.MsgspecError:
-            return None  # a refusal that was kept, or what was forestalled
-        return await self.of_merchant(merchant_id, read_id("pay", answer.payment.id))
+            return None  # a refusal that was kept
+        shown = answer.id if answer.payment is None else answer.payment.id
+        if shown is None:
+            return None  # it was forestalled
+        if not shown.startswith("pay_"):
+            raise Invalid("original", "a refund cannot be reversed: the money was given back")
+        return await self.of_merchant(merchant_id, read_id("pay", shown))
 
     async def _undo(self, payment: Payment, final_amount: int, key: Idempotency) -> None:
         """Leave no more of a payment than `final_amount`."""
@@ -212,7 +221,7 @@ class CardPayments(Payments):
         back = payment.refundable - final_amount
         if back > 0:
             key = key._replace(key=f"{key.key}/refund")
-            await self.refund(merchant_id, payment.id, back, "reversal", key)
+            await self.refund(merchant_id, payment.id, back, REVERSAL, key)
 
 
 class _Id(msgspec.Struct):
@@ -220,4 +229,7 @@ class _Id(msgspec.Struct):
 
 
 class _Answered(msgspec.Struct):
-    payment: _Id
+    """The answer to a tap, to what completes one (a payment itself), or to a refund."""
+
+    payment: _Id | None = None
+    id: str | None = None
