@@ -35,8 +35,8 @@ from tandem.settings import Settings
 ROOMS = tuple(
     f"tandem.{room}"
     for room in (
-        "kernel", "codes", "ledger", "people", "merchants", "events", "payments", "wallet",
-        "settlement", "api",
+        "kernel", "codes", "ledger", "people", "merchants", "events", "cards", "payments",
+        "wallet", "settlement", "api",
     )
 )  # fmt: skip
 """Rooms whose refusals reach the API. (A key that is not known becomes `Unauthenticated`.)"""

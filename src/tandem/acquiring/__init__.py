@@ -1,5 +1,6 @@
 """Acquiring: the ISO 8583 host that shops' terminals and switches connect to."""
 
+from tandem.acquiring.books import Books
 from tandem.acquiring.client import Client, ClientSettings
 from tandem.acquiring.codec import Codec
 from tandem.acquiring.codes import NetworkCode, ResponseCode
@@ -57,6 +58,7 @@ __all__ = [
     "Advice",
     "Authorisation",
     "Authoriser",
+    "Books",
     "Card",
     "CardRequest",
     "Client",

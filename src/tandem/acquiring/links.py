@@ -32,6 +32,7 @@ Seconds = Annotated[int, Meta(ge=1, le=86_400 * 365)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$", max_length=64)]
 Terminal = Annotated[str, Meta(pattern="^[!-~]([ -~]{0,6}[!-~])?$", max_length=8)]
+Till = Annotated[str, Meta(pattern="^til_[0-9a-f]{32}$", max_length=36)]
 _ALIKE: Final = ("wire", "mac", "sign_on", "order", "echo", "echo_seconds", "cutover", "limits")
 Certificate = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
@@ -86,7 +87,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `certificates` are SHA-256 fingerprints of client certificates in hexadecimal digits;
     `networks` where it connects from; `port` where to, if it matters. `terminals` are those that it
-    may speak for; none named: any. With `sign_on` payments are taken only after a sign-on.
+    may speak for; none named: any. `tills` says which of Tandem's tills each terminal is (til_…);
+    one that is none takes no payments. With `sign_on` payments are taken only after a sign-on.
     `order` sends answers in the order of their requests or as soon as they are there. The host
     sends an echo test after `echo_seconds` of silence (0: never), and with `cutover` a message when
     the business day changes. `echo` names elements that answers repeat beside those that they
@@ -98,6 +100,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     networks: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     terminals: tuple[Terminal, ...] = ()
+    tills: dict[Terminal, Till] = {}
     wire: Wire = Wire()
     mac: Mac | None = None
     sign_on: bool = True

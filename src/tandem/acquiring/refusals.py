@@ -19,6 +19,7 @@ from tandem.ledger import InsufficientFunds, JournalBusy
 from tandem.merchants import WayRefused
 from tandem.payments import (
     CaptureExceedsHeld,
+    CardUnknown,
     CurrencyNotTaken,
     MerchantNotActive,
     PaymentConflict,
@@ -45,6 +46,7 @@ CODES: Final[dict[type[Refused], Code]] = {
     MerchantNotActive: Code.INVALID_MERCHANT,
     CurrencyNotTaken: Code.INVALID_TRANSACTION,
     PaymentConflict: Code.INVALID_TRANSACTION,
+    CardUnknown: Code.INVALID_CARD,
     NotFound: Code.NOT_FOUND,
     Invalid: Code.FORMAT_ERROR,
     JournalBusy: Code.UNAVAILABLE,

@@ -45,6 +45,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Payments": "Take payments, capture them, cancel them, give money back.",
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
+    "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "People": "People with a wallet: signing up, devices, limits.",
     "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
     "Events": "What happened, as a list and live.",

@@ -21,6 +21,7 @@ from msgspec import Meta
 from tandem.access import NoSuchScope
 from tandem.api import errors as wire
 from tandem.api.operation import PATH_IDS
+from tandem.cards import CardConflict, CardDelivered, CardNotEligible, CodeOver, CodeWrong
 from tandem.codes import (
     CodeDamaged,
     NotEmvco,
@@ -44,6 +45,7 @@ from tandem.ledger import (
 from tandem.merchants import WayRefused
 from tandem.payments import (
     CaptureExceedsHeld,
+    CardUnknown,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
@@ -111,8 +113,10 @@ ROWS: Final = (
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
     Row(403, SignUpClosed()),
+    Row(403, CardNotEligible("too_many_cards")),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
+    Row(404, CardUnknown()),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),
     Row(409, NotYourPayment(_A_TIME)),
@@ -129,6 +133,9 @@ ROWS: Final = (
     Row(409, AlreadyCorrected(show_id("top", _AN_ID), show_id("cor", _AN_ID))),
     Row(409, PayCodeUsed()),
     Row(409, PayCodeExpired(95)),
+    Row(409, CardConflict("lost", "resume", ("remove",))),
+    Row(409, CardDelivered()),
+    Row(409, CodeOver()),
     Row(413, wire.BodyTooLarge(65_536)),
     Row(415, wire.MediaTypeUnsupported("text/plain")),
     Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),
@@ -142,6 +149,7 @@ ROWS: Final = (
     Row(422, PayCodeMalformed()),
     Row(422, NotEmvco("it does not begin with 000201")),
     Row(422, CodeDamaged(("its CRC is 1D3D and should be 4A27",))),
+    Row(422, CodeWrong(3)),
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
     Row(500, wire.InternalFault()),

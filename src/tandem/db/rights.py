@@ -67,6 +67,15 @@ RIGHTS: Final[Mapping[str, Right]] = {
             "order_expires_at",
         )
     ),
+    "card_keys": Right(),
+    "card_serials": Right(update=("last",)),
+    "device_cards": Right(
+        update=(
+            *("status", "funding_kind", "funding_currency", "code_hash", "code_until"),
+            *("code_tries", "atc", "seen", "wrong_cryptograms", "delivered_at", "updated_at"),
+        )
+    ),
+    "card_taps": Right(),
     "refunds": Right(),
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),

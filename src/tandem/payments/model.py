@@ -58,6 +58,7 @@ class Source(StrEnum):
     ORDER = "order"
     STATIC_CODE = "static_code"
     PAY_CODE = "pay_code"
+    DEVICE_CARD = "device_card"
 
 
 class Capture(StrEnum):
