@@ -58,6 +58,7 @@ class CardPackage(msgspec.Struct, frozen=True):
         str,
         Meta(
             description="HPKE (RFC 9180), base mode, X25519 with HKDF-SHA256 and AES-256-GCM, in "
-            "Base64 (docs/cards.md)"
+            "Base64 (docs/cards.md)",
+            examples=["cGFja2FnZQ=="],
         ),
     ]
