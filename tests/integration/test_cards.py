@@ -23,6 +23,8 @@ from tandem.cards import (
     CardView,
     CodeOver,
     CodeWrong,
+    card_by_number,
+    pan_hash,
     unwrap,
 )
 from tandem.cards.proof import CODE_TRIES, MAX_CARDS
@@ -83,6 +85,14 @@ async def events(town: Town, person: UUID) -> list[str]:
         "SELECT type FROM events WHERE owner_id = $1 ORDER BY id", person
     )
     return [row["type"] for row in rows if row["type"].startswith("card.")]
+
+
+async def found(town: Town, pan: str) -> list[UUID]:
+    """The card that a message with this number means: without a sequence number, with 0, with 1."""
+    hashed = pan_hash((await town.services.cards.vault.keys()).lookup, pan)
+    async with town.services.pool.acquire() as connection:
+        cards = [await card_by_number(connection, hashed, number) for number in (None, 0, 1)]
+    return [card.id for card in cards if card is not None]
 
 
 async def test_the_first_device_gets_a_card_at_once(town: Town, lin: Someone) -> None:
@@ -268,12 +278,14 @@ async def test_a_renewed_card_has_the_same_number_and_other_keys(town: Town, lin
     with pytest.raises(Invalid):
         await cards.renew(uid(card), "operator")
     assert (await cards.get(uid(card))).status == "active"  # until the new keys are there
+    assert await found(town, old.data.pan) == [uid(card), uid(card), uid(renewed)]
     new = await phone.fetch(renewed)
     assert (new.data.pan, new.data.par) == (old.data.pan, old.data.par)
     assert (old.data.sequence, new.data.sequence) == ("00", "01")
     assert new.data.expiry > old.data.expiry
     assert new.keys.cryptogram_key != old.keys.cryptogram_key
     assert (await cards.get(uid(card))).status == "replaced"
+    assert await found(town, old.data.pan) == [uid(renewed), uid(card), uid(renewed)]
 
 
 async def test_a_device_has_so_many_cards_and_repeats_make_no_more(
