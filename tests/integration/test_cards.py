@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from town import Someone, Town, key, open_town
 
 from tandem.cards import (
+    PAN_SEALS,
     CardCommand,
     CardConflict,
     CardDelivered,
@@ -23,11 +24,15 @@ from tandem.cards import (
     CardView,
     CodeOver,
     CodeWrong,
+    card_by_number,
+    pan_hash,
     unwrap,
 )
 from tandem.cards.proof import CODE_TRIES, MAX_CARDS
+from tandem.db.rewrite import count_by_key, rewrite
 from tandem.emv.card import Profile
 from tandem.kernel import Invalid, NotFound, read_id
+from tandem.keyring import FileKeyRing, sealed_anew
 
 _COUNTER = itertools.count()
 
@@ -83,6 +88,14 @@ async def events(town: Town, person: UUID) -> list[str]:
         "SELECT type FROM events WHERE owner_id = $1 ORDER BY id", person
     )
     return [row["type"] for row in rows if row["type"].startswith("card.")]
+
+
+async def found(town: Town, pan: str) -> list[UUID]:
+    """The card that a message with this number means: without a sequence number, with 0, with 1."""
+    hashed = pan_hash((await town.services.cards.vault.keys()).lookup, pan)
+    async with town.services.pool.acquire() as connection:
+        cards = [await card_by_number(connection, hashed, number) for number in (None, 0, 1)]
+    return [card.id for card in cards if card is not None]
 
 
 async def test_the_first_device_gets_a_card_at_once(town: Town, lin: Someone) -> None:
@@ -268,12 +281,14 @@ async def test_a_renewed_card_has_the_same_number_and_other_keys(town: Town, lin
     with pytest.raises(Invalid):
         await cards.renew(uid(card), "operator")
     assert (await cards.get(uid(card))).status == "active"  # until the new keys are there
+    assert await found(town, old.data.pan) == [uid(card), uid(card), uid(renewed)]
     new = await phone.fetch(renewed)
     assert (new.data.pan, new.data.par) == (old.data.pan, old.data.par)
     assert (old.data.sequence, new.data.sequence) == ("00", "01")
     assert new.data.expiry > old.data.expiry
     assert new.keys.cryptogram_key != old.keys.cryptogram_key
     assert (await cards.get(uid(card))).status == "replaced"
+    assert await found(town, old.data.pan) == [uid(renewed), uid(card), uid(renewed)]
 
 
 async def test_a_device_has_so_many_cards_and_repeats_make_no_more(
@@ -303,6 +318,20 @@ async def test_keys_that_nobody_can_seal_for_and_currencies_that_are_not_here(
         await first(town, lin).add("CHF")
     with pytest.raises(NotFound):
         await town.services.cards.add(lin.id, UUID(int=5), "CNY", first(town, lin).public, None)
+
+
+async def test_numbers_and_keys_are_sealed_anew(town: Town, lin: Someone) -> None:
+    phone = first(town, lin)
+    card = await phone.add()
+    pool, ring = town.services.pool, town.services.keyring
+    assert isinstance(ring, FileKeyRing)
+    ring.rotate()
+    await rewrite(pool, PAN_SEALS, sealed_anew(ring, PAN_SEALS.context))
+    assert await town.services.cards.vault.seal_anew() >= 4
+    for table, column in (("device_cards", "pan_sealed"), ("card_keys", "sealed")):
+        assert set(await count_by_key(pool, table, column)) == {ring.primary}
+    assert await town.services.cards.vault.find()
+    assert (await phone.fetch(card)).data.pan.endswith(card.last_four)
 
 
 async def test_card_keys_rotate_while_cards_go_on(town: Town, lin: Someone) -> None:

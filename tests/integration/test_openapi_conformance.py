@@ -62,6 +62,9 @@ class House:
     seen: dict[str, set[int]] = field(default_factory=dict)
 
 
+OF_ANOTHER_DAY: Final = {"prove_my_card", "renew_my_card", "renew_card"}
+"""What takes a code that nobody here is told, or years; test_cards.py does it."""
+
 DEVICE_KEY: Final = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 """A point that nobody has the private half of: what is sealed for it stays so."""
 
@@ -139,7 +142,7 @@ async def furnish_cards(server: Living, person: Person) -> list[str]:
     async with server.client(person.key) as phone:
         later = await post(phone, "/v1/people/me/devices", {"name": "Watch"})
         async with server.client(later["key"]) as watch:
-            devices = (watch, phone, watch, phone)
+            devices = (watch, phone, watch)
             return [(await post(one, "/v1/people/me/cards", body))["id"] for one in devices]
 
 
@@ -236,5 +239,6 @@ def test_the_document_is_true(
 
 def test_nearly_everything_was_also_done(house: House) -> None:
     """What is refused each time says little about the answers: most of it must have worked."""
-    never = {name: seen for name, seen in house.seen.items() if min(seen) >= REFUSED}
-    assert len(never) <= len(house.seen) // 10, never
+    done = {name: seen for name, seen in house.seen.items() if name not in OF_ANOTHER_DAY}
+    never = {name: seen for name, seen in done.items() if min(seen) >= REFUSED}
+    assert len(never) <= len(done) // 10, " ".join(sorted(never))

@@ -45,7 +45,6 @@ from tandem.ledger import (
 from tandem.merchants import WayRefused
 from tandem.payments import (
     CaptureExceedsHeld,
-    CardUnknown,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
@@ -116,7 +115,6 @@ ROWS: Final = (
     Row(403, CardNotEligible("too_many_cards")),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
-    Row(404, CardUnknown()),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),
     Row(409, NotYourPayment(_A_TIME)),

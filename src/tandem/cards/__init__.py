@@ -10,7 +10,7 @@ from tandem.cards.model import (
     DeviceCard,
     card_view,
 )
-from tandem.cards.numbers import pan_hash
+from tandem.cards.numbers import PAN_SEALS, pan_hash
 from tandem.cards.package import card_limits, unwrap
 from tandem.cards.service import Cards
 from tandem.cards.shapes import AddCard, CardPackage, FundCard, ProveCard, ShownCode
@@ -27,6 +27,7 @@ from tandem.cards.taps import (
 
 __all__ = [
     "DEVICE_CARDS",
+    "PAN_SEALS",
     "TRANSIT_CATEGORIES",
     "AddCard",
     "Asked",

@@ -142,6 +142,22 @@ class KeyVault:
             await self._insert(connection, kind, number, made)
         return await self.find()
 
+    async def seal_anew(self) -> int:
+        """Seal every key under the key that the ring seals with now. Returns how many there are."""
+        async with work(self._pool) as connection:
+            rows = await connection.fetch(
+                "SELECT kind, number, sealed FROM card_keys ORDER BY kind, number FOR NO KEY UPDATE"
+            )
+            for kind, number, sealed in rows:
+                context = _context(kind, number)
+                await connection.execute(
+                    "UPDATE card_keys SET sealed = $3 WHERE kind = $1 AND number = $2",
+                    kind,
+                    number,
+                    self._keyring.seal(self._keyring.open(sealed, context), context),
+                )
+        return len(rows)
+
     async def _create(self) -> IssuerKeys:
         authority = await asyncio.to_thread(
             Authority.create,

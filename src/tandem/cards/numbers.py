@@ -11,6 +11,7 @@ import hmac
 from typing import Final
 from uuid import UUID
 
+from tandem.db.rewrite import SealedColumn
 from tandem.emv.card.profile import luhn
 from tandem.kernel import Entropy
 
@@ -47,3 +48,7 @@ def own_requestor(card_range: str) -> str:
 def pan_context(card_id: UUID) -> bytes:
     """What a card's sealed number is bound to."""
     return b"device card number " + card_id.bytes
+
+
+PAN_SEALS: Final = SealedColumn("device_cards", "pan_sealed", "crd", pan_context)
+"""Where card numbers are kept, sealed."""

@@ -45,10 +45,10 @@ async def lock_cards(connection: Connection, *card_ids: UUID) -> dict[UUID, Devi
 async def card_by_number(
     connection: Connection, hashed: bytes, sequence: int | None
 ) -> DeviceCard | None:
-    """The card with this number; without a sequence number the newest one."""
+    """The card with this number; without a sequence number the newest that was handed out."""
     row = await connection.fetchrow(
         f"{_CARD} WHERE pan_hash = $1 AND ($2::smallint IS NULL OR sequence = $2) "
-        "ORDER BY sequence DESC LIMIT 1",
+        "ORDER BY delivered_at IS NULL, sequence DESC LIMIT 1",
         hashed,
         sequence,
     )

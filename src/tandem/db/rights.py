@@ -67,12 +67,20 @@ RIGHTS: Final[Mapping[str, Right]] = {
             "order_expires_at",
         )
     ),
-    "card_keys": Right(),
+    "card_keys": Right(update=("sealed",)),
     "card_serials": Right(update=("last",)),
     "device_cards": Right(
         update=(
             *("status", "funding_kind", "funding_currency", "code_hash", "code_until"),
-            *("code_tries", "atc", "seen", "wrong_cryptograms", "delivered_at", "updated_at"),
+            *(
+                "code_tries",
+                "pan_sealed",
+                "atc",
+                "seen",
+                "wrong_cryptograms",
+                "delivered_at",
+                "updated_at",
+            ),
         )
     ),
     "card_taps": Right(),
