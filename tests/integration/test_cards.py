@@ -330,7 +330,7 @@ async def test_numbers_and_keys_are_sealed_anew(town: Town, lin: Someone) -> Non
     assert await town.services.cards.vault.seal_anew() >= 4
     for table, column in (("device_cards", "pan_sealed"), ("card_keys", "sealed")):
         assert set(await count_by_key(pool, table, column)) == {ring.primary}
-    assert await town.services.cards.vault.find()
+    await town.services.cards.vault.find()
     assert (await phone.fetch(card)).data.pan.endswith(card.last_four)
 
 

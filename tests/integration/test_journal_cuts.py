@@ -180,6 +180,30 @@ async def test_a_cut_at_every_message_of_a_group(
     assert await differences(module_database) == []
 
 
+async def test_a_refusal_that_may_not_be_kept_is_not_told_as_certain(
+    proxy: CuttingProxy, module_database: str
+) -> None:
+    """The database goes away when the refusal is committed: a repeat may come to another."""
+    ann, ben = account(next(people)), account(next(people))
+
+    def poor(key: str) -> Move:
+        asked = once(ann.owner_id, key)
+        return Move(id=IDS.entry(), transfers=(pay(ann, ben, 10),), idempotency=asked)
+
+    async with journal_on(proxy.url, reconnect_seconds=0.2) as journal:
+        await journal.submit(Move(id=IDS.entry(), transfers=(pay(BANK, ann, 5),)))
+        for key in ("prepares", "as usual"):
+            proxy.plan()
+            assert [type(one) for one in await send(journal, [poor(key)])] == [InsufficientFunds]
+        assert proxy.seen[-1] == "QCOMMIT"
+        proxy.plan(Cut(len(proxy.seen), "before"), *[Cut(1, "before")] * 500)
+        assert [type(one) for one in await send(journal, [poor("lost")])] == [OutcomeUnknown]
+        proxy.plan()
+        await journal.submit(Move(id=IDS.entry(), transfers=(pay(BANK, ann, 5),)))
+        assert [type(one) for one in await send(journal, [poor("lost")])] == [Outcome]
+    assert await balances(module_database, ann, ben) == [0, 10]
+
+
 @pytest.mark.parametrize("when", WHENS)
 async def test_a_cut_at_every_message_of_a_group_on_a_new_connection(
     proxy: CuttingProxy, module_database: str, when: When

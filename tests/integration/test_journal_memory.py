@@ -175,6 +175,22 @@ async def test_what_was_decided_on_a_group_that_fails_is_decided_again(
     assert await differences(module_database) == []
 
 
+async def test_a_refusal_makes_nobody_forget(module_database: str) -> None:
+    async with journal_on(module_database) as journal:
+        ann, ben = await opened(journal)
+        await calm(journal)
+        before = set(journal._remembered)
+        assert {ann.id, ben.id} <= before
+        poor = Move(
+            id=IDS.entry(), transfers=(pay(ben, ann, 999),), idempotency=once(ben.owner_id, "poor")
+        )
+        with pytest.raises(InsufficientFunds):
+            await journal.submit(poor)
+        assert set(journal._remembered) == before
+        await journal.submit(move(pay(ann, ben, 1)))
+    assert await differences(module_database) == []
+
+
 async def test_memory_is_bounded(module_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "REMEMBERED_MAX", 5)
     keys = [account(next(people)) for _ in range(20)]

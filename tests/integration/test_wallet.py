@@ -58,6 +58,20 @@ async def test_money_goes_from_one_to_the_other(town: Town, lin: Someone, mei: S
     assert (await mei.balance())["spent_today"] == 0
 
 
+async def test_a_late_copy_of_a_refused_send_reaches_no_newcomer(town: Town, lin: Someone) -> None:
+    """Nobody had the handle when it was refused; a stranger who takes it gets nothing."""
+    wallet, again = town.services.wallet, key()
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await wallet.send(lin.id, "latecomer", 500, "CNY", None, again)
+    await town.services.people.sign_up("latecomer", "A stranger", "Phone", None)
+    with pytest.raises(NotFound):
+        await wallet.send(lin.id, "latecomer", 500, "CNY", None, again)
+    assert await balance(lin) == 10_000
+    said(await wallet.send(lin.id, "latecomer", 500, "CNY", None, key()))
+    assert await balance(lin) == 9500
+
+
 async def test_a_request_is_accepted(town: Town, lin: Someone, mei: Someone) -> None:
     wallet = town.services.wallet
     request = await asked_for(town, mei, lin, 250)

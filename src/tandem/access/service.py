@@ -30,6 +30,8 @@ class Access:
         self._ids = ids
         self._entropy = entropy
         self._known: Lru[bytes, Principal] = Lru(CACHED_KEYS)
+        self._right: Lru[bytes, UUID] = Lru(CACHED_KEYS)
+        """Keys that were right when last asked for; outlives a new start of `follow`."""
         self._followed_until: datetime | None = None
         self._listeners: list[Callable[[UUID], None]] = []
 
@@ -43,7 +45,7 @@ class Access:
     def knows(self, secret: str) -> bool:
         """Whether this key was right when it was last seen, and nobody has revoked it since."""
         hashed = digest(secret)
-        return hashed is not None and self._known.get(hashed) is not None
+        return hashed is not None and self._right.get(hashed) is not None
 
     async def authenticate(self, secret: str) -> Principal:
         """Whose key this is. Raises `KeyUnknown`."""
@@ -59,12 +61,14 @@ class Access:
                 hashed,
             )
         if row is None:
+            self._right.drop(hashed)
             raise KeyUnknown
         key = Key(*row)
         principal = Principal(
             key.owner_kind, key.owner_id, key.id, key.device_id, frozenset(key.scopes), key.name
         )
         self._known.put(hashed, principal)
+        self._right.put(hashed, key.id)
         return principal
 
     async def create(
@@ -162,5 +166,6 @@ class Access:
 
     def _forget(self, key_id: UUID, hashed: bytes) -> None:
         self._known.drop(hashed)
+        self._right.drop(hashed)
         for listener in self._listeners:
             listener(key_id)

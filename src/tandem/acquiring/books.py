@@ -51,7 +51,6 @@ DECLINES: Final = {
     "card_lost": Code.LOST_CARD,
     "card_expired": Code.EXPIRED_CARD,
     "device_out_of_use": Code.RESTRICTED_CARD,
-    "payer_not_active": Code.RESTRICTED_CARD,
     "cryptogram_wrong": Code.SECURITY_VIOLATION,
     "cryptogram_replayed": Code.SECURITY_VIOLATION,
     "amount_differs": Code.SECURITY_VIOLATION,
@@ -62,11 +61,12 @@ DECLINES: Final = {
     "not_verified": Code.WRONG_PIN,
     "not_a_gate": Code.NOT_PERMITTED_TO_CARD,
     "currency_not_funded": Code.NOT_PERMITTED_TO_CARD,
-    "limit_per_payment": Code.ABOVE_AMOUNT_LIMIT,
-    "limit_per_day": Code.ABOVE_AMOUNT_LIMIT,
-    "insufficient_funds": Code.INSUFFICIENT_FUNDS,
 }
-"""The response code of a payment that is declined, by its reason; any other is 05."""
+"""The response code of a payment that is declined, by its reason; any other is 05.
+
+What is between a person and the operator (balance, limits, status) is 05, too: a shop learns that
+the wallet cannot pay, and not why (docs/decisions/0011).
+"""
 
 _CODE_DIGITS: Final = 6
 
@@ -80,6 +80,7 @@ class _Payment(msgspec.Struct):
 
 class _Tapped(msgspec.Struct):
     payment: _Payment
+    reason: str | None
     issuer_answer: bytes | None
 
 
@@ -159,7 +160,8 @@ class Books:
                 if number == len(request.original.keys):
                     raise
                 continue
-            return self._paid(msgspec.json.decode(done.body, type=_Payment), None)
+            payment = msgspec.json.decode(done.body, type=_Payment)
+            return self._paid(payment, payment.decline_reason, None)
         raise NotFound("payment", "without a key")
 
     async def reverse(self, request: Reversal) -> Outcome:
@@ -211,10 +213,9 @@ class Books:
         )
         done = await self._payments.pay_by_card(till.at, new, till.once(request))
         tapped = msgspec.json.decode(done.body, type=_Tapped)
-        return self._paid(tapped.payment, tapped.issuer_answer)
+        return self._paid(tapped.payment, tapped.reason, tapped.issuer_answer)
 
-    def _paid(self, payment: _Payment, answer: bytes | None) -> Outcome:
-        reason = payment.decline_reason
+    def _paid(self, payment: _Payment, reason: str | None, answer: bytes | None) -> Outcome:
         if reason is not None:
             return Outcome(code=DECLINES.get(reason, Code.DO_NOT_HONOUR), icc=answer or b"")
         return Outcome(

@@ -6,6 +6,7 @@ from tandem.db.idempotency import (
     IdempotencyConflict,
     earlier_answer,
     keep_answer,
+    keep_first_answer,
 )
 from tandem.db.pool import (
     Connection,
@@ -32,6 +33,7 @@ __all__ = [
     "Table",
     "earlier_answer",
     "keep_answer",
+    "keep_first_answer",
     "open_journal_connection",
     "open_pool",
     "speak_rows",

@@ -82,6 +82,25 @@ async def keep_answer(
     )
 
 
+async def keep_first_answer(
+    connection: Connection, idempotency: Idempotency, answer: bytes, now: datetime
+) -> bytes | None:
+    """Keep the answer unless a journal, which takes no lock of ours, was first: then its answer.
+
+    Raises `IdempotencyConflict` if that was to another request.
+    """
+    added = await connection.fetchval(
+        "INSERT INTO idempotency (owner_id, key, fingerprint, answer, created_at) "
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner_id, key) DO NOTHING RETURNING true",
+        idempotency.owner_id,
+        _stored(idempotency),
+        idempotency.fingerprint,
+        answer,
+        now,
+    )
+    return None if added else await earlier_answer(connection, idempotency)
+
+
 def _stored(idempotency: Idempotency) -> str:
     """The key as the table has it.
 

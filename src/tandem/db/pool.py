@@ -87,11 +87,13 @@ async def open_journal_connection(dsn: str) -> Connection:
 
 async def speak_rows(connection: Connection) -> None:
     """Let the driver take arrays of rows as they were packed (`tandem.db.table`): as bytes."""
-    for (name,) in await connection.fetch(
-        "SELECT typname FROM pg_type WHERE typtype = 'd' AND "
-        "typnamespace = current_schema()::regnamespace AND typname ~ '_(rows|changes)$'"
+    for name, schema in await connection.fetch(
+        "SELECT typname, nspname FROM pg_type JOIN pg_namespace AS n ON n.oid = typnamespace "
+        "WHERE typtype = 'd' AND nspname = current_schema() AND typname ~ '_(rows|changes)$'"
     ):
-        await connection.set_builtin_type_codec(name, codec_name="bytea", format="binary")
+        await connection.set_builtin_type_codec(
+            name, schema=schema, codec_name="bytea", format="binary"
+        )
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -198,9 +198,11 @@ class View:
 
     def keep_refusal(self, entry: Entry, refused: Refused) -> None:
         """Let whoever repeats the entry be refused again, unless its key was used before."""
-        key = entry.idempotency
-        if key is not None and not refused.passing and self.row(ANSWERS, key[:2]) is None:
-            self._write(ANSWERS, Answer(*key, kept(refused), self.now))
+        idempotency = entry.idempotency
+        if idempotency is None or refused.passing:
+            return
+        if self.row(ANSWERS, idempotency[:2]) is None:
+            self._write(ANSWERS, Answer(*idempotency, kept(refused), self.now))
 
     def hold(self, accounts: Sequence[AccountKey]) -> None:
         """Write back accounts that were only looked at: that finds out if a rival changed them."""

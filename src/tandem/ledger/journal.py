@@ -37,7 +37,7 @@ import structlog
 
 from tandem.db import Connection, sqlstate
 from tandem.kernel import Clock, Ids
-from tandem.ledger.entry import Entry, View
+from tandem.ledger.entry import ANSWERS, Entry, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
 from tandem.ledger.group import Group, Waiting
 from tandem.ledger.model import Account
@@ -148,6 +148,10 @@ class Journal:
     def waiting(self) -> int:
         """How many entries wait for the next group."""
         return len(self._queue) + len(self._next)
+
+    def now(self) -> datetime:
+        """The moment, by the journal's clock."""
+        return self._clock.now()
 
     async def submit(self, entry: Entry) -> Outcome:
         """Commit an entry and return its outcome, durable by then.
@@ -293,10 +297,7 @@ class Journal:
         if changes is None:
             await self._end_transaction()
         elif not await self._write(connection, group, changes):
-            self._answer(
-                (w, o if isinstance(o, Exception) else OutcomeUnknown(w.entry.id))
-                for w, o in group.decided
-            )
+            self._answer((w, _as_far_as_known(group.view, w, o)) for w, o in group.decided)
             return
         else:
             self._tell(group.view)
@@ -349,7 +350,8 @@ class Journal:
                 raise
             return status is not None
         if group.careful:
-            self._forget()
+            if group.view.before:  # accounts moved that are remembered as they were
+                self._forget()
         else:
             self._wariness = max(0, self._wariness - 1)
         return True
@@ -439,6 +441,20 @@ class Journal:
                 listener(view)
             except Exception:
                 log.exception("a listener failed after a commit")
+
+
+def _as_far_as_known(
+    view: View, waiting: Waiting, outcome: Outcome | Exception
+) -> Outcome | Exception:
+    """What its caller is told if nobody knows whether the group was committed.
+
+    A refusal that the group was to keep is unknown, too: a repeat may come to another.
+    """
+    key = waiting.entry.idempotency
+    kept = key is not None and key[:2] in view.inserted[ANSWERS]
+    if isinstance(outcome, Exception) and not kept:
+        return outcome
+    return OutcomeUnknown(waiting.entry.id)
 
 
 def _is_its_own(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from tandem.kernel import Refused
 
 _MARK: Final = b"!"  # no JSON begins with it
+_SHAPES: Final[dict[type[Refused], type[msgspec.Struct]]] = {}
 
 
 class Outcome(NamedTuple):
@@ -57,7 +58,7 @@ def answered(answer: bytes) -> Outcome:
     found = msgspec.json.decode(answer[len(_MARK) :], type=_Kept)
     for kind in _kinds(found.code):
         try:
-            data = msgspec.json.decode(found.data, type=_shape(kind))
+            data = msgspec.json.decode(found.data, type=_SHAPES.get(kind) or _shape(kind))
         except msgspec.ValidationError:
             continue  # it was kept by a version whose refusal had other data
         raise kind(**msgspec.structs.asdict(data))
@@ -78,4 +79,5 @@ def _shape(kind: type[Refused]) -> type[msgspec.Struct]:
     """A struct with the fields of a refusal."""
     hints = get_type_hints(kind)
     named: list[tuple[str, Any]] = [(field.name, hints[field.name]) for field in fields(kind)]
-    return msgspec.defstruct(kind.__name__, named, forbid_unknown_fields=True)
+    _SHAPES[kind] = msgspec.defstruct(kind.__name__, named, forbid_unknown_fields=True)
+    return _SHAPES[kind]

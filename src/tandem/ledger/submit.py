@@ -1,15 +1,16 @@
 """Commit an entry that is built on reads made before the locks."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from tandem.db import Idempotency, Pool, earlier_answer, work
+from tandem.db import Idempotency, Pool, earlier_answer, keep_first_answer, work
 from tandem.kernel import Refused
 from tandem.ledger.entry import Entry
 from tandem.ledger.errors import StaleRead
 from tandem.ledger.journal import Journal
-from tandem.ledger.outcome import Outcome, answered
+from tandem.ledger.outcome import Outcome, answered, kept
 
 ATTEMPTS: Final = 6
 
@@ -29,8 +30,8 @@ async def submit_fresh(
     for attempt in range(ATTEMPTS):
         try:
             entry = await build()
-        except Refused:
-            earlier = await _earlier(pool, idempotency)
+        except Refused as refused:
+            earlier = await _earlier(pool, idempotency, refused, journal.now())
             if earlier is None:
                 raise
             return earlier
@@ -43,9 +44,14 @@ async def submit_fresh(
     raise AssertionError("the loop returns or raises")
 
 
-async def _earlier(pool: Pool, idempotency: Idempotency | None) -> Outcome | None:
+async def _earlier(
+    pool: Pool, idempotency: Idempotency | None, refused: Refused, now: datetime
+) -> Outcome | None:
+    """What the key was answered before; if nothing, it is refused for good (`keep_refusal`)."""
     if idempotency is None:
         return None
     async with work(pool) as connection:
         body = await earlier_answer(connection, idempotency)
+        if body is None and not refused.passing:
+            body = await keep_first_answer(connection, idempotency, kept(refused), now)
     return None if body is None else answered(body)

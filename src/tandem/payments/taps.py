@@ -66,9 +66,14 @@ CARD_TAPS: Final = Table("card_taps", CardTap, key=("card_id", "atc"), rank=24, 
 
 
 class TapAnswer(msgspec.Struct, frozen=True):
-    """What a tap came to: the payment as its merchant sees it, and the issuer's answer."""
+    """What a tap came to, for the host that it came over.
+
+    The payment as its merchant sees it; `reason` is why it was declined, which the host does not
+    tell the merchant as it is (docs/decisions/0011).
+    """
 
     payment: msgspec.Raw
+    reason: str | None
     issuer_answer: Annotated[
         str | None,
         Meta(description="Issuer Authentication Data (91) as TLV, in Base64; none to a wrong one"),
@@ -153,7 +158,9 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
             proof = issuer_answer(self.master, self.key, self.tap, approved=approved)
             answer = base64.b64encode(proof).decode()
         writes += written(view, self.shop.endpoints, step, shown)
-        return Decision(TapAnswer(msgspec.Raw(shown.merchant), answer), step.transfers, writes)
+        reason = step.payment.decline_reason
+        answered = TapAnswer(msgspec.Raw(shown.merchant), reason, answer)
+        return Decision(answered, step.transfers, writes)
 
     def _used(self, view: View, payment: Payment) -> CardTap:
         results, trace = self.tap.card.results, self.trace

@@ -116,16 +116,23 @@ class Wallet:
     async def send(
         self,
         sender_id: UUID,
-        receiver_id: UUID,
+        receiver: UUID | str,
         amount: int,
         code: str,
         message: str | None,
         idempotency: Idempotency | None,
     ) -> Outcome:
-        """Send money to another person; the outcome is a SendView. Raises `Invalid`."""
+        """Send money to another person, by id or handle; the outcome is a SendView.
+
+        Raises `NotFound`, `Invalid`. A handle that is nobody's stays so for a repeat of the
+        request, whoever takes it meanwhile.
+        """
         note = clean_note(message, "message")
 
         async def entry() -> Entry:
+            receiver_id = receiver
+            if isinstance(receiver_id, str):
+                receiver_id = await self.person_by_handle(receiver_id)
             return MakeSend(
                 id=self._ids.entry(),
                 idempotency=idempotency,

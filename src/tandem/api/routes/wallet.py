@@ -127,11 +127,9 @@ async def get_history(call: Call[Services], query: HistoryQuery) -> History:
 )
 async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
     """Send money to another person, at once."""
-    wallet = call.services.wallet
-    receiver_id = await wallet.person_by_handle(body.to)
-    return await wallet.send(
+    return await call.services.wallet.send(
         call.principal.owner_id,
-        receiver_id,
+        body.to,
         body.amount,
         body.currency,
         body.message,
