@@ -19,11 +19,11 @@ from tandem.kernel import Invalid, ManualClock, system_entropy
 from tandem.tap import (
     CardHeld,
     DeviceStore,
-    DeviceUnusable,
     Direct,
     PasscodeLocked,
     PasscodeWrong,
     Provisioned,
+    StoreUnusable,
     read_card,
 )
 from tandem.tap.passcode import MAX_TRIES
@@ -87,7 +87,7 @@ def test_what_cannot_be_saved_is_not_answered(
     folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise DeviceUnusable("here", "no space left on device")
+        raise StoreUnusable("here", "no space left on device")
 
     with device_in(folder, clock) as device:
         with monkeypatch.context() as patched, capture_logs() as logged:
@@ -102,13 +102,13 @@ def test_what_cannot_be_saved_is_not_answered(
 def test_a_counter_never_goes_back(folder: Path) -> None:
     with DeviceStore(folder, system_entropy) as store:
         store.add(Provisioned(profile=PROFILE(), state=CardState(atc=7)))
-        with pytest.raises(DeviceUnusable):
+        with pytest.raises(StoreUnusable):
             store.save_state(AID, CardState(atc=6))
         assert saved(folder).atc == 7
 
 
 def test_one_program_at_a_time_has_a_device(folder: Path) -> None:
-    with DeviceStore(folder, system_entropy), pytest.raises(DeviceUnusable, match="another"):
+    with DeviceStore(folder, system_entropy), pytest.raises(StoreUnusable, match="another"):
         DeviceStore(folder, system_entropy)
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_others_may_read_is_refused(folder: Path) -> None:
     with DeviceStore(folder, system_entropy):
         pass
     (folder / "device.db").chmod(0o644)
-    with pytest.raises(DeviceUnusable, match="others may read"):
+    with pytest.raises(StoreUnusable, match="others may read"):
         DeviceStore(folder, system_entropy)
 
 

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "ledger": ("tandem.cli.ledger:app", "Read and verify the books."),
     "codes": ("tandem.cli.codes:app", "Read, draw and make QR and pay codes."),
     "acquiring": ("tandem.cli.acquiring:app", "Read ISO 8583 messages of shops' terminals."),
+    "terminal": ("tandem.cli.terminal:app", "Take payments by tap: the till's reader."),
     "device": ("tandem.cli.device:app", "Hold cards and pay by tap: the phone."),
     "reader": ("tandem.cli.reader:app", "Look after contactless readers."),
     "operator": ("tandem.cli.operator:app", "Do by hand what an operator does."),

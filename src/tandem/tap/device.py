@@ -16,7 +16,7 @@ from tandem.emv.card import Application, Card, Tap, Unsaved, Verification
 from tandem.emv.rsa import SignatureFault
 from tandem.kernel import Clock, Entropy
 from tandem.tap.device_store import DeviceStore
-from tandem.tap.errors import DeviceUnusable, PasscodeWrong
+from tandem.tap.errors import PasscodeWrong, StoreUnusable
 from tandem.tap.passcode import cleared, counted, new_passcode, right
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Device:
     def verify(self, digits: str) -> None:
         """Verify the person by the passcode, for the next payment and a minute.
 
-        Raises `PasscodeWrong`, `PasscodeLocked`, and `DeviceUnusable` if none was set.
+        Raises `PasscodeWrong`, `PasscodeLocked`, and `StoreUnusable` if none was set.
         """
         self._check(digits)
         now = self._clock.now()
@@ -86,7 +86,7 @@ class Device:
         with self._lock:
             try:
                 answer = self._saved(self._card.transmit(apdu))
-            except (DeviceUnusable, SignatureFault):
+            except (StoreUnusable, SignatureFault):
                 log.exception("a command was not answered")
                 self._card.reset()
                 return _NO_DIAGNOSIS
@@ -105,7 +105,7 @@ class Device:
         """Give a card its issuer's answer (91), which came by the device's own network.
 
         Raises `IssuerAnswerForged`, `IssuerAnswerMalformed`, `KeyError` for a card that is not
-        here, and `DeviceUnusable` if the state could not be saved.
+        here, and `StoreUnusable` if the state could not be saved.
         """
         with self._lock:
             self._store.save_state(aid, self._applications[aid].issuer_answered(atc, data))
@@ -119,7 +119,7 @@ class Device:
     def _check(self, digits: str) -> None:
         kept = self._store.passcode()
         if kept is None:
-            raise DeviceUnusable("this folder", "it has no passcode yet: tandem device passcode")
+            raise StoreUnusable("this folder", "it has no passcode yet: tandem device passcode")
         tried = counted(kept)
         self._store.save_passcode(tried)
         if not right(tried, digits):

@@ -4,7 +4,7 @@ TapRefused
 ├── ReaderUnusable       no PC/SC, no such reader, or one that cannot be used: says why
 ├── VirtualReaderRefused the virtual reader cannot be set up safely here
 ├── FieldUnusable        the way to a reader's field cannot be opened
-├── DeviceUnusable       the device's folder cannot be read or written, or is another's
+├── StoreUnusable       the device's folder cannot be read or written, or is another's
 ├── PasscodeWrong        with the tries that are left
 ├── PasscodeLocked       no try is left: the device is set up anew
 └── CardHeld             a card with this AID is on the device already
@@ -61,16 +61,16 @@ class FieldUnusable(TapRefused):
 
 
 @dataclass(eq=False)
-class DeviceUnusable(TapRefused):
-    """The device's folder cannot be used."""
+class StoreUnusable(TapRefused):
+    """The folder of a device or a terminal cannot be used."""
 
-    code: ClassVar[str] = "device_unusable"
+    code: ClassVar[str] = "tap_store_unusable"
     folder: str
     reason: str
 
     def sentence(self) -> str:
         """Name the folder and the reason."""
-        return f"The device in {self.folder} cannot be used: {self.reason}."
+        return f"The folder {self.folder} cannot be used: {self.reason}."
 
 
 @dataclass(eq=False)
@@ -111,3 +111,38 @@ class CardHeld(TapRefused):
     def sentence(self) -> str:
         """Say what to do."""
         return f"A card with the AID {self.aid} is on this device. Remove it first."
+
+
+@dataclass(eq=False)
+class TerminalMisset(TapRefused):
+    """The terminal's settings cannot be used."""
+
+    code: ClassVar[str] = "terminal_misset"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say where and why."""
+        return f"The terminal's settings cannot be used: {self.reason.rstrip('.')}."
+
+
+@dataclass(eq=False)
+class PolicyUnknown(TapRefused):
+    """What the shop accepts could not be asked yet, so nothing is taken."""
+
+    code: ClassVar[str] = "policy_unknown"
+    passing: ClassVar[bool] = True
+
+    def sentence(self) -> str:
+        """Say what is missing."""
+        return "What this shop accepts is not known yet, so no tap is taken. Is Tandem reachable?"
+
+
+@dataclass(eq=False)
+class NoCard(TapRefused):
+    """Nobody tapped in time."""
+
+    code: ClassVar[str] = "no_card"
+
+    def sentence(self) -> str:
+        """Say what happened."""
+        return "Nobody tapped in time; nothing was paid."
