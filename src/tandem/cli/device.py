@@ -25,6 +25,7 @@ from tandem.kernel import (
     system_entropy,
 )
 from tandem.tap import Device, DeviceStore, Presence, read_card
+from tandem.tap.radio import present
 from tandem.tap.vpcd import LOOPBACK, PORT, connect
 
 app = App(name="device", help="Hold cards and pay by tap: the phone.", help_format="markdown")
@@ -112,6 +113,7 @@ def tap(
     port: Annotated[int, Parameter(validator=Number(gte=1, lte=65535))] = PORT,
     verify: Annotated[bool, Parameter(negative=())] = False,
     stay: Annotated[bool, Parameter(negative=())] = False,
+    radio: str = "",
 ) -> int:
     """Hold the device to a reader of this machine, and say what it paid.
 
@@ -127,6 +129,8 @@ def tap(
         Ask for the passcode first.
     stay
         Stay in the field until Ctrl-C, instead of leaving it after a payment.
+    radio
+        Be a Type 4A card by nfcpy instead, at its path: `usb`, or `udp:127.0.0.1:54321`.
     """
     came: list[Tap] = []
 
@@ -137,8 +141,14 @@ def tap(
     with _device(folder, told) as device:
         if verify:
             device.verify(_secret("Passcode: "))
-        presence = Presence(device, connect(LOOPBACK, port), system_entropy)
-        presence.serve(lambda: bool(came) and not stay)
+
+        def leave() -> bool:
+            return bool(came) and not stay
+
+        if radio:
+            present(device, radio, system_entropy, leave)
+        else:
+            Presence(device, connect(LOOPBACK, port), system_entropy).serve(leave)
     if not came:
         say("The reader let go of the device; nothing was paid.")
     return 0 if any(what.cryptogram is not CryptogramType.AAC for what in came) else 1

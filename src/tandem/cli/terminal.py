@@ -29,12 +29,14 @@ from tandem.tap import (
 )
 from tandem.tap.payment import PURCHASE, REFUND
 from tandem.tap.pcsc import PcscField
+from tandem.tap.radio import RadioField
 from tandem.till import HostOnline, host_client, watched_policy
 
 app = App(name="terminal", help="Take payments by tap: the till's reader.", help_format="markdown")
 
 Folder = Annotated[Path | None, Parameter(help="The terminal's folder, if not the usual one.")]
 _FIRST_SECONDS: Final = 5.0
+_RADIO: Final = "radio:"
 _SOCKET: Final = "socket:"
 _MOST: Final = 1000
 _LAST_PORT: Final = 65_535
@@ -173,11 +175,15 @@ async def _online(stack: AsyncExitStack, settings: TerminalSettings, beside: Pat
     return HostOnline(client, settings, clock)
 
 
-def _field(reader: str) -> SocketField | PcscField:
+def _field(reader: str) -> SocketField | PcscField | RadioField:
+    if reader.startswith(_RADIO):
+        return RadioField(reader.removeprefix(_RADIO))
     if reader.startswith(_SOCKET):
         port = reader.removeprefix(_SOCKET)
         if not (port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT):
-            raise Invalid("reader", "must be socket:PORT, virtual, or a part of a reader's name")
+            raise Invalid(
+                "reader", "must be socket:PORT, radio:PATH, virtual, or a part of a reader's name"
+            )
         return SocketField(int(port))
     return PcscField(virtual.NAME if reader == "virtual" else reader)
 
