@@ -224,14 +224,17 @@ class PolicyWatch:
         return self._heard.is_set()
 
     async def run(self) -> None:
-        """Ask, for ever."""
-        while True:
-            try:
-                self._known = await self._ask()
-                self._heard.set()
-            except (httpx.HTTPError, msgspec.MsgspecError) as error:
-                log.info("the shop's policy was not asked for", reason=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+        """Ask, for ever. Whatever ends it, nothing is known from then on."""
+        try:
+            while True:
+                try:
+                    self._known = await self._ask()
+                    self._heard.set()
+                except (httpx.HTTPError, msgspec.MsgspecError) as error:
+                    log.info("the shop's policy was not asked for", reason=str(error))
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            self._known = None
 
     async def _ask(self) -> Acceptance | None:
         till = await self._get(f"/v1/tills/{self._settings.till}")

@@ -5,7 +5,7 @@ import pytest
 from tandem.cli.root import execute
 
 ALL = (
-    "up, demo, db, ledger, codes, acquiring, terminal, device, reader, operator, api or "
+    "up, demo, db, ledger, codes, acquiring, terminal, device, tag, reader, operator, api or "
     "help-reference"
 )
 

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "acquiring": ("tandem.cli.acquiring:app", "Read ISO 8583 messages of shops' terminals."),
     "terminal": ("tandem.cli.terminal:app", "Take payments by tap: the till's reader."),
     "device": ("tandem.cli.device:app", "Hold cards and pay by tap: the phone."),
+    "tag": ("tandem.cli.tag:app", "Put a shop's link on an NFC tag."),
     "reader": ("tandem.cli.reader:app", "Look after contactless readers."),
     "operator": ("tandem.cli.operator:app", "Do by hand what an operator does."),
     "api": ("tandem.cli.api:app", "Print the references of the API."),

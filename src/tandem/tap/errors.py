@@ -146,3 +146,15 @@ class NoCard(TapRefused):
     def sentence(self) -> str:
         """Say what happened."""
         return "Nobody tapped in time; nothing was paid."
+
+
+@dataclass(eq=False)
+class TagUnusable(TapRefused):
+    """The tag in the field cannot be read or written."""
+
+    code: ClassVar[str] = "tag_unusable"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say why."""
+        return f"This tag cannot be used: {self.reason}."
