@@ -76,6 +76,7 @@ docs: $(READY) ## write docs/reference anew: OpenAPI, command line, errors, even
 lock: .venv-lock/.installed ## lock the dependencies of pyproject.toml, with hashes (ARGS=--upgrade: the newest)
 	@echo 'requirements/run.txt' && $(LOCK) -o requirements/run.txt $(ARGS) pyproject.toml
 	@echo 'requirements/dev.txt' && $(LOCK) --group dev -o requirements/dev.txt $(ARGS) pyproject.toml
+	@echo 'requirements/tap.txt' && $(LOCK) --extra tap -o requirements/tap.txt $(ARGS) pyproject.toml
 	@echo 'requirements/lock.txt' && $(LOCK) --group lock -o requirements/lock.txt $(ARGS)
 
 .PHONY: wheel
@@ -84,7 +85,7 @@ wheel: $(READY) ## build the wheel into dist
 
 .PHONY: clean
 clean: ## remove what make has made (never a data folder)
-	@rm -rf $(VENV) .venv-lock build dist .coverage
+	@rm -rf $(VENV) .venv-lock .venv-emv build dist .coverage
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -type d \( -name .git -o -name __pycache__ \) -prune -name __pycache__ -exec rm -rf {} +
 
@@ -108,9 +109,14 @@ $(VENV)/.locked: requirements/dev.txt $(VENV)/.made
 	@$(PY) tools/install.py requirements/dev.txt
 	@touch $@
 
-$(READY): pyproject.toml $(VENV)/.locked
+$(READY): pyproject.toml $(VENV)/.locked $(VENV)/.readers
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input \
 		--no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Readers are an extra: where they cannot be had a line says why, and all the rest goes on.
+$(VENV)/.readers: requirements/tap.txt $(VENV)/.locked
+	@tools/readers.sh $(VENV)
 	@touch $@
 
 .venv-lock/.installed: requirements/lock.txt .venv-lock/.made

@@ -194,7 +194,7 @@ class Receiver:
                 headers = {
                     name.lower(): value for name, value in (h.split(": ", 1) for h in head[1:-2])
                 }
-                body = await reader.readexactly(int(headers["content-length"]))
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
                 request = Request(head[0], headers, body)
                 self.requests.append(request)
                 self.under_way += 1

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Final
 
 import msgspec
-from emv_made import authority, entropy, key
 
+from emv_made import authority, entropy, key
 from tandem.emv.application_data import Method, Verifier
 from tandem.emv.card import (
     Application,

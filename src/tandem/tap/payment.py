@@ -1,0 +1,162 @@
+"""A payment as a terminal keeps it, and what may become of it. Pure.
+
+    waiting ──tap──► asking ──answer──► done
+       │               ├──no answer, or a crash──► reversal_due ──acknowledged──► reversed
+       │               └──at a gate, no answer──► deferred_due ──answer──► done
+       ├──approved offline──► advice_due ──acknowledged──► done
+       └──no card, declined──► done
+
+Whatever is due is on disk before anything that follows from it happens, and is sent until it is
+acknowledged. What is secret of the card goes when nothing is due any more.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+import msgspec
+
+from tandem.emv.tags import Tag
+from tandem.emv.terminal import CardRead, Cvm, Outcome
+from tandem.kernel import Currency, currency
+
+PURCHASE: Final = 0x00
+REFUND: Final = 0x20
+_LAST_STAN: Final = 999_999
+_SHOWN: Final = 4
+
+
+class State(StrEnum):
+    """Where a payment stands."""
+
+    WAITING = "waiting"
+    ASKING = "asking"
+    ADVICE_DUE = "advice_due"
+    REVERSAL_DUE = "reversal_due"
+    DEFERRED_DUE = "deferred_due"
+    DONE = "done"
+    REVERSED = "reversed"
+
+
+DUE: Final = (State.REVERSAL_DUE, State.ADVICE_DUE, State.DEFERRED_DUE)
+"""What is sent on, the most urgent first."""
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host needs of the card: sealed while it is kept, and in no `repr`."""
+
+    pan: str
+    track_2: str
+    sequence: str | None
+    icc: bytes
+
+    def __repr__(self) -> str:
+        return "Secret()"
+
+    @staticmethod
+    def of(outcome: Outcome) -> "Secret":
+        """That of a tap in which a card was read (`ValueError` otherwise)."""
+        card = _card(outcome)
+        return Secret(
+            pan=card.pan,
+            track_2=card.track_2,
+            sequence=card.sequence,
+            icc=outcome.online_data,
+        )
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment. `amount` in minor units of `currency` (ISO code), `at` the terminal's local time.
+
+    `number` counts the terminal's payments. `card` is the number with all but its end masked. What
+    is not known yet, or never will be, is empty.
+    """
+
+    number: int
+    at: datetime
+    amount: int
+    currency: str
+    type: int = PURCHASE
+    approved: bool = False
+    why: str = ""
+    card: str = ""
+    label: str = ""
+    aid: str = ""
+    atc: int | None = None
+    cvm: Cvm = Cvm.NOT_APPLICABLE
+    offline: bool = False
+    authorisation_code: str = ""
+    response_code: str = ""
+
+    @property
+    def stan(self) -> str:
+        """The trace number of its messages (ISO 8583, element 11)."""
+        return f"{(self.number - 1) % _LAST_STAN + 1:06d}"
+
+    @property
+    def unit(self) -> Currency:
+        """Its currency."""
+        return currency(self.currency)
+
+    def after(self, outcome: Outcome) -> "Payment":
+        """The same with what a tap told."""
+        known = msgspec.structs.replace(self, why=outcome.why.value, cvm=outcome.cvm)
+        card = outcome.card
+        if card is None:
+            return known
+        atc = card.values.get(Tag.ATC)
+        label = card.values.get(Tag.APPLICATION_LABEL, b"")
+        return msgspec.structs.replace(
+            known,
+            card=mask(card.pan),
+            label="".join(c for c in label.decode("latin-1") if c.isprintable()),
+            aid=card.values.get(Tag.DF_NAME, b"").hex().upper(),
+            atc=None if atc is None else int.from_bytes(atc, "big"),
+        )
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A host's answer. `code` is ISO 8583's element 39, `icc` element 55."""
+
+    approved: bool
+    code: str
+    authorisation_code: str = ""
+    icc: bytes = b""
+
+
+class Unreachable(Exception):
+    """The host was not reached: nothing was sent."""
+
+
+class Unanswered(Exception):
+    """The request was sent, and nobody knows what became of it."""
+
+
+class Online(Protocol):
+    """The way to who decides: ISO 8583, or whatever else. Each raises `Unreachable`, `Unanswered`.
+
+    `repeat` says that it was sent before.
+    """
+
+    async def authorise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        """Ask for a payment or a refund."""
+        ...
+
+    async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        """Tell of an approval offline."""
+        ...
+
+    async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        """Take a request back that was not answered."""
+        ...
+
+
+def mask(pan: str) -> str:
+    """A card number for people: its last four digits."""
+    return "*" * (len(pan) - _SHOWN) + pan[-_SHOWN:] if len(pan) > _SHOWN else ""
+
+
+def _card(outcome: Outcome) -> CardRead:
+    if outcome.card is None:
+        raise ValueError(f"no card was read: {outcome.why}")
+    return outcome.card

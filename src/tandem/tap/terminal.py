@@ -1,0 +1,293 @@
+"""The till's reader: takes a payment by tap, asks the host, and owes it nothing for long.
+
+What a payment leads to is on disk first: a request before it is sent, an approval before it is
+shown. After a crash, or without an answer, a request is reversed; only at a gate a person was let
+through and the request is sent again. A tap that tears before the card decided costs nothing: the
+card is tapped again, and its earlier cryptogram is worth nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from tandem.emv.errors import Malformed
+from tandem.emv.tags import Tag
+from tandem.emv.terminal import (
+    HostAnswer,
+    Knowledge,
+    Message,
+    Outcome,
+    Ready,
+    Result,
+    Transaction,
+    UiRequest,
+    UiStatus,
+    Why,
+    complete,
+    prepare,
+    run,
+)
+from tandem.emv.tlv import read
+from tandem.kernel import Clock, Entropy, currency
+from tandem.merchants import Acceptance, Choice
+from tandem.tap.errors import NoCard, PolicyUnknown
+from tandem.tap.payment import (
+    PURCHASE,
+    Online,
+    Payment,
+    Reply,
+    Secret,
+    State,
+    Unanswered,
+    Unreachable,
+)
+from tandem.tap.terminal_settings import TerminalSettings
+from tandem.tap.terminal_store import Due, TerminalStore
+from tandem.tap.transport import Field
+
+log = structlog.get_logger(__name__)
+
+Show = Callable[[UiRequest], None]
+_SLICE_SECONDS: Final = 0.5
+"""How long the reader waits before it looks whether the shop's policy has changed."""
+_REMOVAL_SECONDS: Final = 3.0
+_ISSUER_DATA: Final = 0x91
+_LATER: Final = frozenset({"91", "96"})
+"""Answers of a host that is not able now: what is due stays due."""
+
+
+class Policy(Protocol):
+    """What the shop accepts, as it is now."""
+
+    def current(self) -> Acceptance | None:
+        """The policy; None if it was never known."""
+        ...
+
+
+class Open:
+    """A policy for a terminal that asks nobody what its shop accepts: everything."""
+
+    def current(self) -> Acceptance:
+        """Everything."""
+        return Acceptance()
+
+
+class Till:
+    """A terminal with a reader, a host and a store. One payment at a time.
+
+    `show` is told what the reader shows, as it shows it.
+    """
+
+    def __init__(
+        self,
+        settings: TerminalSettings,
+        knowledge: Knowledge,
+        store: TerminalStore,
+        field: Field,
+        online: Online,
+        policy: Policy,
+        clock: Clock,
+        entropy: Entropy,
+        show: Show = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._terminal = settings.terminal()
+        self._knowledge = knowledge
+        self._store = store
+        self._field = field
+        self._online = online
+        self._policy = policy
+        self._clock = clock
+        self._entropy = entropy
+        self._show = show
+        self._unit = currency(settings.currency)
+
+    async def take(self, amount: int, kind: int = PURCHASE) -> Payment:
+        """Take a payment (or give a refund) by tap, to its end.
+
+        Raises `WayRefused` if the shop takes no tap for it, `PolicyUnknown`, `NoCard`, `Invalid`
+        for an amount that cannot be, and `ReaderUnusable`.
+        """
+        self._allowed(amount)
+        at = self._clock.now().astimezone(self._settings.time_zone)
+        payment = self._store.new(
+            Payment(number=0, at=at, amount=amount, currency=self._unit.code, type=kind)
+        )
+        try:
+            outcome = await self._tapped(payment)
+        except BaseException:
+            self._store.save(payment, State.DONE)
+            raise
+        payment = payment.after(outcome)
+        if outcome.card is not None and self._refuses(outcome, amount):
+            outcome = _refused(outcome)
+            payment = msgspec.structs.replace(payment, why="wallet_refused")
+        if outcome.result is Result.ONLINE_REQUEST:
+            return await self._ask(payment, outcome)
+        if outcome.result is Result.APPROVED:
+            payment = msgspec.structs.replace(payment, approved=True, offline=True)
+            self._store.save(payment, State.ADVICE_DUE, Secret.of(outcome))
+        else:
+            self._store.save(payment, State.DONE)
+        self._show(outcome.ui)
+        return payment
+
+    async def send_due(self) -> int:
+        """Send on what is due, as far as the host can be reached. Returns how much was settled."""
+        settled = 0
+        for due in self._store.due():
+            try:
+                if await self._send(due):
+                    settled += 1
+            except Unreachable:
+                break
+            except Unanswered:
+                continue  # it stays due, and is a repeat from now on
+        return settled
+
+    # -- the tap ---------------------------------------------------------------------------------
+
+    async def _tapped(self, payment: Payment) -> Outcome:
+        """The outcome of a card that was presented, however often it had to be."""
+        transaction = Transaction(
+            amount=payment.amount,
+            currency=self._unit,
+            at=payment.at,
+            sequence=payment.number,
+            type=payment.type,
+        )
+        ready = prepare(self._terminal, transaction, self._knowledge)
+        if isinstance(ready, Outcome):
+            return ready
+        self._show(ready.ui)
+        until = self._clock.now() + timedelta(seconds=float(self._settings.wait_seconds))
+        while self._clock.now() < until:
+            self._allowed(payment.amount)
+            outcome = await asyncio.to_thread(self._one_card, ready)
+            if outcome is None:
+                continue
+            if outcome.result is not Result.TRY_AGAIN:
+                return outcome
+            self._show(outcome.ui)
+            await asyncio.to_thread(self._field.gone, _REMOVAL_SECONDS)
+            if outcome.ui_on_restart is not None:
+                self._show(outcome.ui_on_restart)
+        raise NoCard
+
+    def _one_card(self, ready: Ready) -> Outcome | None:
+        transport = self._field.wait(_SLICE_SECONDS)
+        if transport is None:
+            return None
+        return run(ready, self._entropy, transport.transmit)
+
+    def _allowed(self, amount: int) -> None:
+        """Raise `WayRefused` or `PolicyUnknown` if the shop takes no such payment by tap now."""
+        policy = self._policy.current()
+        if policy is None:
+            raise PolicyUnknown
+        # Whose wallet it is will be known when the card was read.
+        anybody = msgspec.structs.replace(policy, wallets=Choice())
+        anybody.check("tap", "", self._unit.code, amount)
+
+    def _refuses(self, outcome: Outcome, amount: int) -> bool:
+        """Whether the shop does not take this wallet."""
+        policy = self._policy.current()
+        if policy is None or outcome.card is None:
+            return True
+        requestor = outcome.card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
+        wallet = self._settings.wallets.get(requestor, requestor)
+        return policy.objection("tap", wallet, self._unit.code, amount) is not None
+
+    # -- the host --------------------------------------------------------------------------------
+
+    async def _ask(self, payment: Payment, outcome: Outcome) -> Payment:
+        """Ask the host, and take up what it answers, or that it does not."""
+        secret = Secret.of(outcome)
+        self._store.save(payment, State.ASKING, secret)
+        self._show(outcome.ui)
+        try:
+            reply = await self._online.authorise(payment, secret, repeat=False)
+        except Unreachable:
+            return self._unanswered(payment, outcome, sent=False)
+        except Unanswered:
+            return self._unanswered(payment, outcome, sent=True)
+        except BaseException:
+            self._store.save(payment, State.REVERSAL_DUE)
+            raise
+        final = complete(outcome, HostAnswer(reply.approved, issuer_data(reply.icc)))
+        payment = _answered(payment, reply, final)
+        self._store.save(payment, State.DONE)
+        self._show(final.ui)
+        return payment
+
+    def _unanswered(self, payment: Payment, outcome: Outcome, *, sent: bool) -> Payment:
+        final = complete(outcome, None)
+        approved = final.result is Result.APPROVED
+        payment = msgspec.structs.replace(
+            payment, approved=approved, offline=approved, why=final.why.value
+        )
+        if approved:
+            self._store.save(payment, State.DEFERRED_DUE)
+            if sent:
+                self._store.mark_sent(payment)
+        else:
+            self._store.save(payment, State.REVERSAL_DUE if sent else State.DONE)
+        self._show(final.ui)
+        return payment
+
+    async def _send(self, due: Due) -> bool:
+        """Send one thing. Returns whether it is settled."""
+        self._store.mark_sent(due.payment)
+        if due.state is State.REVERSAL_DUE:
+            reply = await self._online.reverse(due.payment, due.secret, repeat=due.sent)
+        elif due.state is State.ADVICE_DUE:
+            reply = await self._online.advise(due.payment, due.secret, repeat=due.sent)
+        else:
+            reply = await self._online.authorise(due.payment, due.secret, repeat=due.sent)
+        if reply.code in _LATER:
+            return False
+        if not reply.approved:
+            log.warning(
+                "the host refused what it was told",
+                payment=due.payment.number,
+                state=due.state.value,
+                code=reply.code,
+            )
+        reversed_ = due.state is State.REVERSAL_DUE
+        payment = msgspec.structs.replace(
+            due.payment,
+            response_code=reply.code,
+            authorisation_code=reply.authorisation_code or due.payment.authorisation_code,
+        )
+        self._store.save(payment, State.REVERSED if reversed_ else State.DONE)
+        return True
+
+
+def issuer_data(icc: bytes) -> bytes:
+    """Issuer Authentication Data (91) of an answer's element 55, empty if there is none."""
+    try:
+        found = [entry.value for entry in read(icc) if entry.tag == _ISSUER_DATA]
+    except Malformed:
+        return b""
+    return found[0] if found else b""
+
+
+def _answered(payment: Payment, reply: Reply, final: Outcome) -> Payment:
+    return msgspec.structs.replace(
+        payment,
+        approved=reply.approved,
+        why=final.why.value,
+        response_code=reply.code,
+        authorisation_code=reply.authorisation_code,
+    )
+
+
+def _refused(outcome: Outcome) -> Outcome:
+    """The outcome of a card that the shop does not take."""
+    ui = replace(outcome.ui, message=Message.NOT_AUTHORISED, status=UiStatus.PROCESSING_ERROR)
+    return replace(outcome, result=Result.DECLINED, why=Why.NOT_ALLOWED, ui=ui, receipt=True)

@@ -1,0 +1,236 @@
+"""Over the real PC/SC stack: pcscd, vsmartcard's driver, pyscard, and readers of other people.
+
+Skipped by name where the stack is not there: `.ci/run` installs it. The virtual reader is started
+and ended by these tests.
+"""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from emv_tap import AID, NOW
+from tandem.emv.terminal import Lost, Result, Why
+from tandem.kernel import ManualClock, system_entropy
+from tandem.tap import Device, Presence, ReaderUnusable, VirtualReaderRefused, pcsc, virtual
+from tandem.tap.transport import CardPort
+from tandem.tap.vpcd import LOOPBACK, PORT, connect
+from tap_play import device_in, pay
+
+LACKING = [*virtual.lacking(), *filter(None, [pcsc.missing() and "pyscard"])]
+pytestmark = pytest.mark.skipif(
+    bool(LACKING) or virtual.running() is not None,
+    reason=f"PC/SC is not there ({', '.join(LACKING)}), or the virtual reader is in use",
+)
+SEEN_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[str]:
+    """The virtual reader, running."""
+    command = [sys.executable, "-m", "tandem", "reader", "setup-virtual", "--foreground"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:  # noqa: S603 - ourselves
+        for _ in range(200):
+            if virtual.ready() or started.poll() is not None:
+                break
+            time.sleep(0.05)
+        if started.poll() is not None:
+            assert started.stderr is not None
+            pytest.skip(f"PC/SC: {started.stderr.read().strip()}")
+        try:
+            yield virtual.NAME
+        finally:
+            started.terminate()
+            assert started.wait(10) == 0
+    assert virtual.running() is None
+    assert not virtual._answered(virtual._COMMUNICATION), "pcscd went with it"
+
+
+@contextmanager
+def present(card: CardPort) -> Iterator[threading.Event]:
+    """A device on the reader, until the event is set."""
+    leave = threading.Event()
+    presence = Presence(card, connect(LOOPBACK, PORT), system_entropy)
+    thread = threading.Thread(target=presence.serve, args=(leave.is_set,))
+    thread.start()
+    try:
+        yield leave
+    finally:
+        leave.set()
+        thread.join(5)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    with device_in(tmp_path / "device", ManualClock(NOW)) as made:
+        yield made
+
+
+@pytest.fixture
+def field(reader: str) -> Iterator[pcsc.PcscField]:
+    made = pcsc.PcscField(reader, answer_seconds=1)
+    yield made
+    made.close()
+
+
+def test_a_tap_through_pc_sc_is_approved(field: pcsc.PcscField, device: Device) -> None:
+    assert field.wait(0.1) is None
+    with present(device) as leave:
+        transport = field.wait(SEEN_SECONDS)
+        assert transport is not None
+        assert pay(transport).result is Result.APPROVED
+        assert not field.gone(0.1)
+        leave.set()
+        assert field.gone(SEEN_SECONDS)
+
+
+def test_the_same_device_can_be_tapped_again(field: pcsc.PcscField, device: Device) -> None:
+    with present(device):
+        for _ in range(2):
+            transport = field.wait(SEEN_SECONDS)
+            assert transport is not None
+            assert pay(transport, 100).result is Result.APPROVED
+
+
+def test_a_device_taken_away_is_a_torn_tap(field: pcsc.PcscField, device: Device) -> None:
+    class Leaves:
+        def __init__(self) -> None:
+            self.commands = 0
+            self.event = threading.Event()
+
+        def exchange(self, apdu: bytes) -> bytes:
+            self.commands += 1
+            if self.commands == 3:
+                raise OSError("it is taken away")
+            return device.exchange(apdu)
+
+        def reset(self) -> None:
+            device.reset()
+
+    with present(Leaves()):
+        transport = field.wait(SEEN_SECONDS)
+        assert transport is not None
+        outcome = pay(transport)
+        assert (outcome.result, outcome.why) == (Result.TRY_AGAIN, Why.TORN)
+        assert transport.transmit(b"\x00\xa4\x04\x00") is Lost.TORN
+    assert field.gone(SEEN_SECONDS)
+
+
+def test_a_device_that_says_nothing_is_silent(field: pcsc.PcscField, device: Device) -> None:
+    spoke = threading.Event()
+
+    class Mute:
+        def exchange(self, apdu: bytes) -> bytes:
+            spoke.wait(10)
+            return device.exchange(apdu)
+
+        def reset(self) -> None:
+            device.reset()
+
+    with present(Mute()):
+        transport = field.wait(SEEN_SECONDS)
+        assert transport is not None
+        outcome = pay(transport)
+        spoke.set()
+        assert (outcome.result, outcome.why) == (Result.TRY_AGAIN, Why.SILENT)
+    assert field.gone(SEEN_SECONDS)
+
+
+def test_the_driver_cannot_be_reached_but_over_loopback(reader: str) -> None:
+    assert reader
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        ours = probe.getsockname()[0]
+    for port in range(PORT, PORT + virtual.SLOTS):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((ours, port), 1)
+
+
+def test_there_is_one_virtual_reader(reader: str) -> None:
+    assert reader
+    with pytest.raises(VirtualReaderRefused, match="running already"):
+        virtual.supervise()
+
+
+def test_a_reader_that_is_not_there_is_said(reader: str) -> None:
+    assert reader
+    with pytest.raises(ReaderUnusable, match="none is called"):
+        pcsc.PcscField("No such reader")
+
+
+def until_seen() -> None:
+    """Wait until pcscd has seen the device, and no more the one before it."""
+    time.sleep(0.5)
+    field = pcsc.PcscField(virtual.NAME)
+    try:
+        assert field._until(field._scard.SCARD_STATE_PRESENT, SEEN_SECONDS)
+    finally:
+        field.close()
+
+
+# -- readers of other people ---------------------------------------------------------------------
+
+
+def other(*command: str, seconds: int = 20) -> str:
+    """What a program of somebody else's says; the test is skipped where it is not."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603 - programs by name
+    return ended.stdout + ended.stderr
+
+
+def test_pcsc_scan_sees_the_device(reader: str, device: Device) -> None:
+    with present(device):
+        until_seen()
+        said = other("timeout", "4", "pcsc_scan", "-c") if shutil.which("pcsc_scan") else None
+    if said is None:
+        pytest.skip("pcsc_scan is not installed")
+    assert reader in said
+    assert "3B 80 80 01 01" in said
+
+
+def test_opensc_tool_selects_the_directory(reader: str, device: Device) -> None:
+    assert reader
+    select = b"\x00\xa4\x04\x00\x0e2PAY.SYS.DDF01\x00"
+    with present(device):
+        until_seen()
+        said = other("opensc-tool", "--reader", "0", "--send-apdu", select.hex(":"))
+    assert "SW1=0x90, SW2=0x00" in said
+    lines = re.findall(r"^((?:[0-9A-F]{2} )+)", said.partition("Received")[2], re.MULTILINE)
+    assert AID in bytes.fromhex("".join(lines))
+
+
+def test_emvtool_lists_what_it_knows(reader: str, device: Device) -> None:
+    """It asks for the directory of contact cards and for three AIDs: a card of ours has neither."""
+    assert reader
+    asked: list[tuple[bytes, bytes]] = []
+
+    class Heard:
+        def exchange(self, apdu: bytes) -> bytes:
+            answer = device.exchange(apdu)
+            asked.append((apdu, answer))
+            return answer
+
+        def reset(self) -> None:
+            device.reset()
+
+    program = shutil.which("emvtool") or str(Path(".venv-emv/bin/emvtool").resolve())
+    with present(Heard()):
+        until_seen()
+        said = other(program, "-r", "0", "listapps")
+    assert "Applications" in said
+    assert "Traceback" not in said
+    assert b"1PAY.SYS.DDF01" in asked[0][0]
+    assert len(asked) == 4
+    assert {answer for _, answer in asked} == {b"\x6a\x82"}

@@ -1,0 +1,283 @@
+"""Till and device joined to the world: a real ISO 8583 host, a policy over HTTP, two processes."""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from acquiring_bank import Bank
+from acquiring_host import open_client, open_host
+from acquiring_play import make_link
+from emv_tap import DATA, NOW, PAN, WIDE, knowledge, profile
+from hooks import Request, receiver, status, until
+from tandem.acquiring import Advice, Host, Mac, Purchase, Refund, Reversal
+from tandem.kernel import Clock, ManualClock, SystemClock
+from tandem.tap import Device, DirectField, TerminalMisset, Till
+from tandem.tap.payment import REFUND
+from tandem.till import (
+    _LOOK_SECONDS,
+    HostOnline,
+    PolicySettings,
+    PolicyWatch,
+    host_client,
+    watched_policy,
+)
+from tap_play import PASSCODE, device_in
+from tap_shop import SETTINGS, SETTINGS_TEXT, till_in
+
+
+@pytest.fixture
+def bank() -> Bank:
+    made = Bank()
+    made.balances = {PAN: made.start}
+    return made
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    clock = ManualClock(NOW)
+    with device_in(tmp_path / "device", clock, profile(limits=WIDE), passcode=PASSCODE) as made:
+        made.verify(PASSCODE)
+        yield made
+
+
+@asynccontextmanager
+async def till_at(
+    host: Host, folder: Path, device: Device, clock: Clock, **settings: object
+) -> AsyncIterator[Till]:
+    """A till that is signed on to the host."""
+    async with open_client(host, make_link(mac=Mac(key="master")), **settings) as client:
+        online = HostOnline(client, SETTINGS, clock)
+        with till_in(folder, DirectField(device), online, clock) as (till, _):
+            yield till
+
+
+async def test_a_tap_goes_over_iso_8583_and_moves_money(
+    tmp_path: Path, bank: Bank, device: Device
+) -> None:
+    clock = ManualClock(NOW)
+    async with (
+        open_host(make_link(mac=Mac(key="master")), bank=bank) as host,
+        till_at(host, tmp_path / "till", device, clock) as till,
+    ):
+        payment = await till.take(8000)
+        assert payment.approved
+        assert bank.taken == 8000
+        (asked,) = bank.asked
+        assert isinstance(asked, Purchase)
+        assert (asked.terminal, asked.merchant, asked.entry_mode) == ("T1", "M1", "071")
+        assert asked.card.pan == PAN
+        assert b"\x9f\x26\x08" in asked.card.icc
+        refund = await till.take(3000, REFUND)
+        assert refund.approved
+        assert isinstance(bank.asked[-1], Refund)
+        assert bank.taken == 5000
+
+
+async def test_an_approval_offline_becomes_an_advice(
+    tmp_path: Path, bank: Bank, device: Device
+) -> None:
+    clock = ManualClock(NOW)
+    async with (
+        open_host(make_link(mac=Mac(key="master")), bank=bank) as host,
+        till_at(host, tmp_path / "till", device, clock) as till,
+    ):
+        assert (await till.take(3800)).offline
+        assert bank.taken == 0
+        assert await till.send_due() == 1
+    (asked,) = bank.asked
+    assert isinstance(asked, Advice)
+    assert (asked.response_code, asked.amount, bank.taken) == ("Y1", 3800, 3800)
+
+
+async def test_no_answer_in_time_is_reversed_and_no_money_is_gone(
+    tmp_path: Path, bank: Bank, device: Device
+) -> None:
+    clock = ManualClock(NOW)
+
+    async def slow(request: object) -> None:
+        if isinstance(request, Purchase):
+            await asyncio.sleep(1)
+
+    bank.after = slow
+    async with open_host(make_link(mac=Mac(key="master")), bank=bank) as host:
+        folder = tmp_path / "till"
+        async with till_at(host, folder, device, clock, answer_seconds=0.3) as till:
+            payment = await till.take(8000)
+            assert not payment.approved
+            assert await till.send_due() == 1
+    reversals = [asked for asked in bank.asked if isinstance(asked, Reversal)]
+    purchases = [asked for asked in bank.asked if isinstance(asked, Purchase)]
+    assert purchases[0].key in reversals[-1].original.keys
+    assert bank.taken == 0
+
+
+async def test_a_host_that_goes_away_leaves_no_doubt(
+    tmp_path: Path, bank: Bank, device: Device
+) -> None:
+    clock = ManualClock(NOW)
+    folder = tmp_path / "till"
+    async with (
+        open_host(make_link(mac=Mac(key="master")), bank=bank) as host,
+        open_client(host, make_link(mac=Mac(key="master"))) as client,
+    ):
+        online = HostOnline(client, SETTINGS, clock)
+        with till_in(folder, DirectField(device), online, clock) as (till, store):
+            await host.__aexit__(None, None, None)
+            payment = await till.take(8000)
+            assert not payment.approved
+            assert {due.state.value for due in store.due()} <= {"reversal_due"}
+            assert await till.send_due() == 0
+    assert bank.taken == 0
+
+
+# -- the policy ----------------------------------------------------------------------------------
+
+TILL = "til_" + "0" * 31 + "1"
+
+
+async def test_a_change_of_the_shop_is_known_within_a_second() -> None:
+    assert _LOOK_SECONDS <= 0.5
+    taken: dict[str, object] = {"ways": {}}
+    heads: list[Request] = []
+
+    async def reply(request: Request) -> bytes:
+        heads.append(request)
+        if request.headers.get("authorization") != "Bearer key":
+            return status(401)
+        path = request.line.split()[1]
+        acceptance = taken if path.startswith("/v1/shops/") else {}
+        body = {"id": "x", "shop_id": "sho_1", "acceptance": acceptance, "more": 1}
+        return status(200, "content-type: application/json", body=json.dumps(body).encode())
+
+    async with receiver() as server:
+        server.reply = reply
+        url = server.url.removesuffix("/hooks")
+        settings = PolicySettings(url=url, till=TILL, key_file="key")
+        headers = {"Authorization": "Bearer key"}
+        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+            watch = PolicyWatch(settings, client)
+            task = asyncio.create_task(watch.run())
+            try:
+                assert watch.current() is None
+                assert await watch.heard(5)
+                assert enabled(watch)
+                taken["ways"] = {"tap": {"enabled": False}}
+                before = len(heads)
+                await until("tap is off", lambda: not enabled(watch), within=20)
+                # Two questions each half a second: the second round knows it at the latest.
+                assert len(heads) - before <= 4
+                server.reply = _unwell
+                await asyncio.sleep(0.7)
+                assert watch.current() is not None, "what was known holds without a network"
+                client.headers["Authorization"] = "Bearer other"
+                server.reply = reply
+                with capture_logs() as logged:
+                    await until("nothing is known", lambda: watch.current() is None, within=20)
+                    await until("it is logged", lambda: logged, within=20)
+                assert logged[0]["event"] == "this till's key is not taken, or the till is gone"
+                assert not task.done()
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+def enabled(watch: PolicyWatch) -> bool:
+    policy = watch.current()
+    assert policy is not None
+    return policy.rule("tap").enabled
+
+
+async def _unwell(_: Request) -> bytes:
+    return status(503)
+
+
+async def test_settings_of_host_and_policy_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").write_text("a = 'b'")
+    (tmp_path / "open").chmod(0o644)
+    for given in (
+        {"porrt": 1},
+        {"port": -1},
+        {"keys": "none"},
+        {"keys": "open"},
+        {"tls": {"x": 1}},
+    ):
+        settings = msgspec.structs.replace(SETTINGS, host=given)
+        with pytest.raises(TerminalMisset):
+            host_client(settings, tmp_path, SystemClock(), bytes)
+    for given in ({}, {"url": "x", "till": TILL, "key_file": "open"}):
+        with pytest.raises(TerminalMisset):
+            async with watched_policy(given, tmp_path):
+                pass
+
+
+# -- two programs --------------------------------------------------------------------------------
+
+
+async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank) -> None:
+    """A process each, with a socket of this machine between them, and a host."""
+    clock = SystemClock()
+    card = profile(msgspec.structs.replace(DATA, effective=date(2024, 1, 1)), WIDE)
+    with device_in(tmp_path / "device", clock, card, passcode=PASSCODE):
+        pass
+    port = free_port()
+    async with open_host(make_link(), bank=bank) as host:
+        folder = tmp_path / "shop"
+        folder.mkdir()
+        (folder / "trusted.json").write_bytes(knowledge().trusted.to_bytes())
+        text = SETTINGS_TEXT.replace(
+            "wait_seconds = 2", f'wait_seconds = 30\nreader = "socket:{port}"'
+        )
+        text += f"\n[host]\nport = {host.ports[0]}\n"
+        (folder / "terminal.toml").write_text(text)
+        terminal = await program(
+            *("terminal", "take", "80.00", "--settings", str(folder / "terminal.toml")),
+            *("--folder", str(tmp_path / "till")),
+        )
+        phone = await tapping(tmp_path / "device", port)
+        said, _ = await terminal.communicate()
+        shown = said.decode()
+    assert "Present card  80.00 CNY" in shown
+    assert "Approved  80.00 CNY" in shown
+    assert "APPROVED" in shown
+    assert "Verified on the device" in shown
+    assert terminal.returncode == 0
+    assert "Tapped for 80.00 CNY at Blue Door, the issuer is asked." in phone
+    assert bank.taken == 8000
+
+
+async def tapping(folder: Path, port: int) -> str:
+    """`tandem device tap`, as soon as the terminal listens; what it says."""
+    async with asyncio.timeout(30):
+        while True:
+            phone = await program(
+                *("device", "tap", "--verify", "--port", str(port), "--folder", str(folder))
+            )
+            said, _ = await phone.communicate(PASSCODE.encode() + b"\n")
+            if b"cannot be used" not in said:
+                return said.decode()
+            await asyncio.sleep(0.2)
+
+
+async def program(*arguments: str) -> asyncio.subprocess.Process:
+    """`tandem …`, in a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tandem", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
