@@ -74,7 +74,7 @@ class Living:
     async def start(self) -> None:
         """Start it, on the same port as before, and wait until it answers."""
         first = self.port == 0
-        ours = {"TANDEM_DATA": str(self.data), **self.environment}
+        ours = {"TANDEM_DATA": str(self.data), "PYTHONFAULTHANDLER": "1", **self.environment}
         kept = {name: text for name, text in os.environ.items() if not name.startswith("TANDEM_")}
         options = ("--sandbox", "--port", str(self.port), "--workers", str(self.workers))
         with self.log.open("ab") as log:
@@ -94,11 +94,15 @@ class Living:
 
     @asynccontextmanager
     async def _in_time(self, what: str) -> AsyncIterator[None]:
-        """What takes too long says so with the end of its log."""
+        """What takes too long is ended, and says where it was: in its log."""
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 yield
         except TimeoutError:
+            assert self.process is not None, "it was started"
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGABRT)
+            await self.process.wait()
             message = f"no {what} in {START_LIMIT_S} s: {self.log.read_text()[-3000:]}"
             raise AssertionError(message) from None
 
