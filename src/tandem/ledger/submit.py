@@ -7,7 +7,7 @@ from uuid import UUID
 from tandem.db import Idempotency, Pool, earlier_answer, work
 from tandem.kernel import Refused
 from tandem.ledger.entry import Entry, Outcome
-from tandem.ledger.errors import StaleRead
+from tandem.ledger.errors import ChangedMeanwhile
 from tandem.ledger.journal import Journal
 
 ATTEMPTS: Final = 6
@@ -35,7 +35,7 @@ async def submit_fresh(
             return earlier
         try:
             return await journal.submit(entry)
-        except StaleRead as stale:
+        except ChangedMeanwhile as stale:
             forget(stale.owner_id)
             if attempt == ATTEMPTS - 1:
                 raise

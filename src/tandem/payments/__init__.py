@@ -3,13 +3,13 @@
 from tandem.payments.codes import Landing, link, new_token
 from tandem.payments.decisions import Shop
 from tandem.payments.errors import (
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
     MerchantNotActive,
-    NotYourPayment,
     PaymentConflict,
+    PaymentTaken,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
@@ -29,7 +29,7 @@ from tandem.payments.store import PaymentFilter, open_orders
 __all__ = [
     "At",
     "Capture",
-    "CaptureExceedsHeld",
+    "CaptureExceedsAuthorised",
     "CodeOfAnotherOperator",
     "CodePaused",
     "Command",
@@ -37,11 +37,11 @@ __all__ = [
     "Landing",
     "MerchantNotActive",
     "NewPayment",
-    "NotYourPayment",
     "Payment",
     "PaymentConflict",
     "PaymentFilter",
     "PaymentRecords",
+    "PaymentTaken",
     "PaymentView",
     "Payments",
     "PersonPaymentView",
