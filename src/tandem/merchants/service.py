@@ -188,11 +188,10 @@ class Merchants:
         for field, longest in (("name", NAME_LENGTH), ("city", CITY_LENGTH)):
             if field in given:
                 given[field] = clean_text(given[field], field, longest)
-        if change.language is None:
-            given["language"] = None
         for field in _FORMS.keys() & given.keys():
-            if given[field] is not None:
-                _formed(field, given[field])
+            _formed(field, given[field])
+        if change.language is None:  # the one that can be taken away
+            given["language"] = None
         async with work(self._pool) as connection:
             await self._bump(connection, merchant_id)
             shop = await shop_by_id(connection, merchant_id, shop_id)
