@@ -1,20 +1,28 @@
 """`tandem db`: look after the database."""
 
+import asyncio
+import contextlib
 import os
-from typing import Final
+import shutil
+import signal
+from typing import Annotated, Final
 from urllib.parse import unquote_plus
 
 import asyncpg
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from tandem.cli.beside import named_database
+from tandem.cli.errors import FileUnusable
 from tandem.cli.run import run, waiting
 from tandem.cli.show import done, facts, say
+from tandem.db.embedded import programs
+from tandem.db.libpq import environment_of
 from tandem.db.locate import application_role, default_data_folder, describe
 from tandem.db.migrate import current, pending
 from tandem.db.migrate import upgrade as migrate
 from tandem.db.rights import application_roles
 
+_GIVEN: Final = "Its own options and arguments."
 _PASSWORDS: Final = frozenset({"password", "sslpassword"})
 
 app = App(name="db", help="Look after the database.", help_format="markdown")
@@ -85,6 +93,49 @@ async def _server(dsn: str) -> tuple[str, list[str]]:
         return version, await application_roles(connection)
     finally:
         await connection.close()
+
+
+@app.command(name="run")
+def run_program(
+    program: str, /, *arguments: Annotated[str, Parameter(allow_leading_hyphen=True, help=_GIVEN)]
+) -> int:
+    """Run one of PostgreSQL's programs on the database: psql, pg_dump, pg_restore and the like.
+
+    They are there, of the right version, whether the machine has a PostgreSQL or not. The program
+    finds the database by its environment (PGHOST, PGUSER and so on), where no password shows. The
+    embedded server is started for it if none runs.
+
+    Example: `tandem db run pg_dump --format=custom --file=tandem.dump`
+
+    Parameters
+    ----------
+    program
+        The program's name.
+    *arguments
+        Its own options and arguments.
+    """
+    return run(_run_program(program, arguments))
+
+
+async def _run_program(program: str, arguments: tuple[str, ...]) -> int:
+    path = os.pathsep.join([str(programs()), os.environ.get("PATH", os.defpath)])
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise FileUnusable(program, "no program of PostgreSQL has this name")
+    with contextlib.ExitStack() as spinner:
+        progress = spinner.enter_context(waiting("Opening the database"))
+        async with named_database(progress) as dsn:
+            spinner.close()
+            environment = {**os.environ, "PATH": path, **environment_of(dsn)}
+            # Ctrl-C is the program's: in psql it ends a query, not the session.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
+            process = await asyncio.create_subprocess_exec(found, *arguments, env=environment)
+            try:
+                return await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.terminate()
+                    await process.wait()
 
 
 @app.command

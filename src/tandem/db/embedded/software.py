@@ -47,6 +47,11 @@ def installed() -> tuple[Software, ...]:
     return tuple(sorted(found, key=lambda software: software.major, reverse=True))
 
 
+def programs() -> Path:
+    """The folder of the newest one's programs. Raises `EmbeddedUnavailable`."""
+    return installed()[0].home / "bin"
+
+
 def within_reach(software: Software, data: Path, account: Account) -> Software:
     """The software, where the account can run it: as installed, or copied into the data folder.
 
