@@ -121,14 +121,14 @@ async def _drop(server: Server, name: str) -> None:
         await asyncio.sleep(1)
 
 
-async def settle(server: Server, database: str) -> None:
-    """Let each measurement begin alike: dead rows swept, and what is in memory written.
-
-    The first change of each page after a checkpoint writes the whole page to the log: all ways pay
-    that alike.
-    """
+async def sweep(database: str) -> None:
+    """Let each measurement begin alike: dead rows swept."""
     async with connected(database) as connection:
         await connection.execute("VACUUM accounts")
+
+
+async def checkpoint(server: Server) -> None:
+    """Write what is in memory, so that the server does not choose a measurement to do it in."""
     async with connected(server.admin_url) as connection:
         try:
             await connection.execute("CHECKPOINT")

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Final
+from typing import Final, Self
 
 from bench import names
 from bench.database import NotMeasurableError, connected
@@ -22,6 +22,7 @@ from tandem.settings import Settings
 
 _BARE: Final = "INSERT INTO bench_bare (id, note) VALUES ($1, $2)"
 _SEED: Final = 20_010
+_EVERYBODYS_CLIENTS: Final = 64
 
 
 class Bare:
@@ -58,11 +59,13 @@ class Bare:
 
 
 class Direct:
-    """The journal, given the entries that the payments' service gives it."""
+    """The journal, given the entries that the payments' service gives it.
+
+    One journal for the whole run, as a process has that serves for days. Open it as a context.
+    """
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = url
-        self._settings = settings
         self._clock = SystemClock()
         self._ids = Ids(self._clock, system_entropy)
         self._people: list[PersonTerms] = []
@@ -76,6 +79,16 @@ class Direct:
             settings.confirm_seconds,
             settings.authorisation_seconds,
         )
+        self._journal = Journal(
+            lambda: open_journal_connection(url), self._clock, self._ids, day_of=settings.day_of
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._journal.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._journal.__aexit__()
 
     async def prepare(self, people: int, merchants: int) -> None:
         """Read the terms of everybody, as the service does before a first payment."""
@@ -88,29 +101,34 @@ class Direct:
                 assert place is not None, "the shops were filled in"
                 self._shops.append(Shop(place, ()))
 
+    async def everybody(self, merchants: int) -> int:
+        """Let everybody pay once. Returns how many payments that were."""
+        choose = random.Random(_SEED)  # noqa: S311 - the same load in every run
+        payers = iter(self._people)
+
+        async def client() -> None:
+            for payer in payers:
+                await self._journal.submit(self._entry(choose, merchants, payer))
+
+        await asyncio.gather(*(client() for _ in range(_EVERYBODYS_CLIENTS)))
+        return len(self._people)
+
     async def measure(
         self, *, clients: int, merchants: int, warm_seconds: float, seconds: float
     ) -> Sample:
         """`clients` of them pay one after another, for some seconds."""
-        async with Journal(
-            lambda: open_journal_connection(self._url),
-            self._clock,
-            self._ids,
-            day_of=self._settings.day_of,
-        ) as journal:
-            begin = time.perf_counter() + warm_seconds
-            latencies: list[float] = []
-            paid = await asyncio.gather(
-                *(
-                    self._client(journal, number, merchants, begin, begin + seconds, latencies)
-                    for number in range(clients)
-                )
+        begin = time.perf_counter() + warm_seconds
+        latencies: list[float] = []
+        paid = await asyncio.gather(
+            *(
+                self._client(number, merchants, begin, begin + seconds, latencies)
+                for number in range(clients)
             )
+        )
         return sample_of(latencies, len(latencies), seconds, sum(paid))
 
     async def _client(
         self,
-        journal: Journal,
         number: int,
         merchants: int,
         begin: float,
@@ -122,9 +140,10 @@ class Direct:
         paid = 0
         now = time.perf_counter()
         while now < end:
-            entry = self._entry(choose, merchants)
+            payer = self._people[int(choose.random() * len(self._people))]
+            entry = self._entry(choose, merchants, payer)
             start = time.perf_counter()
-            outcome = await journal.submit(entry)
+            outcome = await self._journal.submit(entry)
             now = time.perf_counter()
             if outcome.replayed or b'"captured"' not in outcome.body:
                 raise NotMeasurableError(f"not a new payment: {outcome}")
@@ -133,8 +152,7 @@ class Direct:
                 latencies.append(now - start)
         return paid
 
-    def _entry(self, choose: random.Random, merchants: int) -> PayStatic:
-        payer = self._people[int(choose.random() * len(self._people))]
+    def _entry(self, choose: random.Random, merchants: int, payer: PersonTerms) -> PayStatic:
         self._keys += 1
         key = f"bench-{self._run}-{self._keys}"
         return PayStatic(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from bench import names
 from bench.database import connected
@@ -145,7 +146,8 @@ async def _devices(connection: Connection, people: int, keyring: KeyRing, now: d
         for number in range(people)
         for device_id in (names.uuid_of_number(names.DEVICE, number),)
     ]
-    await connection.execute(DEVICES.insert_statement(1), *DEVICES.row_arguments(devices))
+    rows = list(map(msgspec.structs.astuple, devices))
+    await connection.executemany(DEVICES.one_row_statement, rows)
 
 
 UUIDV7: Final = """

@@ -72,4 +72,4 @@ PLANS: Final = {
         code_connections=4,
     ),
 }
-"""`full` takes up to six minutes, `quick` up to one, `smoke` a few seconds and says nothing."""
+"""`full` takes up to seven minutes, `quick` up to one, `smoke` a few seconds and says nothing."""

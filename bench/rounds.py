@@ -15,10 +15,11 @@ from bench.database import (
     NotMeasurableError,
     Server,
     Tell,
+    checkpoint,
     connected,
     new_database,
     program,
-    settle,
+    sweep,
 )
 from bench.direct import Bare, Direct
 from bench.fill import ensure_uuidv7, fill
@@ -47,23 +48,41 @@ class Step(NamedTuple):
     take: Take
 
 
+class Databases(NamedTuple):
+    """The databases of a run, filled alike.
+
+    The journal that is measured by itself has one of its own: the worker that serves HTTP has a
+    journal too, and each would find that the other changed what it remembers.
+    """
+
+    tandem: str
+    journal: str
+    usual: str
+
+
 class Bench:
     """Everything that is measured in one run. Open it with `open_bench`."""
 
     def __init__(
-        self, server: Server, plan: Plan, tandem: str, usual: str, ports: dict[str, int]
+        self,
+        server: Server,
+        plan: Plan,
+        direct: Direct,
+        databases: Databases,
+        ports: dict[str, int],
     ) -> None:
         self._server = server
         self._plan = plan
-        self._tandem = tandem
-        self._usual = usual
+        self._tandem = databases.tandem
+        self._usual = databases.usual
+        self._journals = databases.journal
         self._ports = ports
-        self._bare = Bare(tandem)
-        self._direct = Direct(tandem, SETTINGS)
+        self._bare = Bare(databases.journal)
+        self._direct = direct
         self._script = ""
         self._jobs = 0
         self._code_step = 0
-        self._acknowledged = {tandem: 0, usual: 0}
+        self._acknowledged = dict.fromkeys(databases, 0)
 
     async def prepare(self, tell: Tell) -> list[Measure]:
         """Make everything warm. Returns how the servers did with nothing cached."""
@@ -80,6 +99,7 @@ class Bench:
             measure.samples.append(sample)
             self._acknowledged[database] += sample.acknowledged
             first.append(measure)
+        for database in self._acknowledged:
             async with connected(database) as connection:
                 # What autovacuum does for an installation that has run for a minute.
                 await connection.execute("VACUUM ANALYZE")
@@ -106,7 +126,7 @@ class Bench:
         """What a round measures, in order: the ways alternate."""
         plan = self._plan
         steps = [
-            Step(Measure("bare", "", 1), self._tandem, lambda: self._bare.measure(plan.commits))
+            Step(Measure("bare", "", 1), self._journals, lambda: self._bare.measure(plan.commits))
         ]
         for pattern in PATTERNS:
             for clients in plan.journal_clients:
@@ -123,9 +143,19 @@ class Bench:
         return steps
 
     async def round(self, steps: list[Step], tell: Callable[[Measure], None]) -> None:
-        """Measure each step once."""
+        """Measure each step once.
+
+        The first change of each page after a checkpoint writes the whole page to the log. So there
+        is one checkpoint for all, and everybody pays once, both ways, before anything is measured.
+        """
+        await checkpoint(self._server)
+        self._acknowledged[self._journals] += await self._direct.everybody(self._plan.merchants)
+        connections = max(self._plan.http_connections[:2])
+        for way, database in (("tandem", self._tandem), ("usual", self._usual)):
+            sample = await self._http(way, "uniform", connections, once=True)
+            self._acknowledged[database] += sample.acknowledged
         for step in steps:
-            await settle(self._server, step.database)
+            await sweep(step.database)
             others = Others()
             sample = await step.take()
             if self._server.folder is not None:  # else the database is somebody else's program
@@ -146,7 +176,7 @@ class Bench:
                 payments = await connection.fetchval("SELECT count(*) FROM payments")
                 differences, _, count = await verify(connection)
             # pgbench does not count the payments that were under way when its time was over
-            if payments < acknowledged or (database == self._tandem and payments != acknowledged):
+            if payments < acknowledged or (database != self._usual and payments != acknowledged):
                 raise NotMeasurableError(f"{acknowledged} payments were made, {payments} are there")
             if differences:
                 raise NotMeasurableError(f"the books are not whole: {differences[0]}")
@@ -164,7 +194,7 @@ class Bench:
                 seconds=plan.journal_seconds,
             )
 
-        return Step(Measure("tandem journal", pattern, clients), self._tandem, take)
+        return Step(Measure("tandem journal", pattern, clients), self._journals, take)
 
     def _pgbench(self, pattern: Pattern, clients: int) -> Step:
         async def take() -> Sample:
@@ -223,7 +253,7 @@ class Bench:
 async def open_bench(
     server: Server, plan: Plan, folder: Path, tell: Tell, profile: Path | None = None
 ) -> AsyncIterator[Bench]:
-    """Two databases with the same people and merchants, and a server on each.
+    """Databases with the same people and merchants, a journal and a server on each.
 
     The keys of the run are in `folder`. `profile`: a file that says, at the end, where the time of
     Tandem's server went.
@@ -231,14 +261,16 @@ async def open_bench(
     key_file = folder / "keys" / "keyring.json"
     keyring = FileKeyRing.open_or_create(key_file, os.urandom)
     async with AsyncExitStack() as stack:
-        tell("Filling two databases")
+        tell("Filling three databases")
         tandem = await stack.enter_async_context(new_database(server, "tandem", None))
         await upgrade(tandem, role=ROLE)
         await fill(tandem, plan.people, plan.merchants, keyring)
         usual = await stack.enter_async_context(new_database(server, "usual", tandem))
         await ensure_uuidv7(usual)
+        journal = await stack.enter_async_context(new_database(server, "journal", tandem))
+        direct = await stack.enter_async_context(Direct(journal, SETTINGS))
         ports = {
             "tandem": await stack.enter_async_context(serving("tandem", tandem, key_file, profile)),
             "usual": await stack.enter_async_context(serving("usual", usual, key_file)),
         }
-        yield Bench(server, plan, tandem, usual, ports)
+        yield Bench(server, plan, direct, Databases(tandem, journal, usual), ports)

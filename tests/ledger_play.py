@@ -83,7 +83,8 @@ class Oracle:
     touched: list[UUID] = field(default_factory=list)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     spent: list[tuple[date, UUID, int]] = field(default_factory=list)
-    answers: dict[int, tuple[int, UUID]] = field(default_factory=dict)
+    answers: dict[int, tuple[int, UUID | str]] = field(default_factory=dict)
+    """By key: the body that came with it, and the entry that was done or why it was refused."""
 
     def decide(self, entry: Move, key: int, body: int, now: datetime) -> tuple[str, UUID | None]:
         """What must come of an entry: a word, and the entry whose answer it gets.
@@ -92,12 +93,16 @@ class Oracle:
         """
         if key in self.answers:
             first_body, first = self.answers[key]
-            return ("again", first) if first_body == body else ("idempotency_key_reused", None)
+            if first_body != body:
+                return "idempotency_key_reused", None
+            return (first, None) if isinstance(first, str) else ("again", first)
         saved = deepcopy((self.moved, self.touched, self.holds, self.spent))
         for ordinal, transfer in enumerate(entry.transfers, 1):
             refused = self._apply(transfer_id(entry.id, ordinal), transfer, now)
             if refused:
                 self.moved, self.touched, self.holds, self.spent = saved
+                if key:
+                    self.answers[key] = (body, refused)
                 return refused, None
         if key:
             self.answers[key] = (body, entry.id)
@@ -414,5 +419,6 @@ def decided(view: View, entry: Move) -> tuple[str, bytes]:
     try:
         outcome = view.decide(entry, entry.touches().terms)
     except Refused as refusal:
+        view.keep_refusal(entry, refusal)
         return refusal.code, b""
     return "again" if outcome.replayed else "done", outcome.body

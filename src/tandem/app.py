@@ -20,13 +20,14 @@ import structlog
 from tandem.access import Access
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
+from tandem.cards import Cards
 from tandem.db import Pool, open_journal_connection, open_pool, work
 from tandem.events import Dispatcher, EventHub, Webhooks
 from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
 from tandem.keyring import KeyRing
 from tandem.ledger import Journal
 from tandem.merchants import Merchants
-from tandem.payments import PaymentRecords, Payments
+from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
@@ -80,7 +81,8 @@ class Services:
     merchants: Merchants
     webhooks: Webhooks
     hub: EventHub
-    payments: Payments
+    cards: Cards
+    payments: CardPayments
     records: PaymentRecords
     wallet: Wallet
     payouts: Payouts
@@ -113,7 +115,8 @@ async def open_services(
         )
         access = Access(pool, clock, ids, entropy)
         hub = EventHub(pool, clock)
-        payments = Payments(pool, journal, clock, ids, entropy, keyring, settings)
+        cards = Cards(pool, clock, ids, entropy, keyring, settings)
+        payments = CardPayments(pool, journal, clock, ids, entropy, keyring, settings, cards)
         people = People(pool, clock, ids, entropy, access, keyring, settings)
         wallet = Wallet(pool, journal, clock, ids, settings)
         services = Services(
@@ -129,6 +132,7 @@ async def open_services(
             merchants=Merchants(pool, clock, ids, entropy, access, keyring, settings),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
+            cards=cards,
             payments=payments,
             records=PaymentRecords(pool),
             wallet=wallet,

@@ -41,6 +41,7 @@ _LINKED_PORT: Final = re.compile(r"TANDEM_(?:.*_)?PORT", re.DOTALL)
 """As above; its value is an address, as tcp://10.0.0.1:8080."""
 
 _DIGITS: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
+_AID: Final = re.compile(r"[Ff][0-9A-Fa-f](?:[0-9A-Fa-f]{2}){5,15}", re.ASCII)
 _WALLET: Final = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
 _URL: Final = re.compile(
     r"(?:https://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])"
@@ -88,6 +89,24 @@ class Settings:
     """Requests a second that one key may make, with bursts of four times as many."""
     sign_ups_per_hour: int = 100
     """Sign-ups and wrong keys that one network address may make in an hour."""
+    card_range: str = "980123"
+    """The digits that device cards' numbers begin with, 3 to 8."""
+    card_aid: bytes = bytes.fromhex("F074616E6401")
+    """The application identifier of device cards; its first five bytes name the authority."""
+    card_label: str = "TANDEM"
+    """What a terminal calls a device card."""
+    card_country: int = 156
+    """The ISO 3166-1 number of the issuer's country."""
+    card_years: int = 3
+    """How long a device card is good."""
+    card_proof: Literal["green", "yellow", "orange"] = "green"
+    """What adding a card asks for at least: nothing, a one-time code, the operator's word."""
+    card_unverified: int = 5_000
+    """What a device card pays at a shop without verifying the person."""
+    card_transit: int = 2_000
+    """What it pays at a gate of public transport."""
+    card_offline: int = 20_000
+    """What it approves in all without asking, until its issuer answers."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For says where a request came from."""
 
@@ -175,6 +194,30 @@ def _whole(name: str, text: str) -> int:
     return int(text)
 
 
+def _matching(pattern: str, reason: str) -> Callable[[str, str], str]:
+    def read(name: str, text: str) -> str:
+        if re.fullmatch(pattern, text, re.ASCII) is None:
+            raise Invalid(name, f"must be {reason}")
+        return text
+
+    return read
+
+
+def _aid(name: str, text: str) -> bytes:
+    if _AID.fullmatch(text) is None:
+        raise Invalid(name, "must be 6 to 16 bytes in hexadecimal digits, the first one F0 to FF")
+    return bytes.fromhex(text)
+
+
+def _between(least: int, most: int, what: str) -> Callable[[str, str], int]:
+    def read(name: str, text: str) -> int:
+        if _DIGITS.fullmatch(text) is None or not least <= int(text) <= most:
+            raise Invalid(name, f"must be {what} from {least} to {most}")
+        return int(text)
+
+    return read
+
+
 def _one_of(*choices: str) -> Callable[[str, str], str]:
     def read(name: str, text: str) -> str:
         if text not in choices:
@@ -216,4 +259,10 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "currencies": _currencies,
     "timezone": _timezone,
     "trusted_proxies": _networks,
+    "card_range": _matching(r"[0-9]{3,8}", "3 to 8 digits"),
+    "card_aid": _aid,
+    "card_label": _matching(r"[0-9A-Za-z ]{1,16}", "1 to 16 letters, digits and spaces"),
+    "card_country": _between(1, 999, "an ISO 3166-1 number"),
+    "card_years": _between(1, 5, "a number of years"),
+    "card_proof": _one_of("green", "yellow", "orange"),
 }

@@ -5,10 +5,12 @@ run whole programs.
 """
 
 import asyncio
+import base64
 import itertools
 import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -19,6 +21,7 @@ from living import Living, fresh_key, living
 from conftest import open_folder
 from tandem.db.migrate import current, upgrade
 from tandem.db.schema import head, up_to_date
+from tandem.emv.authority import TrustedKeys
 from terminal import Cli, shown
 
 BALANCE = ("ledger", "trial-balance")
@@ -379,3 +382,32 @@ def test_names_cannot_move_the_cursor(fresh_database: str, cli: Cli) -> None:
     name = "\x1b[2J\N{RIGHT-TO-LEFT OVERRIDE}x"
     change(fresh_database, "UPDATE people SET name = $1", name)
     assert "\\u001b[2J\\u202ex" in cli.done("operator", "person", "list")
+
+
+def test_card_keys_and_cards_by_hand(house: Living, beside: Cli, tmp_path: Path) -> None:
+    done = beside.done
+    nothing = beside.refused("cards", "keys", "show")
+    assert "no card was added yet" in nothing
+    assert "authority" in done("cards", "keys", "create")
+    file = tmp_path / "terminals.json"
+    assert "Wrote 1 public keys" in done("cards", "keys", "export", str(file))
+    done("cards", "keys", "rotate", "authority")
+    done("cards", "keys", "export", str(file))
+    assert [key.index for key in TrustedKeys.from_bytes(file.read_bytes().strip()).keys] == [1, 2]
+    assert "master" in done("cards", "keys", "rotate", "master")
+    key = shown("tk_dev", done("operator", "person", "add", "card", "Card Holder"))
+    later = ask(house, key, "/v1/people/me/devices", {"name": "Watch"}).json()["key"]
+    public = base64.b64encode(b"\x09".ljust(32, b"\x07")).decode()
+    body = {"currency": "CNY", "device_key": public}
+    card = ask(house, later, "/v1/people/me/cards", body).json()
+    assert card["id"] in done("operator", "card", "list", "@card", "--status", "waiting_code")
+    code = re.search(r"\b[0-9]{6}\b", done("operator", "card", "code", card["id"]))
+    assert code is not None
+    proved = ask(house, later, f"/v1/people/me/cards/{card['id']}/prove", {"code": code[0]})
+    assert proved.json()["status"] == "active"
+    for command, status in (("block", "blocked"), ("restore", "active"), ("remove", "removed")):
+        said = done("operator", "card", command, card["id"])
+        assert f"is {status}" in said
+        assert card["last_four"] in said
+    assert "does not allow" in beside.refused("operator", "card", "confirm", card["id"])
+    assert "does not allow" in beside.refused("operator", "card", "renew", card["id"])

@@ -31,6 +31,7 @@ from tandem.ledger import (
     View,
     entry_transfers,
 )
+from tandem.ledger.journal import WARY_GROUPS
 
 BANK: Final = account(0, AccountCode.BANK)
 IDS: Final = new_ids()
@@ -135,10 +136,23 @@ async def messages_of(proxy: CuttingProxy, journal: Journal) -> list[str]:
     return proxy.seen
 
 
+async def calm(proxy: CuttingProxy, journal: Journal) -> list[str]:
+    """Such groups until they are as usual, and the messages of the last.
+
+    On a new connection statements are prepared anew, and a journal that met a repeat is careful for
+    a while: those are other messages.
+    """
+    seen: list[str] = []
+    for _ in range(WARY_GROUPS):
+        seen = await messages_of(proxy, journal)
+        if "P" not in seen and seen[0] != "QBEGIN":
+            break
+    return seen
+
+
 async def commit_of(proxy: CuttingProxy, journal: Journal) -> int:
     """Which message of such a group commits it: the last one before the refusal's transaction."""
-    await messages_of(proxy, journal)
-    return (await messages_of(proxy, journal)).index("QBEGIN")
+    return (await calm(proxy, journal)).index("QBEGIN")
 
 
 @pytest.mark.parametrize("when", WHENS)
@@ -147,15 +161,12 @@ async def test_a_cut_at_every_message_of_a_group(
 ) -> None:
     async with journal_on(proxy.url, reconnect_seconds=10) as journal:
         told = Told(journal)
-        await messages_of(proxy, journal)
-        usual = await messages_of(proxy, journal)
-        assert usual[-1] == "QROLLBACK", "the refusal was looked at again"
+        usual = await calm(proxy, journal)
+        assert usual[-1] == "QCOMMIT", "the refusal was looked at again, and is kept"
         assert usual.index("QBEGIN") == 6, "what is accepted takes a read and a write"
         for message in range(1, len(usual) + 1):
             scene = Scene()
-            # Statements are prepared anew on a new connection: that makes more messages, which
-            # a group before this one takes away.
-            await messages_of(proxy, journal)
+            await calm(proxy, journal)
             await journal.submit(scene.first)
             proxy.plan(Cut(message, when))
             entries = scene.group()

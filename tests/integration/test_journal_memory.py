@@ -27,7 +27,6 @@ from tandem.ledger import (
     OutcomeUnknown,
     TermsChanged,
     Transfer,
-    TransferCode,
     View,
     set_terms,
     store,
@@ -157,8 +156,9 @@ async def test_what_was_decided_on_a_group_that_fails_is_decided_again(
         ann, ben = await opened(journal)
         await calm(journal)
         await journal.submit(move(pay(ann, ben, 1), pay(ben, ann, 1)))
-        unknown = pay(ann, ben, 1, code=TransferCode.SEND, reference=None)
-        first = [move(pay(ann, ben, 99)), move(unknown)]
+        long = once(ann.owner_id, "k" * 256)
+        bad = Move(id=IDS.entry(), transfers=(pay(ann, ben, 1),), idempotency=long)
+        first = [move(pay(ann, ben, 99)), bad]
         statements.clear()
         under_way = [asyncio.ensure_future(journal.submit(entry)) for entry in first]
         while not statements:  # noqa: ASYNC110 - until it is under way

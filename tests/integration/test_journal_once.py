@@ -14,11 +14,13 @@ from structlog.typing import EventDict
 
 from moves import Move, account, hold, journal_on, new_ids, new_view, once, pay, resolve
 from tandem.db import Connection, IdempotencyConflict, Table, open_journal_connection
+from tandem.db.row_types import row_types
 from tandem.kernel import transfer_id
 from tandem.ledger import (
     ACCOUNTS,
     TRANSFERS,
     AccountCode,
+    ChangedMeanwhile,
     InsufficientFunds,
     Journal,
     Outcome,
@@ -101,6 +103,54 @@ async def test_a_repeat_gets_its_answer_where_it_would_be_refused_by_now(
     assert await differences(fresh_database) == []
 
 
+@pytest.mark.parametrize("neighbours", [0, 3])
+async def test_a_request_that_was_refused_stays_refused(
+    fresh_database: str, neighbours: int
+) -> None:
+    """A late copy of it moves no money, though by then there is enough."""
+
+    def others() -> list[Move]:
+        return [move(pay(BANK, BEN, 1)) for _ in range(neighbours)]
+
+    async with journal_on(fresh_database) as journal:
+        await journal.submit(move(pay(BANK, ANN, 10)))
+        first, *_ = await came(journal, move(pay(ANN, BEN, 70), key="k"), *others())
+        assert isinstance(first, InsufficientFunds)
+        await journal.submit(move(pay(BANK, ANN, 100)))
+    async with journal_on(fresh_database) as journal:  # another process, that remembers nothing
+        for _ in range(2):
+            again, *_ = await came(journal, move(pay(ANN, BEN, 70), key="k"), *others())
+            assert isinstance(again, InsufficientFunds)
+            assert again.data() == first.data()
+        other, *_ = await came(journal, move(pay(ANN, BEN, 7), key="k", body="x"), *others())
+        assert isinstance(other, IdempotencyConflict)
+        done, *_ = await came(journal, move(pay(ANN, BEN, 70), key="new"), *others())
+        assert isinstance(done, Outcome)
+        assert not done.replayed
+    assert await balances(fresh_database, ANN) == [40]
+    assert await differences(fresh_database) == []
+
+
+async def test_what_only_this_moment_refused_may_be_tried_again(fresh_database: str) -> None:
+    def refused(_: View) -> None:
+        raise ChangedMeanwhile(ANN.owner_id)
+
+    def entry(*, stale: bool) -> Move:
+        return Move(
+            id=IDS.entry(),
+            transfers=(pay(BANK, ANN, 10),),
+            idempotency=once(ANN.owner_id, "k"),
+            before=refused if stale else None,
+        )
+
+    async with journal_on(fresh_database) as journal:
+        stale, *_ = await came(journal, entry(stale=True))
+        assert isinstance(stale, ChangedMeanwhile)
+        done, *_ = await came(journal, entry(stale=False))
+        assert isinstance(done, Outcome)
+    assert await balances(fresh_database, ANN) == [10]
+
+
 class TopUp(msgspec.Struct):
     """A row with a key of its own that nobody may use twice."""
 
@@ -115,9 +165,10 @@ async def test_a_lone_repeat_whose_rows_exist_gets_its_answer(fresh_database: st
     async with owner_of(fresh_database) as connection:
         await connection.execute(
             "CREATE TABLE test_references (id bigint PRIMARY KEY, reference text UNIQUE);"
-            "CREATE TYPE test_references_row AS (id bigint, reference text);"
             "GRANT SELECT, INSERT ON test_references TO tandem_app"
         )
+        for statement in row_types("test_references"):
+            await connection.execute(statement)
 
     def top_up(row: int) -> Move:
         return Move(

@@ -17,6 +17,7 @@ from structlog.typing import EventDict
 
 from moves import NOON, Move, account, hold, journal_on, new_ids, once, pay, resolve
 from tandem.db import Table
+from tandem.db.row_types import row_types
 from tandem.kernel import ManualClock, NotFound, Refused, transfer_id
 from tandem.ledger import (
     AccountCode,
@@ -65,9 +66,10 @@ async def _notes(module_database: str) -> None:
     async with owner_of(module_database) as connection:
         await connection.execute(
             "CREATE TABLE test_notes (id bigint PRIMARY KEY, text text CHECK (text <> 'bad'));"
-            "CREATE TYPE test_notes_row AS (id bigint, text text);"
             "GRANT SELECT, INSERT ON test_notes TO tandem_app"
         )
+        for statement in row_types("test_notes"):
+            await connection.execute(statement)
 
 
 @pytest.fixture

@@ -62,6 +62,13 @@ class House:
     seen: dict[str, set[int]] = field(default_factory=dict)
 
 
+OF_ANOTHER_DAY: Final = {"prove_my_card", "renew_my_card", "renew_card"}
+"""What takes a code that nobody here is told, or years; test_cards.py does it."""
+
+DEVICE_KEY: Final = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
+"""A point that nobody has the private half of: what is sealed for it stays so."""
+
+
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[House]:
     with open_folder() as folder, requests.Session() as session:
@@ -93,6 +100,7 @@ async def furnish(server: Living, session: requests.Session) -> House:
             "device_id": [found["data"][0]["id"]],
             "key_id": [other.key_id],
             "handle": ["lin", "@mei"],
+            "card_id": await furnish_cards(server, spare),
         }
     async with server.client(lin.key) as phone, server.client(mei.key) as friend:
         of_merchant = await furnish_shop(server, shop, lin)
@@ -111,15 +119,31 @@ async def furnish(server: Living, session: requests.Session) -> House:
                 view["id"] for view in made(await phone.get("/v1/wallet/payments"))["data"]
             ],
             "handle": ["lin", "@mei"],
+            "card_id": await furnish_cards(server, lin),
         }
     keys = {"operator": server.operator_key, "merchant": shop.key, "person": lin.key}
     there = {"operator": of_operator, "merchant": of_merchant, "person": of_person}
     sense = {"currency": "CNY", "amount": 1, "shop_id": shop.shop_id, "to": "mei", "of": "mei"}
-    sense |= {"code": shop.code, "url": "http://127.0.0.1:9/x", "scopes": ["shops:read"]}
+    sense |= {
+        "device_key": DEVICE_KEY,
+        "code": shop.code,
+        "url": "http://127.0.0.1:9/x",
+        "scopes": ["shops:read"],
+    }
     texts = ("name", "device_name", "city", "description", "order_reference", "message", "reason")
     sense |= dict.fromkeys(texts, "Tea")
     sense["currencies"] = {"CNY": {"fee_basis_points": 60, "fee_fixed": 10}}
     return House(server, keys, there, session, sense)
+
+
+async def furnish_cards(server: Living, person: Person) -> list[str]:
+    """Cards of a person's: some that are active, and some that wait for a code."""
+    body = {"currency": "CNY", "device_key": DEVICE_KEY}
+    async with server.client(person.key) as phone:
+        later = await post(phone, "/v1/people/me/devices", {"name": "Watch"})
+        async with server.client(later["key"]) as watch:
+            devices = (watch, phone, watch)
+            return [(await post(one, "/v1/people/me/cards", body))["id"] for one in devices]
 
 
 async def furnish_shop(server: Living, shop: Shop, payer: Person) -> dict[str, list[str]]:
@@ -215,5 +239,6 @@ def test_the_document_is_true(
 
 def test_nearly_everything_was_also_done(house: House) -> None:
     """What is refused each time says little about the answers: most of it must have worked."""
-    never = {name: seen for name, seen in house.seen.items() if min(seen) >= REFUSED}
-    assert len(never) <= len(house.seen) // 10, never
+    done = {name: seen for name, seen in house.seen.items() if name not in OF_ANOTHER_DAY}
+    never = {name: seen for name, seen in done.items() if min(seen) >= REFUSED}
+    assert len(never) <= len(done) // 10, " ".join(sorted(never))

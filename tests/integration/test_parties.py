@@ -15,7 +15,7 @@ from moves import CNY, EUR, Move, once, pay
 from parties import Parties, open_parties, person_id
 from tandem.access import Access, KeyUnknown, NoSuchScope
 from tandem.codes import paycode
-from tandem.db import STRANGERS, IdempotencyConflict, work
+from tandem.db import STRANGERS, IdempotencyConflict, speak_rows, work
 from tandem.kernel import Invalid, NotFound, currency, read_id, system_entropy
 from tandem.ledger import ACCOUNTS, OPERATOR_ID, TermsChanged, bank, open_accounts, person
 from tandem.people import (
@@ -355,7 +355,8 @@ async def test_the_row_that_the_journal_locks_is_the_row_that_is_read(here: Part
         device = await device_by_code_index(connection, int(made.device.code_index))
         assert device is not None
         used = msgspec.structs.replace(device, code_step=10**10, code_counter=3, wrong_codes=2)
-        await connection.execute(DEVICES.update_statement(1), *DEVICES.row_arguments([used]))
+        await speak_rows(connection)
+        await connection.execute(DEVICES.update_statement(1), *DEVICES.change_arguments([used]))
         (row,) = await connection.fetch(DEVICES.lock_statement, [device.id])
     assert DEVICES.row(*row) == used
 

@@ -4,7 +4,7 @@ import pytest
 
 from tandem.cli.root import execute
 
-ALL = "up, demo, db, keys, ledger, codes, operator, api or help-reference"
+ALL = "up, demo, db, keys, ledger, codes, cards, acquiring, operator, api or help-reference"
 
 SAID = {
     "foo": f"tandem has no command 'foo'; use {ALL}. See: tandem --help",

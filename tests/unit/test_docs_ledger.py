@@ -83,6 +83,7 @@ class Books:
             pending=self.pending,
             open_ids=self.open_ids,
             now=NOW,
+            day=NOW.date(),
             day_of=datetime.date,
         )
         if kind is TransferKind.PENDING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -67,6 +67,7 @@ class Books:
             pending=self.pending,
             open_ids=self.open_ids,
             now=self.now,
+            day=utc_day(self.now),
             day_of=utc_day,
         )
         for row in rows:
@@ -479,12 +480,6 @@ def test_every_refusal_says_what_happened_and_what_to_do(refusal: Refused) -> No
 
 
 def test_days_follow_the_operators_calendar() -> None:
-    calls: list[datetime] = []
-
-    def day_of(moment: datetime) -> date:
-        calls.append(moment)
-        return utc_day(moment) + DAY
-
     accounts = {key.id: new_account(key, NOON, TODAY) for key in (BANK, ANN)}
     book(
         UUID(int=256),
@@ -493,7 +488,7 @@ def test_days_follow_the_operators_calendar() -> None:
         pending={},
         open_ids=set(),
         now=NOON,
-        day_of=day_of,
+        day=TODAY + DAY,
+        day_of=utc_day,
     )
-    assert calls == [NOON]
     assert (accounts[BANK.id].spent_day, accounts[BANK.id].spent) == (TODAY + DAY, 5)

@@ -61,12 +61,17 @@ def test_an_ipv6_site_is_one_client(one: str, other: str, same: bool) -> None:  
     assert (site(one) == site(other)) is same
 
 
-def test_a_key_that_turned_wrong_is_no_longer_let_through() -> None:
+def test_where_wrong_keys_came_from_only_known_ones_are_let_through() -> None:
     limits = Limits(Settings(sign_ups_per_hour=1), lambda: 0.0)
-    limits.right_key("tk_a")
-    limits.wrong_key("192.0.2.1", "tk_b")
-    limits.before_key("192.0.2.1", "tk_a")
-    limits.wrong_key("192.0.2.1", "tk_a")
+    known = {"tk_a"}
+    limits.before_key("192.0.2.1", "tk_b", known.__contains__)
+    limits.wrong_key("192.0.2.1")
+    limits.before_key("192.0.2.1", "tk_a", known.__contains__)
+    for secret in ("tk_b", "tk_c"):
+        with pytest.raises(TooManyRequests):
+            limits.before_key("192.0.2.1", secret, known.__contains__)
+    known.clear()
     with pytest.raises(TooManyRequests):
-        limits.before_key("192.0.2.1", "tk_a")
+        limits.before_key("192.0.2.1", "tk_a", known.__contains__)
+    limits.before_key("192.0.2.2", "tk_b", known.__contains__)
     limits.request(UUID(int=1))

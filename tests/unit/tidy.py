@@ -21,7 +21,8 @@ FUNCTION_LINES: Final = 70
 PACKAGE: Final = "src/tandem/"
 MIGRATIONS: Final = "src/tandem/db/migrations/"
 CODE: Final = ("src/", "tests/", "bench/", "tools/")
-ENTRANCES: Final[tuple[str, ...]] = ("tandem.__main__", "tandem.cli")
+ENTRANCES: Final[tuple[str, ...]] = ("tandem.__main__", "tandem.cli", "tandem.emv")
+"""Where a program or a library begins: `emv` is one that others can use by itself."""
 
 COMMITTERS: Final = {
     "src/tandem/ledger/journal.py": "commits everything that moves money",
@@ -319,7 +320,7 @@ def nothing_names_a_registry_or_a_machine(files: Files) -> Iterator[str]:
 
 
 def every_module_is_used(files: Files) -> Iterator[str]:
-    """Each module is reached by imports from where the command enters."""
+    """Each module is reached by imports from where a program, library or migration begins."""
     modules = {
         dotted(path): (path, tree)
         for path, tree in python(files, PACKAGE)
@@ -330,6 +331,8 @@ def every_module_is_used(files: Files) -> Iterator[str]:
         return
     reached: set[str] = set()
     waiting = [name for name in ENTRANCES if name in modules]
+    for path, tree in python(files, MIGRATIONS):
+        waiting += mentions(path, tree)
     while waiting:
         name = waiting.pop()
         if name not in modules or name in reached:
@@ -337,7 +340,7 @@ def every_module_is_used(files: Files) -> Iterator[str]:
         reached.add(name)
         waiting += (name.rpartition(".")[0], *mentions(*modules[name]))
     for name in sorted(modules.keys() - reached):
-        yield f"{modules[name][0]}: nothing that the command uses imports it"
+        yield f"{modules[name][0]}: nothing that is used imports it"
 
 
 def mentions(path: str, tree: ast.Module) -> Iterator[str]:

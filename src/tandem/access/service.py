@@ -40,6 +40,11 @@ class Access:
         """
         self._listeners.append(listener)
 
+    def knows(self, secret: str) -> bool:
+        """Whether this key was right when it was last seen, and nobody has revoked it since."""
+        hashed = digest(secret)
+        return hashed is not None and self._known.get(hashed) is not None
+
     async def authenticate(self, secret: str) -> Principal:
         """Whose key this is. Raises `KeyUnknown`."""
         hashed = digest(secret)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from tandem.cards import CardView
 from tandem.payments import PaymentView, PersonPaymentView
 from tandem.settlement import CorrectionView, PayoutView, WithdrawalView
 from tandem.wallet import RequestView, SendView, TopUpView
@@ -72,6 +73,17 @@ KINDS: Final[Mapping[str, EventKind]] = {
         "a withdrawal was booked wrongly or bounced: the person has their money again",
         person=CorrectionView,
     ),
+    "card.added": EventKind("a device card was added and waits for its proof", person=CardView),
+    "card.active": EventKind("the card can pay", person=CardView),
+    "card.suspended": EventKind("the card pays no more until it is resumed", person=CardView),
+    "card.lost": EventKind("its device was reported lost: it pays no more", person=CardView),
+    "card.blocked": EventKind(
+        "the operator blocked it, or too many wrong cryptograms came", person=CardView
+    ),
+    "card.removed": EventKind("the card was removed", person=CardView),
+    "card.refused": EventKind("adding it was refused", person=CardView),
+    "card.replaced": EventKind("a renewed card has taken its place", person=CardView),
+    "card.funded": EventKind("it pays from another balance now", person=CardView),
 }
 """All types, in the order of the reference."""
 

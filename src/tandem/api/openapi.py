@@ -27,7 +27,7 @@ from tandem.api.schemas import (
 from tandem.db import IdempotencyConflict
 from tandem.events import EventView
 from tandem.kernel import Invalid, NotFound, Refused
-from tandem.ledger import ChangedMeanwhile, JournalBusy, OutcomeUnknown
+from tandem.ledger import ChangedMeanwhile, JournalBusy, OutcomeUnknown, RefusedEarlier
 
 DESCRIPTION: Final = """\
 Amounts are whole numbers of the currency's minor unit: 3800 of CNY is 38.00 yuan. Times are RFC \
@@ -45,6 +45,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Payments": "Take payments, capture them, cancel them, give money back.",
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
+    "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "People": "People with a wallet: signing up, devices, limits.",
     "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
     "Events": "What happened, as a list and live.",
@@ -76,8 +77,9 @@ _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": (
-        "Your name for this request. Repeated with the same body it gets the first answer again "
-        "and nothing is done twice; with another body it is refused."
+        "Your name for this request. Repeated with the same body it gets the first answer again, "
+        "a refusal too, and nothing is done twice; with another body it is refused. For another "
+        "try after a refusal use a new key; after 429 and 5xx send the same key again."
     ),
     "schema": {
         "type": "string",
@@ -297,7 +299,13 @@ def refusals(operation: Operation[Any]) -> list[type[Refused]]:
     if operation.idempotency == "required":
         found += [wire.KeyMissing]
     if operation.idempotency is not None:
-        found += [IdempotencyConflict, ChangedMeanwhile, JournalBusy, OutcomeUnknown]
+        found += [
+            IdempotencyConflict,
+            RefusedEarlier,
+            ChangedMeanwhile,
+            JournalBusy,
+            OutcomeUnknown,
+        ]
     found += [wire.InternalFault, wire.DatabaseAway, wire.ServerStopping]
     return [*found, *operation.errors]
 

@@ -74,6 +74,7 @@ MAX_LIST: Final = 100
 
 PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "account_id": ("acc", "account"),
+    "card_id": ("crd", "card"),
     "correction_id": ("cor", "correction"),
     "delivery_id": ("whd", "delivery"),
     "device_id": ("dev", "device"),

@@ -6,6 +6,7 @@ from tandem.api.operation import Operation
 from tandem.api.routes import (
     bookings,
     books,
+    cards,
     codes,
     ledger,
     parties,
@@ -21,6 +22,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *paying.OPERATIONS,
     *wallet.OPERATIONS,
     *codes.OPERATIONS,
+    *cards.OPERATIONS,
     *parties.OPERATIONS,
     *webhooks.OPERATIONS,
     *bookings.OPERATIONS,

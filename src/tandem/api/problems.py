@@ -21,6 +21,7 @@ from msgspec import Meta
 from tandem.access import NoSuchScope
 from tandem.api import errors as wire
 from tandem.api.operation import PATH_IDS
+from tandem.cards import CardConflict, CardDelivered, CardNotEligible, CodeOver, CodeWrong
 from tandem.codes import (
     CodeDamaged,
     NotEmvco,
@@ -39,6 +40,7 @@ from tandem.ledger import (
     OutcomeUnknown,
     OverdraftInUse,
     ReferenceBooked,
+    RefusedEarlier,
 )
 from tandem.merchants import WayRefused
 from tandem.payments import (
@@ -110,6 +112,7 @@ ROWS: Final = (
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
     Row(403, SignUpClosed()),
+    Row(403, CardNotEligible("too_many_cards")),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
@@ -118,6 +121,7 @@ ROWS: Final = (
     Row(409, CaptureExceedsAuthorised(1200, 3800, "CNY")),
     Row(409, RefundExceedsCaptured(1200, 3800, "CNY")),
     Row(409, ChangedMeanwhile(_AN_ID)),
+    Row(409, RefusedEarlier("way_refused")),
     Row(409, HandleTaken("lin")),
     Row(409, OverdraftInUse(1200, 0, "CNY")),
     Row(409, EndpointOff(_AN_ID)),
@@ -127,6 +131,9 @@ ROWS: Final = (
     Row(409, AlreadyCorrected(show_id("top", _AN_ID), show_id("cor", _AN_ID))),
     Row(409, PayCodeUsed()),
     Row(409, PayCodeExpired(95)),
+    Row(409, CardConflict("lost", "resume", ("remove",))),
+    Row(409, CardDelivered()),
+    Row(409, CodeOver()),
     Row(413, wire.BodyTooLarge(65_536)),
     Row(415, wire.MediaTypeUnsupported("text/plain")),
     Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),
@@ -140,6 +147,7 @@ ROWS: Final = (
     Row(422, PayCodeMalformed()),
     Row(422, NotEmvco("it does not begin with 000201")),
     Row(422, CodeDamaged(("its CRC is 1D3D and should be 4A27",))),
+    Row(422, CodeWrong(3)),
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
     Row(500, wire.InternalFault()),

@@ -6,6 +6,7 @@ from typing import Final
 from cyclopts import App
 
 from tandem.app import Services
+from tandem.cards import PAN_SEALS
 from tandem.cli.beside import services
 from tandem.cli.errors import SecretsUnopened
 from tandem.cli.run import Interrupted, Progress, run, waiting
@@ -20,8 +21,8 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS)
-"""What is kept sealed: the seeds of pay codes, the secrets of webhooks."""
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS)
+"""What is kept sealed row by row: the seeds of pay codes, secrets of webhooks, card numbers."""
 
 
 @app.command(name="list")
@@ -48,7 +49,8 @@ async def _list() -> tuple[tuple[str, ...], Counter[str]]:
 async def _counts(opened: Services) -> Counter[str]:
     found = Counter[str]()
     for column in _SEALED:
-        found.update(await count_by_key(opened.pool, column))
+        found.update(await count_by_key(opened.pool, column.table, column.column))
+    found.update(await count_by_key(opened.pool, "card_keys", "sealed"))
     return found
 
 
@@ -120,7 +122,10 @@ async def _seal_anew(
     opened: Services, ring: FileKeyRing, progress: Progress
 ) -> tuple[int, list[str]]:
     changed, seen, unopened = 0, 0, list[str]()
-    counts = [sum((await count_by_key(opened.pool, column)).values()) for column in _SEALED]
+    counts = [
+        sum((await count_by_key(opened.pool, column.table, column.column)).values())
+        for column in _SEALED
+    ]
 
     def tell(rows: int) -> None:
         progress(f"Sealing anew under {ring.primary}: {seen + rows} of {sum(counts)}")
@@ -130,7 +135,7 @@ async def _seal_anew(
         changed += one.changed
         unopened += [show_id(column.prefix, row_id) for row_id in one.unchangeable]
         seen += count
-    return changed, unopened
+    return changed + await opened.cards.vault.seal_anew(), unopened
 
 
 def _ring(opened: Services) -> FileKeyRing:

@@ -9,6 +9,7 @@ from tandem.access.model import Key
 from tandem.cli.api_keys import key_table
 from tandem.cli.beside import services
 from tandem.cli.bookings import correct, corrections, withdraw
+from tandem.cli.cards import card_app
 from tandem.cli.devices import device_app
 from tandem.cli.merchants import merchant_app, merchant_id, shop_app, till_app
 from tandem.cli.payments import payment_app
@@ -23,7 +24,16 @@ from tandem.wallet import TopUpView
 
 app = App(name="operator", help="Do by hand what an operator does.", help_format="markdown")
 key_app = App(name="key", help="The operator's own API keys.", help_format="markdown")
-for _part in (key_app, person_app, device_app, merchant_app, shop_app, till_app, payment_app):
+for _part in (
+    key_app,
+    person_app,
+    device_app,
+    merchant_app,
+    shop_app,
+    till_app,
+    card_app,
+    payment_app,
+):
     app.command(_part)
 
 MOST_LISTED: Final = 100

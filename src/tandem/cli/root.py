@@ -39,6 +39,8 @@ COMMANDS: Final = {
     "keys": ("tandem.cli.keys:app", "Look after the keys that secrets are sealed under."),
     "ledger": ("tandem.cli.ledger:app", "Read and verify the books."),
     "codes": ("tandem.cli.codes:app", "Read, draw and make QR and pay codes."),
+    "cards": ("tandem.cli.cards:app", "Look after the keys of device cards."),
+    "acquiring": ("tandem.cli.acquiring:app", "Read ISO 8583 messages of shops' terminals."),
     "operator": ("tandem.cli.operator:app", "Do by hand what an operator does."),
     "api": ("tandem.cli.api:app", "Print the references of the API."),
     "help-reference": ("tandem.cli.api:help_reference", "Print the reference of the command line."),

@@ -13,6 +13,7 @@ from tandem.db.pool import (
     Record,
     open_journal_connection,
     open_pool,
+    speak_rows,
     sqlstate,
 )
 from tandem.db.table import Integer, Json, SmallInt, Table
@@ -33,6 +34,7 @@ __all__ = [
     "keep_answer",
     "open_journal_connection",
     "open_pool",
+    "speak_rows",
     "sqlstate",
     "work",
 ]

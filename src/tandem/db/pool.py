@@ -73,6 +73,7 @@ async def open_journal_connection(dsn: str) -> Connection:
     )
     try:
         await work_as_application(connection)
+        await speak_rows(connection)
         # A session that is idle at night must be there in the morning.
         await connection.execute(
             "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN "
@@ -82,6 +83,15 @@ async def open_journal_connection(dsn: str) -> Connection:
         connection.terminate()
         raise
     return connection
+
+
+async def speak_rows(connection: Connection) -> None:
+    """Let the driver take arrays of rows as they were packed (`tandem.db.table`): as bytes."""
+    for (name,) in await connection.fetch(
+        "SELECT typname FROM pg_type WHERE typtype = 'd' AND "
+        "typnamespace = current_schema()::regnamespace AND typname ~ '_(rows|changes)$'"
+    ):
+        await connection.set_builtin_type_codec(name, codec_name="bytea", format="binary")
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -78,13 +78,12 @@ async def rewrite(
     return Rewritten(changed, unchangeable)
 
 
-async def count_by_key(pool: Pool, column: SealedColumn) -> dict[str, int]:
-    """How many of the column's values are sealed under each key, by its id in hexadecimal digits.
+async def count_by_key(pool: Pool, table: str, column: str) -> dict[str, int]:
+    """How many of a column's values are sealed under each key, by its id in hexadecimal digits.
 
     A seal is a byte of version, eight of the key's id, and the rest (tandem.keyring.seal).
     """
     rows = await pool.fetch(
-        f"SELECT encode(substring({column.column} FROM 2 FOR 8), 'hex'), count(*) "
-        f"FROM {column.table} GROUP BY 1"
+        f"SELECT encode(substring({column} FROM 2 FOR 8), 'hex'), count(*) FROM {table} GROUP BY 1"
     )
     return {row[0]: row[1] for row in rows}

@@ -58,21 +58,32 @@ RIGHTS: Final[Mapping[str, Right]] = {
     ),
     "merchants": Right(update=("name", "status", "terms")),
     "merchant_currencies": Right(update=("fee_basis_points", "fee_fixed", "overdraft")),
-    "shops": Right(update=("name", "city", "country", "category", "language", "acceptance")),
+    "shops": Right(update=("name", "city", "country", "category", "acceptance", "language")),
     "tills": Right(update=("name", "acceptance")),
     "payments": Right(
         update=(
-            *("person_id", "payer_name", "way", "status", "authorised", "captured", "refunded"),
+            *("person_id", "payer_name", "status", "authorised", "captured", "refunded", "fee"),
+            *("pending_id", "decline_reason", "expires_at", "updated_at", "way"),
+            "order_expires_at",
+        )
+    ),
+    "card_keys": Right(update=("sealed",)),
+    "card_serials": Right(update=("last",)),
+    "device_cards": Right(
+        update=(
+            *("status", "funding_kind", "funding_currency", "code_hash", "code_until"),
             *(
-                "order_expires_at",
-                "fee",
-                "pending_id",
-                "decline_reason",
-                "expires_at",
+                "code_tries",
+                "pan_sealed",
+                "atc",
+                "seen",
+                "wrong_cryptograms",
+                "delivered_at",
                 "updated_at",
             ),
         )
     ),
+    "card_taps": Right(),
     "refunds": Right(),
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),

@@ -1,14 +1,15 @@
 """Tables as the journal sees them: a row type, and the set-based statements over it.
 
 Each statement takes its rows as one array, so one round trip reads or writes a whole group. Its
-type, `accounts_row` for `accounts`, has the columns that the code knows: one added to the table
-disturbs no running process. The statements stay within what distributed PostgreSQL accepts
-(docs/decisions/0005).
+type is a domain, `accounts_rows` over an array of `accounts_row` for `accounts`, that the driver
+exchanges as bytes: they are packed here (`tandem.db.binary`). A row type has the columns that the
+code knows: one added to the table disturbs no running process. The statements stay within what
+distributed PostgreSQL accepts (docs/decisions/0005).
 """
 
 import datetime as dt
 import types
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import (
     Annotated,
@@ -24,6 +25,8 @@ from typing import (
 from uuid import UUID
 
 import msgspec
+
+from tandem.db.binary import Column, Packer, packed_array, row_packer
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -77,7 +80,21 @@ class Table(Generic[R]):
         self.log = log
         self.columns = row.__struct_fields__
         hints = get_type_hints(row, include_extras=True)
-        self.types = {column: _sql_type(hints[column]) for column in self.columns}
+        self.types = {column: _sql_type(hints[column])[0] for column in self.columns}
+        self._nullable = {column: _sql_type(hints[column])[1] for column in self.columns}
+        was = tuple(f"was_{column}" for column in guards)
+        self._pack_row = row_packer([self._column(column) for column in self.columns])
+        self._pack_change: Packer = row_packer(
+            [
+                *(self._column(column) for column in key),
+                *(
+                    Column(self.types[g], nullable=False, value=w)
+                    for g, w in zip(guards, was, strict=True)
+                ),
+                *(self._column(column) for column in mutable),
+            ],
+            was,
+        )
         self._key = attrgetter(*key)
         # comparing UUIDs as integers takes a tenth of the time
         self._order = attrgetter(*(f"{c}.int" if self.types[c] == "uuid" else c for c in key))
@@ -86,6 +103,9 @@ class Table(Generic[R]):
             f"WHERE {self._matches()} ORDER BY {', '.join(key)} FOR NO KEY UPDATE"
         )
         """Lock the rows of the keys $1… and read them, in order of their key."""
+        marks = ", ".join(f"${number}" for number in range(1, len(self.columns) + 1))
+        self.one_row_statement = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
+        """Insert one row, by any connection, its columns as $1…"""
 
     def __repr__(self) -> str:
         return f"Table({self.name})"
@@ -95,32 +115,24 @@ class Table(Generic[R]):
         return self._key(row)
 
     def insert_statement(self, first: int) -> str:
-        """Insert the rows of the array `$first`."""
+        """Insert the rows that `$first` has: see `row_arguments`."""
         columns = ", ".join(self.columns)
         conflict = f" ON CONFLICT ({', '.join(self.key)}) DO NOTHING RETURNING 1"
         return (
             f"INSERT INTO {self.name} ({columns}) SELECT {columns} "
-            f"FROM unnest(${first}::{self.name}_row[]){conflict if self.shared else ''}"
+            f"FROM unnest(${first}::{self.name}_rows){conflict if self.shared else ''}"
         )
 
     def update_statement(self, first: int) -> str:
-        """Write the mutable columns of the rows of the array `$first`.
-
-        An array for each guard follows it: what the column was.
-        """
+        """Write the mutable columns that `$first` has: see `change_arguments`."""
         settings = ", ".join(f"{column} = new.{column}" for column in self.mutable)
-        was = tuple(f"was_{column}" for column in self.guards)
-        arrays = "".join(
-            f", ${n}::{self.types[column]}[]" for n, column in enumerate(self.guards, first + 1)
-        )
         same = (
             *(f"old.{column} = new.{column}" for column in self.key),
             *(f"old.{column} = new.was_{column}" for column in self.guards),
         )
         return (
             f"UPDATE {self.name} AS old SET {settings} "
-            f"FROM unnest(${first}::{self.name}_row[]{arrays}) "
-            f"AS new({', '.join(self.columns + was)}) "
+            f"FROM unnest(${first}::{self.name}_changes) AS new "
             f"WHERE {' AND '.join(same)} RETURNING 1"
         )
 
@@ -132,17 +144,25 @@ class Table(Generic[R]):
         """The rows in order of key: the order in which several processes lock or insert them."""
         return sorted(rows, key=self._order)
 
-    def row_arguments(self, rows: Collection[R]) -> list[Any]:
-        """What `insert_statement` and the first of `update_statement` take."""
+    def row_arguments(self, rows: Collection[R]) -> list[bytes]:
+        """What `insert_statement` takes."""
         if self.shared and len(rows) > 1:
             rows = self.in_order(rows)
-        return [list(map(msgspec.structs.astuple, rows))]
+        return [packed_array(map(self._pack_row, rows), len(rows))]
+
+    def change_arguments(self, rows: Collection[R], *was: Iterable[Any]) -> list[bytes]:
+        """What `update_statement` takes: rows, and for each guard what the rows' columns were."""
+        assert len(was) == len(self.guards), "each guard says what it was"
+        return [packed_array(map(self._pack_change, rows, *was), len(rows))]
 
     def key_arguments(self, keys: Collection[Any]) -> list[Sequence[Any]]:
         """The arrays that `lock_statement` and `delete_statement` take."""
         if len(self.key) == 1:
             return [list(keys)]
         return list(zip(*keys, strict=True))
+
+    def _column(self, name: str) -> Column:
+        return Column(self.types[name], self._nullable[name], f"row.{name}")
 
     def _matches(self, first: int = 1) -> str:
         if len(self.key) == 1:
@@ -152,10 +172,11 @@ class Table(Generic[R]):
         return f"({names}) IN (SELECT * FROM unnest({arrays}))"
 
 
-def _sql_type(hint: object) -> str:
-    """The SQL type of a struct field's annotation; `X | None` is X."""
-    if get_origin(hint) in (Union, types.UnionType):
+def _sql_type(hint: object) -> tuple[str, bool]:
+    """The SQL type of a struct field's annotation, and whether it may be NULL: `X | None`."""
+    nullable = get_origin(hint) in (Union, types.UnionType)
+    if nullable:
         (hint,) = [part for part in get_args(hint) if part is not types.NoneType]
     if get_origin(hint) is Annotated:
-        return str(get_args(hint)[1])
-    return _SQL_TYPES[hint]
+        return str(get_args(hint)[1]), nullable
+    return _SQL_TYPES[hint], nullable

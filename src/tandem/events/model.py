@@ -47,6 +47,20 @@ PERSON_TYPES: Final = (
     "top_up.corrected",
     "withdrawal.made",
     "withdrawal.corrected",
+    *(
+        f"card.{what}"
+        for what in (
+            "added",
+            "active",
+            "suspended",
+            "lost",
+            "blocked",
+            "removed",
+            "refused",
+            "replaced",
+            "funded",
+        )
+    ),
 )
 """The types of events of people."""
 

@@ -27,7 +27,7 @@ Entropy = Callable[[int], bytes]
 system_entropy: Entropy = os.urandom
 
 MAX_TRANSFERS_PER_ENTRY: Final = 255
-_ORDINAL_MASK: Final = 0xFF
+_ORDINALS: Final = tuple(bytes((n,)) for n in range(MAX_TRANSFERS_PER_ENTRY + 1))
 _RANDOMS: Final = struct.Struct(">64Q")  # one call of the system for 64 ids
 _HALVES: Final = struct.Struct(">QQ").pack
 _RANDOM_BITS: Final = 2**62 - 1
@@ -66,7 +66,7 @@ class Ids:
 
     def entry(self) -> UUID:
         """A new journal entry's id: its last byte is zero, left for its transfers."""
-        return uuid_of(self.new().int & ~_ORDINAL_MASK)
+        return _numbered(self.new(), 0)
 
 
 def uuid_of(number: int) -> UUID:
@@ -78,17 +78,21 @@ def uuid_of(number: int) -> UUID:
     return pgproto.UUID(number.to_bytes(16, "big"))
 
 
+def _numbered(entry_id: UUID, ordinal: int) -> UUID:
+    return pgproto.UUID(entry_id.bytes[:15] + _ORDINALS[ordinal])
+
+
 def transfer_id(entry_id: UUID, ordinal: int) -> UUID:
     """The id of the `ordinal`-th transfer (from 1) of a journal entry."""
     if not 1 <= ordinal <= MAX_TRANSFERS_PER_ENTRY:
         message = f"an entry has 1 to {MAX_TRANSFERS_PER_ENTRY} transfers, not {ordinal}"
         raise ValueError(message)
-    return uuid_of(entry_id.int | ordinal)
+    return _numbered(entry_id, ordinal)
 
 
 def entry_of(transfer: UUID) -> UUID:
     """The id of the journal entry that a transfer belongs to."""
-    return uuid_of(transfer.int & ~_ORDINAL_MASK)
+    return _numbered(transfer, 0)
 
 
 def show_id(prefix: str, value: UUID) -> str:

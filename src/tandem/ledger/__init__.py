@@ -13,7 +13,7 @@ from tandem.ledger.chart import (
     read_account,
 )
 from tandem.ledger.currencies import currency_of, money_left_out
-from tandem.ledger.entry import Decision, Entry, Outcome, Touches, View, Write
+from tandem.ledger.entry import Decision, Entry, Touches, View, Write
 from tandem.ledger.errors import (
     AmountExceedsReserved,
     ChangedMeanwhile,
@@ -36,6 +36,7 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
+from tandem.ledger.outcome import Outcome, RefusedEarlier
 from tandem.ledger.reference import REFERENCE_LENGTH, bank_reference
 from tandem.ledger.reports import (
     Difference,
@@ -78,6 +79,7 @@ __all__ = [
     "OutcomeUnknown",
     "OverdraftInUse",
     "ReferenceBooked",
+    "RefusedEarlier",
     "ReservationExpired",
     "ReservationNotFound",
     "ReservationResolved",

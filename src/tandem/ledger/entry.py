@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Idempotency, IdempotencyConflict, Table
+from tandem.kernel import Refused
 from tandem.ledger.chart import AccountKey
 from tandem.ledger.errors import TermsChanged
 from tandem.ledger.model import (
@@ -28,6 +29,7 @@ from tandem.ledger.model import (
     book,
     new_account,
 )
+from tandem.ledger.outcome import Outcome, answered, kept
 
 R = TypeVar("R", bound=msgspec.Struct)
 Key = Any
@@ -89,15 +91,8 @@ class Entry(Protocol):
         ...
 
 
-class Outcome(NamedTuple):
-    """What the caller of an entry gets: the answer as JSON, and whether it is a repeat."""
-
-    body: bytes
-    replayed: bool
-
-
 class Answer(msgspec.Struct, frozen=True):
-    """A row of `idempotency`: the answer that a key got."""
+    """A row of `idempotency`: the answer that a key got (tandem.ledger.outcome)."""
 
     owner_id: UUID
     key: str
@@ -182,6 +177,7 @@ class View:
             pending=self.pending,
             open_ids=self.open_pending,
             now=self.now,
+            day=self.day,
             day_of=self.day_of,
         )
         self._decided.add(entry.id)
@@ -198,7 +194,13 @@ class View:
             return None
         if found.fingerprint != idempotency.fingerprint:
             raise IdempotencyConflict(idempotency.key)
-        return Outcome(found.answer, replayed=True)
+        return answered(found.answer)
+
+    def keep_refusal(self, entry: Entry, refused: Refused) -> None:
+        """Let whoever repeats the entry be refused again, unless its key was used before."""
+        key = entry.idempotency
+        if key is not None and not refused.passing and self.row(ANSWERS, key[:2]) is None:
+            self._write(ANSWERS, Answer(*key, kept(refused), self.now))
 
     def hold(self, accounts: Sequence[AccountKey]) -> None:
         """Write back accounts that were only looked at: that finds out if a rival changed them."""

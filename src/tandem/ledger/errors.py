@@ -91,6 +91,7 @@ class ChangedMeanwhile(Refused):
     """It was changed by somebody else at the same moment, several times in a row."""
 
     code: ClassVar[str] = "changed_meanwhile"
+    passing: ClassVar[bool] = True
     owner_id: UUID
     """Whose rows were read before the locks, and are to be read anew."""
 
@@ -128,6 +129,7 @@ class JournalBusy(Refused):
     """More entries wait than the journal's queue holds, or the database is away."""
 
     code: ClassVar[str] = "busy"
+    passing: ClassVar[bool] = True
     retry_after_seconds: int
 
     def sentence(self) -> str:
@@ -140,6 +142,7 @@ class OutcomeUnknown(Refused):
     """The database was lost while it committed: it may have happened or not, but once at most."""
 
     code: ClassVar[str] = "outcome_unknown"
+    passing: ClassVar[bool] = True
     entry_id: UUID
 
     def sentence(self) -> str:

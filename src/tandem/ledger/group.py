@@ -4,12 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from uuid import UUID
 
 from tandem.kernel import Refused
-from tandem.ledger.entry import Entry, Outcome, Touches, View
+from tandem.ledger.entry import Entry, Touches, View
 from tandem.ledger.model import Account
+from tandem.ledger.outcome import Outcome
 from tandem.ledger.store import Asked
 
 
@@ -50,15 +50,18 @@ class Group:
     ) -> None:
         self._known = known
         self._new_view = new_view
+        self._view: View | None = None
         self.careful = careful
         self.decided: list[tuple[Waiting, Outcome | Exception]] = []
         self.undecided = deque(entries)
         self.doubtful: list[Waiting] = []
 
-    @cached_property
+    @property
     def view(self) -> View:
         """What its entries see: of the moment when the first of them was decided."""
-        return self._new_view(self._known)
+        if self._view is None:
+            self._view = self._new_view(self._known)
+        return self._view
 
     @property
     def entries(self) -> list[Waiting]:
@@ -109,6 +112,7 @@ class Group:
             if not self.careful:  # whatever it is: with care it is raised again, or was not so
                 self.doubtful.append(waiting)
             elif isinstance(error, Refused):
+                view.keep_refusal(waiting.entry, error)
                 self.decided.append((waiting, error))
             else:
                 raise

@@ -37,10 +37,11 @@ import structlog
 
 from tandem.db import Connection, sqlstate
 from tandem.kernel import Clock, Ids
-from tandem.ledger.entry import Entry, Outcome, View
+from tandem.ledger.entry import Entry, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
 from tandem.ledger.group import Group, Waiting
 from tandem.ledger.model import Account
+from tandem.ledger.outcome import Outcome
 from tandem.ledger.store import (
     Changes,
     RivalError,
@@ -168,9 +169,13 @@ class Journal:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            several = False
             while self.waiting:
+                if several:  # a turn of the loop, for what those who were answered come back with
+                    await asyncio.sleep(0)
                 group = self._take()
                 entries = group.entries
+                several = len(entries) > 1
                 try:
                     await self._settle(group)
                 except Exception as error:  # noqa: BLE001 - the last door: nobody waits for ever

@@ -194,19 +194,19 @@ def book(
     pending: Mapping[UUID, TransferRow],
     open_ids: set[UUID],
     now: datetime,
+    day: date,
     day_of: Callable[[datetime], date],
 ) -> list[TransferRow]:
     """Book the linked transfers of one entry: all of them, or raise why not and change nothing.
 
     `account` gives each account's running totals, which this function moves; `pending` are the
     pending transfers that the entry may resolve, and `open_ids` those of them that are still open.
-    `day_of` tells the operator's calendar day of a moment, for the daily limits.
-    Raises the ledger's refusals.
+    `day` is the operator's calendar day of `now`, and `day_of` tells that of another moment, for
+    the daily limits. Raises the ledger's refusals.
     """
     before: list[tuple[Account, tuple[Any, ...]]] = []
     resolved: set[UUID] = set()
     rows: list[TransferRow] = []
-    day = day_of(now)
     try:
         for ordinal, transfer in enumerate(transfers, 1):
             debit, credit = account(transfer.debit), account(transfer.credit)
@@ -290,22 +290,16 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
 
 def _check(account: Account, amount: int) -> None:
     """Refuse an account that went beyond what its flags and overdraft permit."""
-    excess = _excess(account)
+    flags = account.flags
+    debited, credited = account.debits_posted, account.credits_posted
+    debits, credits_ = debited + account.debits_pending, credited + account.credits_pending
+    excess = max(debits, credits_) - MAX_TOTAL
+    if flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
+        excess = max(excess, debits - credited - account.overdraft)
+    if flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
+        excess = max(excess, credits_ - debited - account.overdraft)
     if excess > 0:
         raise InsufficientFunds(account.id, max(0, amount - excess), amount)
-
-
-def _excess(account: Account) -> int:
-    """By how much the account is beyond what it may be; not above zero if it isn't."""
-    debits = account.debits_posted + account.debits_pending
-    credited = account.credits_posted + account.credits_pending
-    excess = max(debits, credited) - MAX_TOTAL
-    flags = account.flags
-    if flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
-        excess = max(excess, debits - account.credits_posted - account.overdraft)
-    if flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
-        excess = max(excess, credited - account.debits_posted - account.overdraft)
-    return excess
 
 
 def _row(

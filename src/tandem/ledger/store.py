@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from tandem.db import Connection, Idempotency, Table
 from tandem.ledger.entry import ANSWERS, Answer, Key, Touches, View
@@ -127,21 +126,23 @@ def changes_of(view: View) -> Changes | None:
     for verb, table, rows in parts:
         if verb == "delete":
             arguments += table.key_arguments(rows)
-        elif verb == "update" and table is ACCOUNTS:
+        elif verb == "insert":
+            arguments += table.row_arguments(rows)
+        elif table is ACCOUNTS:
             arguments += _moves(view, rows)
         else:
-            arguments += table.row_arguments(rows)
+            arguments += table.change_arguments(rows)
     return Changes(_write_statement(tuple((verb, table) for verb, table, _ in parts)), arguments)
 
 
 def _moves(view: View, accounts: Collection[Account]) -> list[Any]:
     """The accounts that a view moves or holds, and what their guards were."""
     moved = ACCOUNTS.in_order(accounts)
-    return [
-        list(map(msgspec.structs.astuple, moved)),
-        [view.before[account.id] for account in moved],
-        [account.terms for account in moved],
-    ]
+    return ACCOUNTS.change_arguments(
+        moved,
+        (view.before[account.id] for account in moved),
+        (account.terms for account in moved),
+    )
 
 
 def _turn(part: Part) -> tuple[bool, int]:
@@ -170,12 +171,12 @@ def _write_statement(shape: Shape) -> str:
     first = 2
     for number, (verb, table) in enumerate(shape):
         if verb == "insert":
-            statement, taken = table.insert_statement(first), 1
+            statement = table.insert_statement(first)
         elif verb == "update":
-            statement, taken = table.update_statement(first), 1 + len(table.guards)
+            statement = table.update_statement(first)
         else:
-            statement, taken = table.delete_statement(first), len(table.key)
-        first += taken
+            statement = table.delete_statement(first)
+        first += len(table.key) if verb == "delete" else 1
         steps.append(f"w{number} AS ({statement})")
         if verb != "insert" or table.shared:
             checks.append(f"(SELECT count(*) FROM w{number}) = ($1::bigint[])[{number + 1}]")

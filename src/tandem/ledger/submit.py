@@ -6,9 +6,10 @@ from uuid import UUID
 
 from tandem.db import Idempotency, Pool, earlier_answer, work
 from tandem.kernel import Refused
-from tandem.ledger.entry import Entry, Outcome
+from tandem.ledger.entry import Entry
 from tandem.ledger.errors import ChangedMeanwhile
 from tandem.ledger.journal import Journal
+from tandem.ledger.outcome import Outcome, answered
 
 ATTEMPTS: Final = 6
 
@@ -47,4 +48,4 @@ async def _earlier(pool: Pool, idempotency: Idempotency | None) -> Outcome | Non
         return None
     async with work(pool) as connection:
         body = await earlier_answer(connection, idempotency)
-    return None if body is None else Outcome(body, replayed=True)
+    return None if body is None else answered(body)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
+import msgspec
+
 from tandem.db import Connection
 from tandem.kernel import Refused, currency_by_number, show_money
 from tandem.ledger.chart import AccountKey
@@ -32,9 +34,11 @@ async def open_accounts(connection: Connection, keys: Sequence[AccountKey], now:
     """Open the accounts that nobody opened yet."""
     # Nothing was spent: a day that is over wherever the operator lives counts against no limit.
     past = (now - timedelta(days=2)).date()
-    rows = [new_account(key, now, past) for key in keys]
-    if rows:
-        await connection.execute(ACCOUNTS.insert_statement(1), *ACCOUNTS.row_arguments(rows))
+    rows = ACCOUNTS.in_order([new_account(key, now, past) for key in keys])
+    await connection.executemany(
+        f"{ACCOUNTS.one_row_statement} ON CONFLICT (id) DO NOTHING",
+        list(map(msgspec.structs.astuple, rows)),
+    )
 
 
 async def set_terms(

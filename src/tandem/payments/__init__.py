@@ -1,9 +1,11 @@
 """Payments: one life cycle for every way to pay."""
 
+from tandem.payments.by_card import CardPayments, NewTap
 from tandem.payments.codes import Landing, link, new_token
 from tandem.payments.decisions import Shop
 from tandem.payments.errors import (
     CaptureExceedsAuthorised,
+    CardUnknown,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
@@ -24,12 +26,15 @@ from tandem.payments.shapes import (
     person_view,
     refund_view,
 )
-from tandem.payments.store import PaymentFilter, open_orders
+from tandem.payments.store import PaymentFilter, TapTotals, open_orders, tap_totals
+from tandem.payments.taps import TapAnswer, TapTrace
 
 __all__ = [
     "At",
     "Capture",
     "CaptureExceedsAuthorised",
+    "CardPayments",
+    "CardUnknown",
     "CodeOfAnotherOperator",
     "CodePaused",
     "Command",
@@ -37,6 +42,7 @@ __all__ = [
     "Landing",
     "MerchantNotActive",
     "NewPayment",
+    "NewTap",
     "Payment",
     "PaymentConflict",
     "PaymentFilter",
@@ -52,10 +58,14 @@ __all__ = [
     "Shop",
     "Source",
     "Status",
+    "TapAnswer",
+    "TapTotals",
+    "TapTrace",
     "link",
     "merchant_view",
     "new_token",
     "open_orders",
     "person_view",
     "refund_view",
+    "tap_totals",
 ]

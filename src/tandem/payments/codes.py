@@ -58,6 +58,9 @@ def link_token(text: str, public_url: str, way: OfferedWay = "scan") -> str:
     no code; `CodeOfAnotherOperator` for a sound code of others; `NotEmvco` for what no shop shows;
     `Invalid` for a payload that is said to be clicked, as only a link can be.
     """
+    token = text.removeprefix(f"{public_url}/c/")
+    if token != text and is_token(token):  # our bare link, as an app sends it: read at a glance
+        return token
     scanned = read_scan(text)
     if isinstance(scanned, TandemCode) and way == "click":
         raise Invalid("way", "must be scan: only a link can be clicked, and this is a code's text")

@@ -8,6 +8,7 @@ Refused
 ├── CaptureExceedsAuthorised  more is captured than is authorised
 ├── RefundExceedsCaptured     more is refunded than was captured
 ├── RefundNotCovered          the merchant's balance does not cover the refund
+├── CardUnknown               no card of this operator's has this number
 ├── CodePaused                too many wrong codes: a pause
 └── CodeOfAnotherOperator     the code is sound, and somebody else's
 """
@@ -143,6 +144,7 @@ class CodePaused(Refused):
     """Too many wrong pay codes were tried."""
 
     code: ClassVar[str] = "pay_code_paused"
+    passing: ClassVar[bool] = True
     until: datetime
 
     def sentence(self) -> str:
@@ -151,6 +153,17 @@ class CodePaused(Refused):
             f"Too many wrong codes were shown; pay codes are paused until "
             f"{self.until.isoformat(timespec='seconds')}. Scanning the shop's code still works."
         )
+
+
+@dataclass(eq=False)
+class CardUnknown(Refused):
+    """No card of this operator's has this number."""
+
+    code: ClassVar[str] = "card_unknown"
+
+    def sentence(self) -> str:
+        """Say so."""
+        return "This is no card of this operator's. Nothing was paid."
 
 
 @dataclass(eq=False)

@@ -58,6 +58,7 @@ class Source(StrEnum):
     ORDER = "order"
     STATIC_CODE = "static_code"
     PAY_CODE = "pay_code"
+    DEVICE_CARD = "device_card"
 
 
 class Capture(StrEnum):
@@ -163,7 +164,6 @@ PAYMENTS: Final = Table(
     mutable=(
         "person_id",
         "payer_name",
-        "way",
         "status",
         "authorised",
         "captured",
@@ -173,6 +173,7 @@ PAYMENTS: Final = Table(
         "decline_reason",
         "expires_at",
         "updated_at",
+        "way",
         "order_expires_at",
     ),
     rank=10,

@@ -1,7 +1,7 @@
 """Payments in SQL: reads without locks. The journal alone writes them."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -33,6 +33,88 @@ async def payment_by_id(connection: Connection, payment_id: UUID) -> Payment | N
 async def payment_by_token(connection: Connection, token: str) -> Payment | None:
     """The payment whose code carries this token, or None."""
     record = await connection.fetchrow(f"{_PAYMENT} WHERE code_token = $1", token)
+    return None if record is None else Payment(*record)
+
+
+async def answer_to(connection: Connection, owner_id: UUID, key: str) -> bytes | None:
+    """What a request with this idempotency key was answered, whatever it was; None if it is new."""
+    answer: bytes | None = await connection.fetchval(
+        "SELECT answer FROM idempotency WHERE owner_id = $1 AND key = $2", owner_id, key
+    )
+    return answer
+
+
+class TapTotals(NamedTuple):
+    """Counts and amounts of taps of a link, in minor units; reversals and refunds by themselves."""
+
+    debits: int
+    debits_amount: int
+    debits_reversed: int
+    debits_reversed_amount: int
+    credits: int
+    credits_amount: int
+
+
+REVERSAL: Final = "reversal"
+BY_CARD: Final = "refund by card"
+"""Why money went back, of the refunds that come from a link."""
+
+
+async def tap_totals(
+    connection: Connection,
+    link: str,
+    terminal: str | None,
+    code: str,
+    since: datetime,
+    until: datetime,
+) -> TapTotals:
+    """What a link took and gave back in a currency between two moments; of one terminal, or all.
+
+    Payments count to the moment of their tap, refunds and reversals to their own.
+    """
+    taps = (
+        "SELECT t.payment_id, t.created_at FROM card_taps AS t WHERE t.link = $1 "
+        "AND ($2::text IS NULL OR t.terminal = $2)"
+    )
+    refunded = (
+        f"FROM refunds AS r JOIN ({taps}) AS t ON t.payment_id = r.payment_id "
+        "WHERE r.currency = $3 AND r.created_at >= $4 AND r.created_at < $5 AND r.reason ="
+    )
+    taken = (
+        f"FROM payments AS p JOIN ({taps}) AS t ON t.payment_id = p.id "
+        "WHERE p.currency = $3 AND t.created_at >= $4 AND t.created_at < $5 AND p.captured > 0"
+    )
+    row = await connection.fetchrow(
+        f"SELECT (SELECT count(*) {taken}), (SELECT coalesce(sum(p.captured), 0)::bigint {taken}), "
+        f"(SELECT count(*) {refunded} $6), "
+        f"(SELECT coalesce(sum(r.amount), 0)::bigint {refunded} $6), "
+        f"(SELECT count(*) {refunded} $7), "
+        f"(SELECT coalesce(sum(r.amount), 0)::bigint {refunded} $7)",
+        link,
+        terminal,
+        code,
+        since,
+        until,
+        REVERSAL,
+        BY_CARD,
+    )
+    assert row is not None, "it has no FROM of its own"
+    return TapTotals(*row)
+
+
+async def payment_by_tap(
+    connection: Connection, merchant_id: UUID, pan_hash: bytes, rrn: str
+) -> Payment | None:
+    """The newest payment that a card made at a merchant's under a retrieval reference number."""
+    columns = ", ".join(f"p.{column}" for column in PAYMENTS.columns)
+    record = await connection.fetchrow(
+        f"SELECT {columns} FROM card_taps AS t JOIN payments AS p ON p.id = t.payment_id "
+        "JOIN device_cards AS c ON c.id = t.card_id "
+        "WHERE t.rrn = $3 AND c.pan_hash = $2 AND p.merchant_id = $1 ORDER BY p.id DESC LIMIT 1",
+        merchant_id,
+        pan_hash,
+        rrn,
+    )
     return None if record is None else Payment(*record)
 
 

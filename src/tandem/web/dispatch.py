@@ -194,13 +194,13 @@ class Dispatcher(Generic[S]):
         if match is None:
             raise Unauthenticated
         secret = match[1].decode()
-        self._limits.before_key(client, secret)
+        access = self._services.access
+        self._limits.before_key(client, secret, access.knows)
         try:
-            principal = await self._services.access.authenticate(secret)
+            principal = await access.authenticate(secret)
         except KeyUnknown:
-            self._limits.wrong_key(client, secret)
+            self._limits.wrong_key(client)
             raise Unauthenticated from None
-        self._limits.right_key(secret)
         self._limits.request(principal.key_id)
         scopes = route.scopes
         if principal.kind not in scopes:
@@ -323,7 +323,7 @@ async def _read(route: Route, headers: Headers, receive: Receive) -> msgspec.Str
             raw = b"{}"
         elif b"content-type" not in headers:
             check_media_type(headers)
-        return decode_body(route.body, raw)
+        return decode_body(route.body, raw, route.body_names)
     raw = await read_body(headers, receive)
     if raw.strip() not in _UNREAD:
         raise InvalidBody("", "must be empty here", "")

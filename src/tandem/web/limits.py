@@ -5,7 +5,6 @@ ITU-T I.371, which is the token bucket counted the other way round). Time is pas
 of a clock that never goes back. Each process counts for itself.
 """
 
-import hashlib
 import ipaddress
 import math
 from collections import OrderedDict
@@ -14,14 +13,12 @@ from typing import Final
 from uuid import UUID
 
 from tandem.api.errors import TooManyRequests
-from tandem.kernel import Lru
 from tandem.settings import Settings
 
 BURST: Final = 4
 """A key that was quiet may ask this many seconds' worth at once."""
 MAX_BUCKETS: Final = 50_000
 """Buckets in memory; beyond it the one that was asked for longest ago is forgotten."""
-KNOWN_KEYS: Final = 10_000
 HOUR: Final = 3600.0
 _IPV6_SITE: Final = 64
 
@@ -65,7 +62,6 @@ class Limits:
         self._reads = Buckets(rate, rate * BURST)
         self._sign_ups = Buckets(hourly / HOUR, hourly)
         self._wrong_keys = Buckets(hourly / HOUR, hourly)
-        self._known: Lru[bytes, bool] = Lru(KNOWN_KEYS)
 
     def request(self, key_id: UUID) -> None:
         """Count a request of a key. Raises `TooManyRequests`."""
@@ -76,25 +72,20 @@ class Limits:
         buckets = self._sign_ups if writes else self._reads
         _refuse("network address", buckets.take(site(client), self._tick()))
 
-    def before_key(self, client: str, secret: str) -> None:
+    def before_key(self, client: str, secret: str, known: Callable[[str], bool]) -> None:
         """Look whether this address may try a key: it sent too many wrong ones, it may not.
 
-        A key that was right before is let through, so that one bad client behind a shared address
-        does not shut its neighbours out. Raises `TooManyRequests`.
+        A key that is known to be right is let through, so that one bad client behind a shared
+        address does not shut its neighbours out. Raises `TooManyRequests`.
         """
         if not len(self._wrong_keys):
             return
         wait = self._wrong_keys.wait(site(client), self._tick())
-        if wait > 0 and self._known.get(_digest(secret)) is None:
+        if wait > 0 and not known(secret):
             _refuse("network address", wait)
 
-    def right_key(self, secret: str) -> None:
-        """Remember (by its SHA-256) that this key was right."""
-        self._known.put(_digest(secret), True)  # noqa: FBT003 - a set's member
-
-    def wrong_key(self, client: str, secret: str) -> None:
+    def wrong_key(self, client: str) -> None:
         """Count a key that was not right."""
-        self._known.drop(_digest(secret))
         self._wrong_keys.take(site(client), self._tick())
 
 
@@ -106,10 +97,6 @@ def site(client: str) -> Hashable:
         return int(ipaddress.IPv6Address(client.partition("%")[0])) >> _IPV6_SITE
     except ValueError:
         return client
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def _refuse(limit: str, wait: float) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from tandem.api.operation import PATH_IDS, Live, Operation
 from tandem.kernel import Invalid, NotFound, read_id
+from tandem.web.reading import flat_names
 
 MAX_TEXT: Final = 64
 """The longest text that a path's argument may have."""
@@ -24,6 +25,7 @@ class Route:
     __slots__ = (
         "_parameters",
         "body",
+        "body_names",
         "body_needed",
         "live",
         "open",
@@ -37,8 +39,10 @@ class Route:
         self.open = "anyone" in operation.who
         self.scopes = {kind: operation.scope_of(kind) for kind in operation.who if kind != "anyone"}
         self.body = None
+        self.body_names: tuple[bytes, ...] | None = None
         if operation.body_type is not None:
             self.body = msgspec.json.Decoder(operation.body_type)
+            self.body_names = flat_names(operation.body_type)
         self.body_needed = operation.needs_body
         self.query = operation.query_type
         self.live = operation.answer_type is Live

@@ -7,6 +7,7 @@ Revises: 0003
 from alembic import op
 
 from tandem.db.migrate import run
+from tandem.db.row_types import row_types
 
 revision = "0004"
 down_revision = "0003"
@@ -56,14 +57,7 @@ BOOKINGS = (
         created_at timestamptz NOT NULL
     )
     """,
-    (
-        "CREATE TYPE withdrawals_row AS (id uuid, person_id uuid, amount bigint, currency text, "
-        "reference text, created_at timestamptz, replaces uuid)"
-    ),
-    (
-        "CREATE TYPE corrections_row AS (id uuid, booking text, booking_id uuid, owner_id uuid, "
-        "amount bigint, currency text, reason text, created_at timestamptz)"
-    ),
+    *row_types("withdrawals", "corrections"),
 )
 
 # A person's sends are listed, those that they sent and those that they received.

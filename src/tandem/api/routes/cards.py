@@ -1,0 +1,391 @@
+"""Device cards: for the person whose device has one, and for the operator."""
+
+import base64
+from typing import Annotated, Literal, Protocol
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tandem.api.operation import Call, ListQuery, Page, operation, page
+from tandem.cards import (
+    AddCard,
+    CardCommand,
+    CardConflict,
+    CardDelivered,
+    CardFilter,
+    CardNotEligible,
+    CardPackage,
+    Cards,
+    CardView,
+    CodeOver,
+    CodeWrong,
+    FundCard,
+    ProveCard,
+    ShownCode,
+    card_view,
+)
+from tandem.kernel import read_id
+
+
+class Services(Protocol):
+    """What these operations use."""
+
+    @property
+    def cards(self) -> Cards:
+        """The token vault."""
+        ...
+
+
+class CardQuery(ListQuery, frozen=True):
+    """Which cards to list."""
+
+    person_id: Annotated[
+        str | None,
+        Meta(description="Only this person's", examples=["ppl_0199f0a4c0de70008000000000000001"]),
+    ] = None
+    status: Annotated[
+        Literal[
+            "waiting_code",
+            "waiting_operator",
+            "active",
+            "suspended",
+            "lost",
+            "blocked",
+            "removed",
+            "refused",
+            "replaced",
+        ]
+        | None,
+        Meta(description="Only those in this state", examples=["waiting_operator"]),
+    ] = None
+
+
+class CardList(msgspec.Struct, frozen=True):
+    """Some cards, all of them."""
+
+    data: list[CardView]
+
+
+# -- a person's own ------------------------------------------------------------------------------
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards",
+    tag="Cards",
+    summary="Add a card to this device",
+    who=("person",),
+    status=201,
+    idempotency="required",
+    errors=(CardNotEligible,),
+)
+async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
+    """A card on the device that asks, which pays from a balance by tap.
+
+    It is `active` at once on the device that the wallet was made with. A later device waits for a
+    one-time code that an earlier one shows (`waiting_code`); where there is none, for the operator
+    (`waiting_operator`). Then fetch its package.
+    """
+    principal, key = call.principal, base64.b64decode(body.device_key)
+    assert principal.device_id is not None, "a person's key is a device's"
+    return await call.services.cards.add(
+        principal.owner_id, principal.device_id, body.currency, key, call.idempotency
+    )
+
+
+@operation("GET", "/v1/people/me/cards", tag="Cards", summary="List your cards", who=("person",))
+async def list_my_cards(call: Call[Services], query: ListQuery) -> Page[CardView]:
+    """The cards on all of your devices, newest first."""
+    wanted = CardFilter(person_id=call.principal.owner_id)
+    rows = await call.services.cards.list(wanted, query.after_id("crd"), query.limit + 1)
+    return page(rows, query.limit, card_view)
+
+
+@operation(
+    "GET", "/v1/people/me/cards/{card_id}", tag="Cards", summary="See a card", who=("person",)
+)
+async def get_my_card(call: Call[Services], card_id: UUID) -> CardView:
+    """One of your cards."""
+    return card_view(await call.services.cards.of_person(call.principal.owner_id, card_id))
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/code",
+    tag="Cards",
+    summary="Show the code for another device's card",
+    who=("person",),
+    errors=(CardConflict,),
+)
+async def show_my_code(call: Call[Services], card_id: UUID) -> ShownCode:
+    """A new one-time code, to be typed on the card's device within ten minutes.
+
+    Only a device in use that you had before that one shows it.
+    """
+    principal = call.principal
+    assert principal.device_id is not None, "a person's key is a device's"
+    return await call.services.cards.show_code(principal.owner_id, principal.device_id, card_id)
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/prove",
+    tag="Cards",
+    summary="Enter the code on the card's device",
+    who=("person",),
+    errors=(CardConflict, CodeWrong, CodeOver),
+)
+async def prove_my_card(call: Call[Services], card_id: UUID, body: ProveCard) -> CardView:
+    """The right code makes the card active. After five wrong ones it is refused."""
+    principal = call.principal
+    assert principal.device_id is not None, "a person's key is a device's"
+    return await call.services.cards.prove(
+        principal.owner_id, principal.device_id, card_id, body.code
+    )
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/package",
+    tag="Cards",
+    summary="Fetch what belongs on the device",
+    who=("person",),
+    idempotency="required",
+    errors=(CardConflict, CardDelivered),
+)
+async def fetch_my_card(call: Call[Services], card_id: UUID) -> CardPackage:
+    """Data, certificates, keys and limits of the card, sealed for the device's key; once.
+
+    The same request with the same Idempotency-Key gets it again, if the answer was lost.
+    """
+    principal = call.principal
+    assert principal.device_id is not None, "a person's key is a device's"
+    assert call.idempotency is not None, "the operation requires one"
+    return await call.services.cards.deliver(
+        principal.owner_id, principal.device_id, card_id, call.idempotency
+    )
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/suspend",
+    tag="Cards",
+    summary="Suspend a card",
+    who=("person",),
+    errors=(CardConflict,),
+)
+async def suspend_my_card(call: Call[Services], card_id: UUID) -> CardView:
+    """It pays no more until you resume it."""
+    return await _mine(call, card_id, CardCommand.SUSPEND)
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/resume",
+    tag="Cards",
+    summary="Resume a card",
+    who=("person",),
+    errors=(CardConflict,),
+)
+async def resume_my_card(call: Call[Services], card_id: UUID) -> CardView:
+    """A suspended card pays again. One that is lost or blocked only the operator restores."""
+    return await _mine(call, card_id, CardCommand.RESUME)
+
+
+@operation(
+    "PUT",
+    "/v1/people/me/cards/{card_id}/funding",
+    tag="Cards",
+    summary="Choose the balance that a card pays from",
+    who=("person",),
+    errors=(CardConflict,),
+)
+async def fund_my_card(call: Call[Services], card_id: UUID, body: FundCard) -> CardView:
+    """The card and its number stay as they are."""
+    return await call.services.cards.fund(call.principal.owner_id, card_id, body.currency)
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/renew",
+    tag="Cards",
+    summary="Renew a card",
+    who=("person",),
+    status=201,
+    errors=(CardConflict,),
+)
+async def renew_my_card(call: Call[Services], card_id: UUID) -> CardView:
+    """In its last three months: the same number for some more years.
+
+    Fetch the new card's package; until then the old one pays.
+    """
+    return await call.services.cards.renew(card_id, "person", call.principal.owner_id)
+
+
+@operation(
+    "DELETE",
+    "/v1/people/me/cards/{card_id}",
+    tag="Cards",
+    summary="Remove a card",
+    who=("person",),
+    errors=(CardConflict,),
+)
+async def remove_my_card(call: Call[Services], card_id: UUID) -> CardView:
+    """It never pays again. Payments that it made stay, and can be refunded."""
+    return await _mine(call, card_id, CardCommand.REMOVE)
+
+
+@operation(
+    "POST",
+    "/v1/people/me/devices/{device_id}/lost",
+    tag="Cards",
+    summary="Say that a device is lost",
+    who=("person",),
+)
+async def lose_my_device(call: Call[Services], device_id: UUID) -> CardList:
+    """Its cards pay no more from the next tap on, and whoever has it cannot undo that.
+
+    Its API key still works: take the device out of use to end that, too.
+    """
+    lost = await call.services.cards.lose_device(call.principal.owner_id, device_id)
+    return CardList(lost)
+
+
+# -- the operator's ------------------------------------------------------------------------------
+
+
+@operation("GET", "/v1/cards", tag="Cards", summary="List cards", who=("operator",))
+async def list_cards(call: Call[Services], query: CardQuery) -> Page[CardView]:
+    """All device cards, newest first; those that wait for you with `status=waiting_operator`."""
+    person = None if query.person_id is None else read_id("ppl", query.person_id, "person_id")
+    wanted = CardFilter(person_id=person, status=query.status)
+    rows = await call.services.cards.list(wanted, query.after_id("crd"), query.limit + 1)
+    return page(rows, query.limit, card_view)
+
+
+@operation("GET", "/v1/cards/{card_id}", tag="Cards", summary="Get a card", who=("operator",))
+async def get_card(call: Call[Services], card_id: UUID) -> CardView:
+    """One card."""
+    return card_view(await call.services.cards.get(card_id))
+
+
+@operation(
+    "POST",
+    "/v1/cards/{card_id}/code",
+    tag="Cards",
+    summary="Make a one-time code for a person",
+    who=("operator",),
+    errors=(CardConflict,),
+)
+async def make_code(call: Call[Services], card_id: UUID) -> ShownCode:
+    """For a card that waits for one: bring it to the person in a message of your own."""
+    return await call.services.cards.issue_code(card_id)
+
+
+@operation(
+    "POST",
+    "/v1/cards/{card_id}/confirm",
+    tag="Cards",
+    summary="Confirm a card",
+    who=("operator",),
+    errors=(CardConflict,),
+)
+async def confirm_card(call: Call[Services], card_id: UUID) -> CardView:
+    """You know that the device is the person's: the card is active."""
+    return await call.services.cards.by_operator(card_id, CardCommand.CONFIRM)
+
+
+@operation(
+    "POST",
+    "/v1/cards/{card_id}/refuse",
+    tag="Cards",
+    summary="Refuse a card",
+    who=("operator",),
+    errors=(CardConflict,),
+)
+async def refuse_card(call: Call[Services], card_id: UUID) -> CardView:
+    """A card that waits will never be active."""
+    return await call.services.cards.by_operator(card_id, CardCommand.REFUSE)
+
+
+@operation(
+    "POST",
+    "/v1/cards/{card_id}/block",
+    tag="Cards",
+    summary="Block a card",
+    who=("operator",),
+    errors=(CardConflict,),
+)
+async def block_card(call: Call[Services], card_id: UUID) -> CardView:
+    """It pays no more until you restore it."""
+    return await call.services.cards.by_operator(card_id, CardCommand.BLOCK)
+
+
+@operation(
+    "POST",
+    "/v1/cards/{card_id}/restore",
+    tag="Cards",
+    summary="Restore a card",
+    who=("operator",),
+    errors=(CardConflict,),
+)
+async def restore_card(call: Call[Services], card_id: UUID) -> CardView:
+    """A card that was lost or blocked pays again."""
+    return await call.services.cards.by_operator(card_id, CardCommand.RESTORE)
+
+
+@operation(
+    "POST",
+    "/v1/cards/{card_id}/renew",
+    tag="Cards",
+    summary="Renew a person's card",
+    who=("operator",),
+    status=201,
+    errors=(CardConflict,),
+)
+async def renew_card(call: Call[Services], card_id: UUID) -> CardView:
+    """The same number for some more years; the person's device fetches its package."""
+    return await call.services.cards.renew(card_id, "operator")
+
+
+@operation(
+    "DELETE",
+    "/v1/cards/{card_id}",
+    tag="Cards",
+    summary="Remove a person's card",
+    who=("operator",),
+    errors=(CardConflict,),
+)
+async def remove_card(call: Call[Services], card_id: UUID) -> CardView:
+    """It never pays again."""
+    return await call.services.cards.by_operator(card_id, CardCommand.REMOVE)
+
+
+async def _mine(call: Call[Services], card_id: UUID, command: CardCommand) -> CardView:
+    return await call.services.cards.by_person(call.principal.owner_id, card_id, command)
+
+
+OPERATIONS = (
+    add_my_card,
+    list_my_cards,
+    get_my_card,
+    show_my_code,
+    prove_my_card,
+    fetch_my_card,
+    suspend_my_card,
+    resume_my_card,
+    fund_my_card,
+    renew_my_card,
+    remove_my_card,
+    lose_my_device,
+    list_cards,
+    get_card,
+    make_code,
+    confirm_card,
+    refuse_card,
+    block_card,
+    restore_card,
+    renew_card,
+    remove_card,
+)

@@ -1,0 +1,96 @@
+"""Why the token vault refuses.
+
+Refused
+├── CardNotEligible    this device can have no card now
+├── CardConflict       not in this state, or not for whoever asks
+├── CodeWrong          the one-time code is not the right one
+├── CodeOver           there is no code that is still good: ask for another
+└── CardDelivered      what belongs on the device was handed out before
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tandem.kernel import Refused
+
+
+@dataclass(eq=False)
+class CardNotEligible(Refused):
+    """This device can have no card now.
+
+    `reason` is `person_not_active`, `device_out_of_use`, `too_many_cards` or `too_many_refused`.
+    """
+
+    code: ClassVar[str] = "card_not_eligible"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say why and what to do."""
+        why = {
+            "person_not_active": "This wallet is suspended.",
+            "device_out_of_use": "This device was taken out of use.",
+            "too_many_cards": "This device has as many cards as it can have: remove one first.",
+            "too_many_refused": "Too many cards were refused lately: try again tomorrow.",
+        }.get(self.reason, "It is not eligible.")
+        return f"{why} No card was added."
+
+
+@dataclass(eq=False)
+class CardConflict(Refused):
+    """The card's state does not allow this, or not to whoever asks.
+
+    `command` is what was asked for, `allowed` what the same caller can ask for now.
+    """
+
+    code: ClassVar[str] = "card_state"
+    status: str
+    command: str
+    allowed: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Say the state and what it allows."""
+        can = f"it allows: {', '.join(self.allowed)}" if self.allowed else "nothing can be done"
+        status = self.status.replace("_", " ")
+        return f"The card is {status}, which does not allow {self.command}; {can}."
+
+
+@dataclass(eq=False)
+class CodeWrong(Refused):
+    """The one-time code is not the right one. After the last try the card is refused."""
+
+    code: ClassVar[str] = "card_code_wrong"
+    tries_left: int
+
+    def sentence(self) -> str:
+        """Say how many tries are left."""
+        if self.tries_left == 0:
+            return "The code is wrong, and it was the last try: the card is refused. Add it anew."
+        return f"The code is wrong. Tries left: {self.tries_left}."
+
+
+@dataclass(eq=False)
+class CodeOver(Refused):
+    """There is no code that is still good."""
+
+    code: ClassVar[str] = "card_code_over"
+
+    def sentence(self) -> str:
+        """Say where to get another."""
+        return (
+            "There is no code for this card, or its time is over. "
+            "Get one on a device that you had before, or from the operator."
+        )
+
+
+@dataclass(eq=False)
+class CardDelivered(Refused):
+    """What belongs on the device was handed out before; that happens once."""
+
+    code: ClassVar[str] = "card_delivered"
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return (
+            "This card's keys were handed out before. If the device lost them, remove the card and "
+            "add one anew."
+        )

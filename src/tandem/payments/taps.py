@@ -1,0 +1,199 @@
+"""Paying with a device card, as entries for the journal.
+
+The card's row is locked and moved in the transaction of the money, as a device with its pay codes
+is: of one cryptogram at many tills one pays, in whatever process they arrive. A tap that cannot pay
+is a declined payment, which its merchant sees; what cannot be read as a tap makes none.
+"""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tandem.cards import DEVICE_CARDS, Asked, DeviceCard, MasterKey, Tap, check_tap, issuer_answer
+from tandem.db import Idempotency, Integer, SmallInt, Table
+from tandem.kernel import currency
+from tandem.ledger import ChangedMeanwhile, Decision, Touches, View, Write, fees, merchant, person
+from tandem.payments.decisions import (
+    Rules,
+    Shop,
+    Step,
+    approve,
+    check_shop,
+    decline,
+    obstacle,
+    open_payment,
+    told,
+    written,
+)
+from tandem.payments.model import NewPayment, Payment, Status
+from tandem.people import DEVICES, LimitExceeded, PersonTerms
+
+
+class TapTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tap came from, in the words of the acquirer's host; all of it at most 64 characters.
+
+    `reference` is the message's key, `rrn` its retrieval reference number.
+    """
+
+    link: str
+    terminal: str
+    reference: str
+    rrn: str
+
+
+class CardTap(msgspec.Struct, frozen=True):
+    """A row of `card_taps`: a number of a card that was used up, and the payment that it made."""
+
+    card_id: UUID
+    atc: Integer
+    payment_id: UUID
+    offline: bool
+    transit: bool
+    verifier: SmallInt
+    method: SmallInt
+    link: str
+    terminal: str
+    reference: str
+    rrn: str
+    created_at: datetime
+
+
+CARD_TAPS: Final = Table("card_taps", CardTap, key=("card_id", "atc"), rank=24, log=True)
+
+
+class TapAnswer(msgspec.Struct, frozen=True):
+    """What a tap came to: the payment as its merchant sees it, and the issuer's answer."""
+
+    payment: msgspec.Raw
+    issuer_answer: Annotated[
+        str | None,
+        Meta(description="Issuer Authentication Data (91) as TLV, in Base64; none to a wrong one"),
+    ]
+
+
+class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A device was tapped at a till. `key` is its card's, made anew from `master`.
+
+    What was approved offline has happened: the person's limits are not asked again, their balance
+    is.
+    """
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    rules: Rules
+    new: NewPayment
+    payer: PersonTerms
+    card: DeviceCard
+    master: MasterKey
+    key: bytes
+    tap: Tap
+    asked: Asked
+    trace: TapTrace
+
+    def __repr__(self) -> str:
+        return f"PayByCard({self.id}, {self.card!r})"
+
+    def touches(self) -> Touches:
+        """The device and its card, and the three accounts of a payment."""
+        unit = currency(self.new.currency)
+        payer, payee = person(self.payer.id, unit), merchant(self.shop.merchant_id, unit)
+        return Touches(
+            (payer, payee, fees(unit)),
+            ((DEVICES, self.card.device_id), (DEVICE_CARDS, self.card.id)),
+            terms=((payer, self.payer.terms), (payee, self.shop.place.terms)),
+        )
+
+    def decide(self, view: View) -> Decision:
+        """Use the cryptogram up; then pay, or decline."""
+        new = self.new
+        terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
+        card = view.row(DEVICE_CARDS, self.card.id)
+        if card is None or (card.key_index, card.person_id) != (
+            self.card.key_index,
+            self.payer.id,
+        ):
+            raise ChangedMeanwhile(self.payer.id)
+        verdict = check_tap(card, self.master, self.key, self.tap, self.asked, view.now)
+        payment = open_payment(view, self.shop, new, status=Status.WAITING, payer=self.payer)
+        reason = verdict.reason or self._obstacle(view, card)
+        if reason is None:
+            step = approve(view, self.rules, payment, self.payer, terms, self.id)
+        else:
+            step = decline(view, payment, reason)
+        return self._decision(view, verdict.card, step, proved=verdict.proved)
+
+    def _obstacle(self, view: View, card: DeviceCard) -> str | None:
+        """Why the person cannot pay by this card, a stable code."""
+        new = self.new
+        device = view.row(DEVICES, card.device_id)
+        if device is None or device.revoked_at is not None:
+            return "device_out_of_use"
+        if card.funding_currency != new.currency:
+            return "currency_not_funded"
+        wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
+        if isinstance(wrong, LimitExceeded):
+            if not self.asked.offline:
+                return f"limit_{wrong.limit}"
+            account = view.account(person(self.payer.id, currency(new.currency)))
+            return "insufficient_funds" if new.amount > account.available else None
+        return None if wrong is None else wrong.code
+
+    def _decision(self, view: View, card: DeviceCard, step: Step, *, proved: bool) -> Decision:
+        shown = told(step.payment)
+        writes: tuple[Write, ...] = (Write(DEVICE_CARDS, card),)
+        answer = None
+        if proved:
+            writes += (Write(CARD_TAPS, self._used(view, step.payment)),)
+            approved = step.payment.decline_reason is None
+            proof = issuer_answer(self.master, self.key, self.tap, approved=approved)
+            answer = base64.b64encode(proof).decode()
+        writes += written(view, self.shop.endpoints, step, shown)
+        return Decision(TapAnswer(msgspec.Raw(shown.merchant), answer), step.transfers, writes)
+
+    def _used(self, view: View, payment: Payment) -> CardTap:
+        results, trace = self.tap.card.results, self.trace
+        return CardTap(
+            self.card.id,
+            self.tap.atc,
+            payment.id,
+            self.asked.offline,
+            results.transit,
+            results.verifier,
+            results.method,
+            trace.link,
+            trace.terminal,
+            trace.reference,
+            trace.rrn,
+            view.now,
+        )
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The answer of a key that is to do nothing any more."""
+
+    undone: bool = True
+
+
+class Forestall(msgspec.Struct, frozen=True, kw_only=True):
+    """A reversal came for a request that was never seen: it shall do nothing when it comes.
+
+    The key of that request is used up, under a fingerprint that no request has. If the request was
+    seen, this is refused (`IdempotencyConflict`), whoever of the two comes first, in any process.
+    """
+
+    id: UUID
+    idempotency: Idempotency
+
+    def touches(self) -> Touches:
+        """Nothing but the key."""
+        return Touches()
+
+    def decide(self, view: View) -> Decision:
+        """Use the key up."""
+        del view
+        return Decision(Nothing())
