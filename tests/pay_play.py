@@ -465,7 +465,9 @@ class Play:
                 moment = None if second is None else self.start + timedelta(seconds=second)
                 assert getattr(row, column) == moment, (name, column, self.said)
             assert row.person_id == (None if p["who"] is None else self.people[p["who"]].id)
-            assert row.held == (p["amount"] - p["captured"] if p["status"] == "authorised" else 0)
+            assert row.reserved == (
+                p["amount"] - p["captured"] if p["status"] == "authorised" else 0
+            )
             pending |= {row.pending_id} - {None}
         assert await self.system.reservations() == pending
         for name, r in self.model.requests.items():

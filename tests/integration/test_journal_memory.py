@@ -25,7 +25,7 @@ from tandem.ledger import (
     Journal,
     Outcome,
     OutcomeUnknown,
-    StaleTerms,
+    TermsChanged,
     Transfer,
     View,
     set_terms,
@@ -129,7 +129,7 @@ async def test_terms_are_those_of_now_also_for_who_only_looks(module_database: s
             terms=((ann, 1),),
             idempotency=once(ann.owner_id, "look"),
         )
-        with pytest.raises(StaleTerms):
+        with pytest.raises(TermsChanged):
             await journal.submit(looks)
 
 

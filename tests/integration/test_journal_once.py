@@ -20,10 +20,10 @@ from tandem.ledger import (
     ACCOUNTS,
     TRANSFERS,
     AccountCode,
+    ChangedMeanwhile,
     InsufficientFunds,
     Journal,
     Outcome,
-    StaleRead,
     Transfer,
     TransferKind,
     View,
@@ -133,7 +133,7 @@ async def test_a_request_that_was_refused_stays_refused(
 
 async def test_what_only_this_moment_refused_may_be_tried_again(fresh_database: str) -> None:
     def refused(_: View) -> None:
-        raise StaleRead(ANN.owner_id)
+        raise ChangedMeanwhile(ANN.owner_id)
 
     def entry(*, stale: bool) -> Move:
         return Move(
@@ -145,7 +145,7 @@ async def test_what_only_this_moment_refused_may_be_tried_again(fresh_database: 
 
     async with journal_on(fresh_database) as journal:
         stale, *_ = await came(journal, entry(stale=True))
-        assert isinstance(stale, StaleRead)
+        assert isinstance(stale, ChangedMeanwhile)
         done, *_ = await came(journal, entry(stale=False))
         assert isinstance(done, Outcome)
     assert await balances(fresh_database, ANN) == [10]

@@ -19,7 +19,7 @@ from tandem.ledger import (
     AccountCode,
     InsufficientFunds,
     Outcome,
-    PendingResolved,
+    ReservationResolved,
     TransferKind,
 )
 
@@ -87,9 +87,9 @@ async def test_one_reservation_and_one_balance_through_three_journals(
                 return_exceptions=True,
             )
             assert sorted(type(one).__name__ for one in came) == [
-                *("Outcome", "PendingResolved", "PendingResolved")
+                *("Outcome", "ReservationResolved", "ReservationResolved")
             ]
-            assert any(isinstance(one, PendingResolved) for one in came)
+            assert any(isinstance(one, ReservationResolved) for one in came)
             (left,) = await balances(fresh_database, ann)
             spending = [Move(id=IDS.entry(), transfers=(pay(ann, ben, left),)) for _ in journals]
             came = await asyncio.gather(

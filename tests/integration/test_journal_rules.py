@@ -26,8 +26,8 @@ from tandem.ledger import (
     Journal,
     JournalBusy,
     Outcome,
-    PendingExpired,
-    StaleTerms,
+    ReservationExpired,
+    TermsChanged,
     Touches,
     Transfer,
     TransferKind,
@@ -244,13 +244,14 @@ async def test_terms_that_changed_are_stale_even_for_an_account_not_yet_opened(
     key = account(next(people))
     async with owner_of(module_database) as connection:
         await set_terms(connection, [key], 4, datetime.now(UTC))
-    with pytest.raises(StaleTerms) as stale:
+    with pytest.raises(TermsChanged) as stale:
         await journal.submit(move(pay(BANK, key, 5), terms=[(key, 3)]))
-    assert stale.value.data() == {"owner_id": key.owner_id, "read": 3, "current": 4}
+    found = stale.value
+    assert (found.owner_id, found.read, found.current) == (key.owner_id, 3, 4)
     await journal.submit(move(pay(BANK, key, 5), terms=[(key, 4)]))
     async with owner_of(module_database) as connection:
         await set_terms(connection, [key], 5, datetime.now(UTC))
-    with pytest.raises(StaleTerms):
+    with pytest.raises(TermsChanged):
         await journal.submit(move(pay(key, BANK, 1), terms=[(key, 4)]))
     assert await balances(module_database, key) == [5]
 
@@ -283,7 +284,7 @@ async def test_a_reservation_falls_due_and_is_released(module_database: str) -> 
             clock.advance(timedelta(seconds=60))
             (due,) = await due_reservations(connection, clock.now(), 10)
             assert (due.id, due.amount, due.expires_at) == (pending, 4, held.expires_at)
-            with pytest.raises(PendingExpired):
+            with pytest.raises(ReservationExpired):
                 await journal.submit(move(resolve(TransferKind.POST, pending, held)))
             await journal.submit(move(resolve(TransferKind.EXPIRE, pending, held)))
             assert await due_reservations(connection, clock.now(), 10) == []

@@ -17,7 +17,7 @@ from tandem.access import Access, KeyUnknown, NoSuchScope
 from tandem.codes import paycode
 from tandem.db import STRANGERS, IdempotencyConflict, speak_rows, work
 from tandem.kernel import Invalid, NotFound, currency, read_id, system_entropy
-from tandem.ledger import ACCOUNTS, OPERATOR_ID, StaleTerms, bank, open_accounts, person
+from tandem.ledger import ACCOUNTS, OPERATOR_ID, TermsChanged, bank, open_accounts, person
 from tandem.people import (
     DEVICES,
     HandleTaken,
@@ -230,7 +230,7 @@ async def test_no_entry_is_committed_under_older_terms(here: Parties, change: st
 
     await CHANGES[change](here, lin)
     for terms in mine:
-        with pytest.raises(StaleTerms) as stale:
+        with pytest.raises(TermsChanged) as stale:
             await here.submit_under([terms])
         assert stale.value.owner_id == lin
     await here.submit_under([(key, 2) for key, _ in mine])

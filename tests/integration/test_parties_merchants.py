@@ -18,7 +18,7 @@ from tandem.ledger import (
     OPERATOR_ID,
     InsufficientFunds,
     OverdraftInUse,
-    StaleTerms,
+    TermsChanged,
     fees,
     merchant,
 )
@@ -171,7 +171,7 @@ async def test_no_entry_is_committed_under_older_terms(here: Parties, change: st
 
     await CHANGES[change](here, shop, till)
     for key in mine:
-        with pytest.raises(StaleTerms):
+        with pytest.raises(TermsChanged):
             await here.submit_under([(key, before.terms)])
     async with here.pool.acquire() as connection:
         after = await load_place(connection, till_id=till.id)

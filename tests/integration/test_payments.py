@@ -16,13 +16,13 @@ from tandem.ledger import InsufficientFunds, Outcome
 from tandem.merchants import Acceptance, WayRefused, WayRule
 from tandem.payments import (
     At,
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     Command,
     CurrencyNotTaken,
     MerchantNotActive,
-    NotYourPayment,
     PaymentConflict,
     PaymentFilter,
+    PaymentTaken,
     RefundExceedsCaptured,
     RefundNotCovered,
     Shop,
@@ -330,7 +330,7 @@ async def test_states_and_totals(town: Town, lin: Someone, door: Door) -> None:
     assert wrong.value.allowed == ("refund",)
     with pytest.raises(PaymentConflict):
         await payments.refund(door.id, held, 1, None, key())
-    with pytest.raises(CaptureExceedsHeld):
+    with pytest.raises(CaptureExceedsAuthorised):
         await payments.capture(door.id, held, 101, key())
     with pytest.raises(RefundExceedsCaptured):
         await payments.refund(door.id, captured, 101, None, key())
@@ -370,7 +370,7 @@ async def test_what_is_somebody_elses_is_not_there(town: Town, lin: Someone, doo
         with pytest.raises(NotFound):
             await call
     for command in (Command.SCAN, Command.APPROVE):  # who has the code knows that there is an order
-        with pytest.raises(NotYourPayment):
+        with pytest.raises(PaymentTaken):
             await payments.by_person(mei.id, taken, command, key(), way="scan")
     assert [await status(town, door, one) for one in (held, order, taken)] == [
         "authorised", "created", "waiting",

@@ -198,7 +198,7 @@ async def test_terms_change_while_many_pay(two: Two) -> None:
     flipping = asyncio.create_task(flip())
     outcomes, refused = await at_once(calls)
     await flipping
-    assert {type(one).__name__ for one in refused} <= {"WayRefused", "StaleTerms"}
+    assert {type(one).__name__ for one in refused} <= {"WayRefused", "TermsChanged"}
     assert (await lin.balance())["spent_today"] == 10 * len(outcomes)
     assert len(outcomes) > 0
 

@@ -11,7 +11,7 @@ from town import Door, Town, at_once, key, open_town, said
 
 from tandem.events import CreateEndpoint
 from tandem.kernel import NotFound
-from tandem.payments import Command, NotYourPayment, Payment, PaymentConflict
+from tandem.payments import Command, Payment, PaymentConflict, PaymentTaken
 
 SCAN, APPROVE, LEAVE = Command.SCAN, Command.APPROVE, Command.LEAVE
 
@@ -43,7 +43,7 @@ async def test_who_scans_and_walks_off_does_not_keep_the_order(town: Town) -> No
     order = await town.order(door, 5)
     ends = (await state(town, door, order)).expires_at
     await payments.by_person(mei.id, order, SCAN, None, way="scan")
-    with pytest.raises(NotYourPayment) as refused:
+    with pytest.raises(PaymentTaken) as refused:
         await payments.by_person(lin.id, order, SCAN, None, way="scan")
     held = await state(town, door, order)
     assert (refused.value.until, held.order_expires_at) == (held.expires_at, ends)
@@ -53,7 +53,7 @@ async def test_who_scans_and_walks_off_does_not_keep_the_order(town: Town) -> No
     for command in (APPROVE, Command.DECLINE):
         with pytest.raises(NotFound):
             await payments.by_person(mei.id, order, command, key())
-    with pytest.raises(NotYourPayment):
+    with pytest.raises(PaymentTaken):
         await payments.by_person(mei.id, order, APPROVE, key(), way="scan")
     with pytest.raises(NotFound):
         await payments.of_person(mei.id, order)
@@ -131,7 +131,7 @@ async def test_of_many_who_scan_what_is_open_again_one_gets_it(
         outcomes, refused = await at_once(calls)
         await timers
         holder = (await state(here, door, order)).person_id
-        assert {type(one) for one in refused} == {NotYourPayment}
+        assert {type(one) for one in refused} == {PaymentTaken}
         assert len(outcomes) == 2  # the holder's two
         heard = await told(here, door.id, order)
         assert heard == ["created", "waiting", "reopened", "waiting"]

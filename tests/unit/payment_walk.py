@@ -83,7 +83,7 @@ class Stand:
                 payer=move.who,
                 command=move.command,
             )
-        amount = -(-payment.held // 3) or 1 if move.part else None
+        amount = -(-payment.reserved // 3) or 1 if move.part else None
         return ByMerchant(
             **common,
             shop=shop,

@@ -20,13 +20,13 @@ from tandem.codes import CodeTooLong, UnreadableImage
 from tandem.events import MAX_ENDPOINTS
 from tandem.kernel import Invalid, Refused
 from tandem.ledger import (
-    AmountExceedsPending,
+    AmountExceedsReserved,
     InsufficientFunds,
     OutcomeUnknown,
-    PendingExpired,
-    PendingNotFound,
-    PendingResolved,
-    StaleTerms,
+    ReservationExpired,
+    ReservationNotFound,
+    ReservationResolved,
+    TermsChanged,
 )
 from tandem.payments import CardUnknown, CodePaused, PaymentConflict, RefundNotCovered
 from tandem.people import LimitExceeded, PayerNotActive
@@ -55,10 +55,10 @@ def every_refusal() -> list[type[Refused]]:
 
 
 INSIDE: dict[type[Refused], str] = {
-    PendingNotFound: "a payment names its own reservation",
-    PendingResolved: "a payment that was resolved says so itself, before the ledger",
-    PendingExpired: "as above",
-    AmountExceedsPending: "capture_exceeds_authorised comes first",
+    ReservationNotFound: "a payment names its own reservation",
+    ReservationResolved: "a payment that was resolved says so itself, before the ledger",
+    ReservationExpired: "as above",
+    AmountExceedsReserved: "capture_exceeds_authorised comes first",
     CardUnknown: "cards that are not ours come over ISO 8583 links, which have codes of their own",
     CodeTooLong: "settings keep links as short as codes need them",
     UnreadableImage: "the command line reads pictures, the API does not",
@@ -126,7 +126,7 @@ def test_ids_are_shown_with_their_prefixes_or_not_at_all() -> None:
     }
     shown = problems.shown_data(OutcomeUnknown(PAYMENT))
     assert shown == {"entry_id": PAY.replace("pay", "ent")}, "an entry is looked up by this"
-    assert problems.shown_data(StaleTerms(PAYMENT, 1, 2)) == {}, "as the reference says"
+    assert problems.shown_data(TermsChanged(PAYMENT, 1, 2)) == {}, "as the reference says"
 
 
 def test_data_keeps_clear_of_the_problems_own_members() -> None:

@@ -13,15 +13,15 @@ from tandem.ledger import (
     Account,
     AccountCode,
     AccountKey,
-    AmountExceedsPending,
+    AmountExceedsReserved,
+    ChangedMeanwhile,
     InsufficientFunds,
     JournalBusy,
     OutcomeUnknown,
-    PendingExpired,
-    PendingNotFound,
-    PendingResolved,
-    StaleRead,
-    StaleTerms,
+    ReservationExpired,
+    ReservationNotFound,
+    ReservationResolved,
+    TermsChanged,
     Transfer,
     TransferCode,
     TransferKind,
@@ -262,23 +262,23 @@ def test_a_reservation_is_resolved_once(
     held = hold(ANN, SHOP, 60)
     (pending,) = books.book(held)
     one, two = resolve(first, pending.id, held, 20), resolve(second, pending.id, held, 20)
-    books.refuses(PendingResolved, one, two)
+    books.refuses(ReservationResolved, one, two)
     assert books.open_ids == {pending.id}
     books.book(one)
-    books.refuses(PendingResolved, two)
+    books.refuses(ReservationResolved, two)
     assert books.open_ids == set()
 
 
 def test_no_more_is_posted_than_was_reserved(books: Books) -> None:
     held = hold(ANN, SHOP, 60)
     (pending,) = books.book(held)
-    refusal = books.refuses(AmountExceedsPending, resolve(POST, pending.id, held, 61))
+    refusal = books.refuses(AmountExceedsReserved, resolve(POST, pending.id, held, 61))
     assert refusal.data() == {"pending_id": pending.id, "reserved": 60, "amount": 61}  # type: ignore[attr-defined]  # a Refused
 
 
 @pytest.mark.parametrize("kind", [POST, VOID, EXPIRE])
 def test_what_was_never_reserved_cannot_be_resolved(books: Books, kind: TransferKind) -> None:
-    books.refuses(PendingNotFound, resolve(kind, UUID(int=77), hold(ANN, SHOP, 60)))
+    books.refuses(ReservationNotFound, resolve(kind, UUID(int=77), hold(ANN, SHOP, 60)))
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_nothing_is_posted_from_the_moment_that_the_time_is_over(
     if posts:
         books.book(resolve(POST, pending.id, held))
         return
-    refusal = books.refuses(PendingExpired, resolve(POST, pending.id, held))
+    refusal = books.refuses(ReservationExpired, resolve(POST, pending.id, held))
     assert refusal.data() == {"pending_id": pending.id, "expired_at": NOON + DAY}  # type: ignore[attr-defined]  # a Refused
     assert books.account(ANN).available == 40, "it stays reserved until something releases it"
     books.book(resolve(EXPIRE, pending.id, held))
@@ -329,9 +329,9 @@ def _spoiled(
 ) -> Iterable[tuple[type[Exception], Transfer]]:
     yield InsufficientFunds, pay(ANN, BEN, 91)
     yield InsufficientFunds, hold(ANN, BEN, 91)
-    yield PendingNotFound, resolve(POST, UUID(int=5), held)
-    yield PendingResolved, resolve(VOID, gone, held)
-    yield PendingResolved, resolve(POST, pending, held)
+    yield ReservationNotFound, resolve(POST, UUID(int=5), held)
+    yield ReservationResolved, resolve(VOID, gone, held)
+    yield ReservationResolved, resolve(POST, pending, held)
     yield AssertionError, pay(ANN, BEN, 0)
 
 
@@ -457,12 +457,12 @@ def test_currency_and_kind_fit_into_the_ids_last_bits(number: int, code: Account
 
 REFUSALS: list[Refused] = [
     InsufficientFunds(ANN.id, 5, 7),
-    PendingNotFound(ANN.id),
-    PendingResolved(ANN.id),
-    PendingExpired(ANN.id, NOON),
-    AmountExceedsPending(ANN.id, 5, 7),
-    StaleRead(owner(1)),
-    StaleTerms(owner(1), 1, 2),
+    ReservationNotFound(ANN.id),
+    ReservationResolved(ANN.id),
+    ReservationExpired(ANN.id, NOON),
+    AmountExceedsReserved(ANN.id, 5, 7),
+    ChangedMeanwhile(owner(1)),
+    TermsChanged(owner(1), 1, 2),
     JournalBusy(3),
     OutcomeUnknown(ANN.id),
 ]
@@ -471,10 +471,12 @@ REFUSALS: list[Refused] = [
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: type(refusal).__name__)
 def test_every_refusal_says_what_happened_and_what_to_do(refusal: Refused) -> None:
     same = [other for other in REFUSALS if other.code == refusal.code]
-    assert len(same) == (2 if isinstance(refusal, StaleRead) else 1)
+    assert len(same) == (2 if isinstance(refusal, ChangedMeanwhile) else 1)
     assert refusal.sentence().endswith(".")
     assert len(refusal.sentence()) > 20
-    assert bool(refusal.data()) == (not isinstance(refusal, StaleRead)), "which rows is our affair"
+    assert bool(refusal.data()) == (not isinstance(refusal, ChangedMeanwhile)), (
+        "which rows is our affair"
+    )
 
 
 def test_days_follow_the_operators_calendar() -> None:

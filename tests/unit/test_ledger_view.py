@@ -17,9 +17,9 @@ from tandem.ledger import (
     AccountCode,
     InsufficientFunds,
     Outcome,
-    PendingNotFound,
-    PendingResolved,
-    StaleTerms,
+    ReservationNotFound,
+    ReservationResolved,
+    TermsChanged,
     Transfer,
     TransferKind,
     View,
@@ -148,7 +148,7 @@ def test_a_refused_entry_changes_nothing() -> None:
         move(pay(ANN, BEN, 1), before=_not_found, writes=[Write(NOTES, Note(1, "x"))]),
     ]
     kinds = (
-        *(InsufficientFunds, InsufficientFunds, PendingResolved, InsufficientFunds),
+        *(InsufficientFunds, InsufficientFunds, ReservationResolved, InsufficientFunds),
         *(InsufficientFunds, NotFound),
     )
     group = Group(good, *bad, system=system)
@@ -195,7 +195,7 @@ def test_a_reservation_made_and_resolved_in_the_same_group_leaves_none() -> None
     assert set(group.view.inserted[RESERVATIONS]) == {reserved(make)}
     group.decide(post)
     assert group.view.account(ANN).available == 80
-    group.refuses(PendingResolved, twice)
+    group.refuses(ReservationResolved, twice)
     assert (group.view.inserted[RESERVATIONS], group.view.released) == ({}, set())
     assert len(group.view.appended[TRANSFERS]) == 2
 
@@ -216,7 +216,7 @@ def test_what_a_refused_entry_reserved_is_not_there() -> None:
     refused = move(held, pay(ANN, BEN, 31))
     group = Group(refused, late := move(resolve(POST, reserved(refused), held)))
     group.refuses(InsufficientFunds, refused)
-    group.refuses(PendingNotFound, late)
+    group.refuses(ReservationNotFound, late)
 
 
 def test_terms_that_changed_after_they_were_read_are_stale() -> None:
@@ -228,8 +228,8 @@ def test_terms_that_changed_after_they_were_read_are_stale() -> None:
         if fits:
             group.decide(entry)
             continue
-        group.refuses(StaleTerms, entry)
-        with pytest.raises(StaleTerms) as stale:
+        group.refuses(TermsChanged, entry)
+        with pytest.raises(TermsChanged) as stale:
             group.decide(entry)
         found = stale.value
         assert (found.owner_id, found.read, found.current) == (ANN.owner_id, 2, 3)

@@ -6,7 +6,7 @@ import pytest
 from payment_walk import BY_PERSON, ORDER_SECONDS, WAIT, Move, Stand, begin
 
 from moves import NOON
-from tandem.payments import Command, NotYourPayment, PaymentConflict, Status
+from tandem.payments import Command, PaymentConflict, PaymentTaken, Status
 from tills import DOOR_ID, LIN_ID, MEI_ID, lin, mei
 
 
@@ -15,7 +15,7 @@ def test_nobody_else_pays_what_waits_for_a_person(command: Command) -> None:
     waiting = begin(Status.CREATED, manual=False).after(Move(Command.SCAN))
     last = waiting.later(WAIT - timedelta(microseconds=1))
     for stand in (waiting, last):
-        with pytest.raises(NotYourPayment) as refused:
+        with pytest.raises(PaymentTaken) as refused:
             stand.after(Move(command, who=mei))
         assert refused.value.until == NOON + WAIT
 
@@ -68,7 +68,7 @@ def test_an_order_that_waited_too_long_is_whoevers_comes_next(timer: bool) -> No
         ("payment.waiting", DOOR_ID), ("payment.waiting", MEI_ID),
     ]  # fmt: skip
     for command in BY_PERSON:  # Lin was asked to confirm it, and comes too late
-        with pytest.raises(NotYourPayment):
+        with pytest.raises(PaymentTaken):
             taken.after(Move(command))
     # who was asked first may still agree while nobody else has come
     mine = late.after(Move(Command.APPROVE)).payment

@@ -17,7 +17,7 @@ from tandem.ledger import ACCOUNTS, TransferKind
 from tandem.ledger.model import RESERVATIONS, TRANSFERS
 from tandem.payments import Command, PaymentConflict, Status
 from tandem.payments.entries import CreateOrder
-from tandem.payments.errors import CaptureExceedsHeld, RefundExceedsCaptured
+from tandem.payments.errors import CaptureExceedsAuthorised, RefundExceedsCaptured
 from tandem.payments.model import LIFE, REFUNDS
 from tills import (
     BANK,
@@ -75,10 +75,10 @@ def check(stand: Stand) -> None:
     assert books.balance(BANK) == -10_000
     held = books.tables[RESERVATIONS]
     assert set(held) == ({p.pending_id} if p.status == Status.AUTHORISED else set())
-    assert (p.held > 0) == (p.status == Status.AUTHORISED)
+    assert (p.reserved > 0) == (p.status == Status.AUTHORISED)
     for side, pending in ((LIN, "debits_pending"), (DOOR, "credits_pending")):
         row = accounts[side]
-        assert (0 if row is None else getattr(row, pending)) == p.held
+        assert (0 if row is None else getattr(row, pending)) == p.reserved
     kinds = Counter(t.kind for t in books.tables[TRANSFERS].values() if t.reference == p.id)
     released = sum(kinds[kind] for kind in (TransferKind.POST, TransferKind.VOID))
     assert kinds[TransferKind.PENDING] - released - kinds[TransferKind.EXPIRE] == len(held)
@@ -94,7 +94,7 @@ def check(stand: Stand) -> None:
         if p.source == "order":
             assert (p.order_expires_at or p.expires_at) == NOON + timedelta(seconds=ORDER_SECONDS)
     lin_row = accounts[LIN]
-    spent = p.captured + p.held
+    spent = p.captured + p.reserved
     assert lin_row is not None
     assert lin_row.spent_on(NOON.date()) == (spent if stand.now.date() == NOON.date() else p.amount)
 
@@ -181,9 +181,9 @@ def test_one_unit_too_many() -> None:
     partly = held.after(Move(Command.CAPTURE, part=True))
     captured = partly.after(Move(Command.CAPTURE))
     back = captured.after(Move(Command.REFUND, part=True))
-    take = altered(partly.entry(Move(Command.CAPTURE)), amount=partly.payment.held + 1)
+    take = altered(partly.entry(Move(Command.CAPTURE)), amount=partly.payment.reserved + 1)
     give = altered(back.entry(Move(Command.REFUND)), amount=back.payment.refundable + 1)
-    with pytest.raises(CaptureExceedsHeld) as more:
+    with pytest.raises(CaptureExceedsAuthorised) as more:
         partly.books.decide(take, NOON)
     assert (more.value.left, more.value.amount) == (300, 301)
     with pytest.raises(RefundExceedsCaptured) as too_much:
@@ -219,7 +219,7 @@ def test_a_reservation_whose_time_is_over_is_not_captured() -> None:
 def test_what_was_captured_is_given_back_while_the_rest_is_reserved() -> None:
     partly = authorised().after(Move(Command.CAPTURE, part=True))
     back = partly.after(Move(Command.REFUND, part=True))
-    assert (back.payment.status, back.payment.refunded, back.payment.held) == (
+    assert (back.payment.status, back.payment.refunded, back.payment.reserved) == (
         "authorised",
         50,
         300,

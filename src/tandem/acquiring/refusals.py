@@ -18,7 +18,7 @@ from tandem.kernel import Invalid, NotFound, Refused
 from tandem.ledger import InsufficientFunds, JournalBusy
 from tandem.merchants import WayRefused
 from tandem.payments import (
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     CardUnknown,
     CurrencyNotTaken,
     MerchantNotActive,
@@ -40,7 +40,7 @@ CODES: Final[dict[type[Refused], Code]] = {
     InsufficientFunds: Code.INSUFFICIENT_FUNDS,
     RefundNotCovered: Code.INSUFFICIENT_FUNDS,
     RefundExceedsCaptured: Code.INVALID_AMOUNT,
-    CaptureExceedsHeld: Code.INVALID_AMOUNT,
+    CaptureExceedsAuthorised: Code.INVALID_AMOUNT,
     LimitExceeded: Code.ABOVE_AMOUNT_LIMIT,
     PayerNotActive: Code.RESTRICTED_CARD,
     MerchantNotActive: Code.INVALID_MERCHANT,

@@ -27,7 +27,7 @@ from tandem.api.schemas import (
 from tandem.db import IdempotencyConflict
 from tandem.events import EventView
 from tandem.kernel import Invalid, NotFound, Refused
-from tandem.ledger import JournalBusy, OutcomeUnknown, RefusedEarlier, StaleRead
+from tandem.ledger import ChangedMeanwhile, JournalBusy, OutcomeUnknown, RefusedEarlier
 
 DESCRIPTION: Final = """\
 Amounts are whole numbers of the currency's minor unit: 3800 of CNY is 38.00 yuan. Times are RFC \
@@ -299,7 +299,13 @@ def refusals(operation: Operation[Any]) -> list[type[Refused]]:
     if operation.idempotency == "required":
         found += [wire.KeyMissing]
     if operation.idempotency is not None:
-        found += [IdempotencyConflict, RefusedEarlier, StaleRead, JournalBusy, OutcomeUnknown]
+        found += [
+            IdempotencyConflict,
+            RefusedEarlier,
+            ChangedMeanwhile,
+            JournalBusy,
+            OutcomeUnknown,
+        ]
     found += [wire.InternalFault, wire.DatabaseAway, wire.ServerStopping]
     return [*found, *operation.errors]
 

@@ -34,23 +34,23 @@ from tandem.db import IdempotencyConflict
 from tandem.events import MAX_ENDPOINTS, EndpointOff, TargetRefused, TooManyEndpoints
 from tandem.kernel import Invalid, NotFound, Refused, show_id
 from tandem.ledger import (
+    ChangedMeanwhile,
     InsufficientFunds,
     JournalBusy,
     OutcomeUnknown,
     OverdraftInUse,
     ReferenceBooked,
     RefusedEarlier,
-    StaleRead,
 )
 from tandem.merchants import WayRefused
 from tandem.payments import (
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
     MerchantNotActive,
-    NotYourPayment,
     PaymentConflict,
+    PaymentTaken,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
@@ -117,10 +117,10 @@ ROWS: Final = (
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),
-    Row(409, NotYourPayment(_A_TIME)),
-    Row(409, CaptureExceedsHeld(1200, 3800, "CNY")),
+    Row(409, PaymentTaken(_A_TIME)),
+    Row(409, CaptureExceedsAuthorised(1200, 3800, "CNY")),
     Row(409, RefundExceedsCaptured(1200, 3800, "CNY")),
-    Row(409, StaleRead(_AN_ID)),
+    Row(409, ChangedMeanwhile(_AN_ID)),
     Row(409, RefusedEarlier("way_refused")),
     Row(409, HandleTaken("lin")),
     Row(409, OverdraftInUse(1200, 0, "CNY")),

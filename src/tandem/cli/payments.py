@@ -90,7 +90,7 @@ def show_payment(payment: str, /) -> None:
         "Order": found.order_reference or "",
         "For": found.description or "",
         "Amount": money(found.amount, unit),
-        "Reserved": money(found.held, unit),
+        "Reserved": money(found.reserved, unit),
         "Captured": money(found.captured, unit),
         "Refunded": money(found.refunded, unit),
         "Fee": money(found.fee, unit),

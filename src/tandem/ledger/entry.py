@@ -16,7 +16,7 @@ import msgspec
 from tandem.db import Idempotency, IdempotencyConflict, Table
 from tandem.kernel import Refused
 from tandem.ledger.chart import AccountKey
-from tandem.ledger.errors import StaleTerms
+from tandem.ledger.errors import TermsChanged
 from tandem.ledger.model import (
     ACCOUNTS,
     RESERVATIONS,
@@ -164,7 +164,7 @@ class View:
         for key, version in terms:
             account = self.account(key)
             if account.terms > version:
-                raise StaleTerms(key.owner_id, version, account.terms)
+                raise TermsChanged(key.owner_id, version, account.terms)
         assert entry.id not in self._decided, "an entry is decided once"
         decision = entry.decide(self)
         answer = decision.answer

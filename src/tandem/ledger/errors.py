@@ -2,12 +2,12 @@
 
 Refused
 ├── InsufficientFunds      an account would go beyond what it may
-├── PendingNotFound        no such reservation
-├── PendingResolved        the reservation was posted, voided or expired before
-├── PendingExpired         the reservation's time is over
-├── AmountExceedsPending   more is posted than was reserved
-├── StaleRead              what was read beforehand has changed: read and decide again
-│   └── StaleTerms         the owner's terms (limits, fees, acceptance) have changed
+├── ReservationNotFound    no such reservation
+├── ReservationResolved    the reservation was posted, voided or expired before
+├── ReservationExpired     the reservation's time is over
+├── AmountExceedsReserved  more is posted than was reserved
+├── ChangedMeanwhile       what was read beforehand has changed: read and decide again
+│   └── TermsChanged       the owner's terms (limits, fees, acceptance) have changed
 ├── ReferenceBooked        this bank reference was booked before
 ├── JournalBusy            the queue is full: come back later
 └── OutcomeUnknown         the database was lost during the commit: ask by id or by key
@@ -36,7 +36,7 @@ class InsufficientFunds(Refused):
 
 
 @dataclass(eq=False)
-class PendingNotFound(Refused):
+class ReservationNotFound(Refused):
     """There is no pending transfer with this id."""
 
     code: ClassVar[str] = "reservation_not_found"
@@ -48,7 +48,7 @@ class PendingNotFound(Refused):
 
 
 @dataclass(eq=False)
-class PendingResolved(Refused):
+class ReservationResolved(Refused):
     """The pending transfer has been posted, voided or has expired."""
 
     code: ClassVar[str] = "reservation_resolved"
@@ -60,7 +60,7 @@ class PendingResolved(Refused):
 
 
 @dataclass(eq=False)
-class PendingExpired(Refused):
+class ReservationExpired(Refused):
     """The time of the pending transfer is over; it can only be released."""
 
     code: ClassVar[str] = "reservation_expired"
@@ -73,7 +73,7 @@ class PendingExpired(Refused):
 
 
 @dataclass(eq=False)
-class AmountExceedsPending(Refused):
+class AmountExceedsReserved(Refused):
     """More would be posted than was reserved. Amounts in minor units."""
 
     code: ClassVar[str] = "amount_exceeds_reserved"
@@ -87,7 +87,7 @@ class AmountExceedsPending(Refused):
 
 
 @dataclass(eq=False)
-class StaleRead(Refused):
+class ChangedMeanwhile(Refused):
     """It was changed by somebody else at the same moment, several times in a row."""
 
     code: ClassVar[str] = "changed_meanwhile"
@@ -105,7 +105,7 @@ class StaleRead(Refused):
 
 
 @dataclass(eq=False)
-class StaleTerms(StaleRead):
+class TermsChanged(ChangedMeanwhile):
     """The owner's terms changed after they were read."""
 
     read: int

@@ -23,11 +23,11 @@ from tandem.ledger.chart import (
     TransferCode,
 )
 from tandem.ledger.errors import (
-    AmountExceedsPending,
+    AmountExceedsReserved,
     InsufficientFunds,
-    PendingExpired,
-    PendingNotFound,
-    PendingResolved,
+    ReservationExpired,
+    ReservationNotFound,
+    ReservationResolved,
 )
 
 MAX_TOTAL: Final = 2**63 - 1
@@ -211,16 +211,20 @@ def book(
         for ordinal, transfer in enumerate(transfers, 1):
             debit, credit = account(transfer.debit), account(transfer.credit)
             before += ((debit, _TOTALS(debit)), (credit, _TOTALS(credit)))
-            held = None
+            reserved = None
             if transfer.pending_id is not None:
-                held = _held(transfer, transfer.pending_id, pending, open_ids - resolved, now)
-                resolved.add(held.id)
-                today = debit.spent_day == day == day_of(held.created_at)
-                _release(transfer, held, debit, credit, today=today)
+                reserved = _reserved(
+                    transfer, transfer.pending_id, pending, open_ids - resolved, now
+                )
+                resolved.add(reserved.id)
+                today = debit.spent_day == day == day_of(reserved.created_at)
+                _release(transfer, reserved, debit, credit, today=today)
             _move(transfer, debit, credit, day)
             _check(debit, transfer.amount)
             _check(credit, transfer.amount)
-            rows.append(_row(transfer_id(entry_id, ordinal), transfer, held, debit, credit, now))
+            rows.append(
+                _row(transfer_id(entry_id, ordinal), transfer, reserved, debit, credit, now)
+            )
     except BaseException:
         for moved, was in reversed(before):
             _restore(moved, was)
@@ -229,7 +233,7 @@ def book(
     return rows
 
 
-def _held(
+def _reserved(
     transfer: Transfer,
     pending_id: UUID,
     pending: Mapping[UUID, TransferRow],
@@ -237,29 +241,31 @@ def _held(
     now: datetime,
 ) -> TransferRow:
     """The pending transfer that `transfer` resolves, if it may."""
-    held = pending.get(pending_id)
-    if held is None:
-        raise PendingNotFound(pending_id)
-    if held.id not in open_ids:
-        raise PendingResolved(held.id)
+    reserved = pending.get(pending_id)
+    if reserved is None:
+        raise ReservationNotFound(pending_id)
+    if reserved.id not in open_ids:
+        raise ReservationResolved(reserved.id)
     if transfer.kind is TransferKind.POST:
-        if held.expires_at is not None and held.expires_at <= now:
-            raise PendingExpired(held.id, held.expires_at)
-        if transfer.amount > held.amount:
-            raise AmountExceedsPending(held.id, held.amount, transfer.amount)
-    return held
+        if reserved.expires_at is not None and reserved.expires_at <= now:
+            raise ReservationExpired(reserved.id, reserved.expires_at)
+        if transfer.amount > reserved.amount:
+            raise AmountExceedsReserved(reserved.id, reserved.amount, transfer.amount)
+    return reserved
 
 
 def _release(
-    transfer: Transfer, held: TransferRow, debit: Account, credit: Account, *, today: bool
+    transfer: Transfer, reserved: TransferRow, debit: Account, credit: Account, *, today: bool
 ) -> None:
     """Take a pending amount off both accounts; what is not posted no longer counts as spent."""
-    same = (held.debit_account_id, held.credit_account_id) == (debit.id, credit.id)
+    same = (reserved.debit_account_id, reserved.credit_account_id) == (debit.id, credit.id)
     assert same, "a pending transfer is resolved between its own accounts"
-    debit.debits_pending -= held.amount
-    credit.credits_pending -= held.amount
-    released = held.amount - transfer.amount if transfer.kind is TransferKind.POST else held.amount
-    if held.spends and today:
+    debit.debits_pending -= reserved.amount
+    credit.credits_pending -= reserved.amount
+    released = (
+        reserved.amount - transfer.amount if transfer.kind is TransferKind.POST else reserved.amount
+    )
+    if reserved.spends and today:
         debit.spent = max(0, debit.spent - released)
 
 
@@ -299,14 +305,14 @@ def _check(account: Account, amount: int) -> None:
 def _row(
     row_id: UUID,
     transfer: Transfer,
-    held: TransferRow | None,
+    reserved: TransferRow | None,
     debit: Account,
     credit: Account,
     now: datetime,
 ) -> TransferRow:
     amount = transfer.amount
-    if held is not None and transfer.kind is not TransferKind.POST:
-        amount = held.amount  # what was reserved is what is released
+    if reserved is not None and transfer.kind is not TransferKind.POST:
+        amount = reserved.amount  # what was reserved is what is released
     return TransferRow(
         row_id,
         debit.id,

@@ -114,7 +114,7 @@ def _line(number: int, transfer: TransferRow, account_id: UUID) -> Statement:
 
 
 async def released_by(connection: Connection, lines: Iterable[Statement]) -> dict[UUID, int]:
-    """What the reservations held that a statement's lines resolved, by the reservation's id."""
+    """What was reserved that a statement's lines resolved, by the reservation's id."""
     ids = [line.transfer.pending_id for line in lines if line.transfer.pending_id is not None]
     if not ids:
         return {}
@@ -215,20 +215,20 @@ async def verify(
 
 _TOTALS: Final = f"""
     WITH resolved AS (
-        SELECT t.*, p.amount AS held
+        SELECT t.*, p.amount AS reserved
         FROM transfers AS t LEFT JOIN transfers AS p ON p.id = t.pending_id
     ), sides AS (
-        SELECT debit_account_id AS id, true AS is_debit, kind, amount, held FROM resolved
+        SELECT debit_account_id AS id, true AS is_debit, kind, amount, reserved FROM resolved
         UNION ALL
-        SELECT credit_account_id, false, kind, amount, held FROM resolved
+        SELECT credit_account_id, false, kind, amount, reserved FROM resolved
     ), sums AS (
         SELECT id, count(*) AS transfers,
             coalesce(sum(amount) FILTER (WHERE is_debit AND kind IN (0, 2)), 0) AS debits,
             coalesce(sum(amount) FILTER (WHERE NOT is_debit AND kind IN (0, 2)), 0) AS credits,
             coalesce(sum(amount) FILTER (WHERE is_debit AND kind = 1), 0)
-                - coalesce(sum(held) FILTER (WHERE is_debit), 0) AS debits_pending,
+                - coalesce(sum(reserved) FILTER (WHERE is_debit), 0) AS debits_pending,
             coalesce(sum(amount) FILTER (WHERE NOT is_debit AND kind = 1), 0)
-                - coalesce(sum(held) FILTER (WHERE NOT is_debit), 0) AS credits_pending
+                - coalesce(sum(reserved) FILTER (WHERE NOT is_debit), 0) AS credits_pending
         FROM sides GROUP BY id
     )
     SELECT 'account totals', coalesce(a.id, s.id),

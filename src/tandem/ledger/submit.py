@@ -8,7 +8,7 @@ from uuid import UUID
 from tandem.db import Idempotency, Pool, earlier_answer, keep_first_answer, work
 from tandem.kernel import Refused
 from tandem.ledger.entry import Entry
-from tandem.ledger.errors import StaleRead
+from tandem.ledger.errors import ChangedMeanwhile
 from tandem.ledger.journal import Journal
 from tandem.ledger.outcome import Outcome, answered, kept
 
@@ -37,7 +37,7 @@ async def submit_fresh(
             return earlier
         try:
             return await journal.submit(entry)
-        except StaleRead as stale:
+        except ChangedMeanwhile as stale:
             forget(stale.owner_id)
             if attempt == ATTEMPTS - 1:
                 raise

@@ -4,14 +4,14 @@ from tandem.payments.by_card import CardPayments, NewTap
 from tandem.payments.codes import Landing, link, new_token
 from tandem.payments.decisions import Shop
 from tandem.payments.errors import (
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     CardUnknown,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
     MerchantNotActive,
-    NotYourPayment,
     PaymentConflict,
+    PaymentTaken,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
@@ -32,7 +32,7 @@ from tandem.payments.taps import TapAnswer, TapTrace
 __all__ = [
     "At",
     "Capture",
-    "CaptureExceedsHeld",
+    "CaptureExceedsAuthorised",
     "CardPayments",
     "CardUnknown",
     "CodeOfAnotherOperator",
@@ -43,11 +43,11 @@ __all__ = [
     "MerchantNotActive",
     "NewPayment",
     "NewTap",
-    "NotYourPayment",
     "Payment",
     "PaymentConflict",
     "PaymentFilter",
     "PaymentRecords",
+    "PaymentTaken",
     "PaymentView",
     "Payments",
     "PersonPaymentView",

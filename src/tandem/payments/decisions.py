@@ -13,8 +13,8 @@ from tandem.events import Endpoint, announce
 from tandem.kernel import Currency, Refused, check_amount, currency, transfer_id
 from tandem.ledger import (
     AccountKey,
+    ChangedMeanwhile,
     InsufficientFunds,
-    StaleRead,
     Transfer,
     TransferCode,
     TransferKind,
@@ -26,7 +26,7 @@ from tandem.ledger import (
 )
 from tandem.merchants import CurrencyTerms, Place, Way, fee
 from tandem.payments.errors import (
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     CurrencyNotTaken,
     MerchantNotActive,
     RefundExceedsCaptured,
@@ -268,10 +268,10 @@ def capture(
     allowed(payment, Command.CAPTURE, view.now)
     assert payment.pending_id is not None, "what is authorised is reserved"
     unit = currency(payment.currency)
-    amount = payment.held if amount is None else check_amount(amount)
-    if amount > payment.held:
-        raise CaptureExceedsHeld(payment.held, amount, unit.code)
-    rest = payment.held - amount
+    amount = payment.reserved if amount is None else check_amount(amount)
+    if amount > payment.reserved:
+        raise CaptureExceedsAuthorised(payment.reserved, amount, unit.code)
+    rest = payment.reserved - amount
     payer, payee = _parties(payment, unit)
     charge = fee(terms, amount, first=payment.captured == 0)
     post = Transfer(
@@ -298,8 +298,10 @@ def capture(
             expires_at=None,
         )
         return Step(captured, (post, *_fee(payment, payee, charge, unit)), "payment.captured")
-    held = view.pending.get(payment.pending_id)
-    again = held is not None and held.spends and view.day_of(held.created_at) == view.day
+    reserved = view.pending.get(payment.pending_id)
+    again = (
+        reserved is not None and reserved.spends and view.day_of(reserved.created_at) == view.day
+    )
     reserve = _pending(payment, payer, payee, rest, payment.expires_at, spends=again)
     partly = changed(taken, Command.CAPTURE, Status.AUTHORISED, pending_id=transfer_id(entry, 2))
     return Step(partly, (post, reserve, *_fee(payment, payee, charge, unit)), "payment.captured")
@@ -313,7 +315,7 @@ def release(view: View, payment: Payment, command: Command) -> Step:
     """
     allowed(payment, command, view.now)
     if command is Command.EXPIRE and (payment.expires_at or view.now) > view.now:
-        raise StaleRead(payment.merchant_id)  # it was given more time at this moment
+        raise ChangedMeanwhile(payment.merchant_id)  # it was given more time at this moment
     unpaid = Status.EXPIRED if command is Command.EXPIRE else Status.CANCELLED
     transfers: tuple[Transfer, ...] = ()
     if payment.pending_id is not None:
@@ -323,7 +325,7 @@ def release(view: View, payment: Payment, command: Command) -> Step:
             Transfer(
                 payer,
                 payee,
-                payment.held,
+                payment.reserved,
                 TransferCode.PAYMENT,
                 payment.id,
                 kind,
@@ -363,8 +365,8 @@ def refund(
     )
     back = Transfer(payee, payer, amount, TransferCode.REFUND, payment.id)
     less = msgspec.structs.replace(payment, refunded=payment.refunded + amount, updated_at=view.now)
-    held = less.pending_id is not None
-    status = Status.AUTHORISED if held else ended(less, Status.CAPTURED)
+    reserved = less.pending_id is not None
+    status = Status.AUTHORISED if reserved else ended(less, Status.CAPTURED)
     refunded = changed(less, Command.REFUND, status)
     return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
 

@@ -16,8 +16,8 @@ from tandem.db import Idempotency
 from tandem.kernel import NotFound, currency, of_hundredths, show_id
 from tandem.ledger import (
     AccountKey,
+    ChangedMeanwhile,
     Decision,
-    StaleRead,
     Touches,
     View,
     Write,
@@ -43,7 +43,7 @@ from tandem.payments.decisions import (
     told,
     written,
 )
-from tandem.payments.errors import CodePaused, NotYourPayment
+from tandem.payments.errors import CodePaused, PaymentTaken
 from tandem.payments.model import (
     PAYMENTS,
     Command,
@@ -202,7 +202,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
         payment, before = _current(view, self.payment, self.shop)
         allowed(payment, self.command, view.now)
         if payment.person_id not in (None, self.payer.id):
-            raise NotYourPayment(payment.expires_at)
+            raise PaymentTaken(payment.expires_at)
         if self.command is Command.DECLINE:
             step = decline(view, payment, BY_PERSON)
         elif self.command is Command.LEAVE:
@@ -315,7 +315,7 @@ def _current(view: View, read: Payment, shop: Shop) -> tuple[Payment, tuple[Writ
         raise NotFound("payment", show_id("pay", read.id))
     known = (read.person_id, read.pending_id)
     if (payment.person_id, payment.pending_id) != known:
-        raise StaleRead(payment.merchant_id)
+        raise ChangedMeanwhile(payment.merchant_id)
     if not lapsed(payment, view.now):
         return payment, ()
     step = reopen(view, payment, Command.EXPIRE)

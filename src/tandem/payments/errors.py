@@ -1,16 +1,16 @@
 """Why a payment is refused.
 
 Refused
-├── PaymentConflict        not in this state
-├── CurrencyNotTaken       the merchant has no account in this currency
-├── MerchantNotActive      the merchant is suspended
-├── NotYourPayment         another person has scanned this code
-├── CaptureExceedsHeld     more is captured than is authorised
-├── RefundExceedsCaptured  more is refunded than was captured
-├── RefundNotCovered       the merchant's balance does not cover the refund
-├── CardUnknown            no card of this operator's has this number
-├── CodePaused             too many wrong codes: a pause
-└── CodeOfAnotherOperator  the code is sound, and somebody else's
+├── PaymentConflict           not in this state
+├── CurrencyNotTaken          the merchant has no account in this currency
+├── MerchantNotActive         the merchant is suspended
+├── PaymentTaken              another person has scanned this code
+├── CaptureExceedsAuthorised  more is captured than is authorised
+├── RefundExceedsCaptured     more is refunded than was captured
+├── RefundNotCovered          the merchant's balance does not cover the refund
+├── CardUnknown               no card of this operator's has this number
+├── CodePaused                too many wrong codes: a pause
+└── CodeOfAnotherOperator     the code is sound, and somebody else's
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class MerchantNotActive(Refused):
 
 
 @dataclass(eq=False)
-class NotYourPayment(Refused):
+class PaymentTaken(Refused):
     """Another person has scanned this code. `until` is when it is open to others at the latest."""
 
     code: ClassVar[str] = "payment_taken"
@@ -92,7 +92,7 @@ class NotYourPayment(Refused):
 
 
 @dataclass(eq=False)
-class CaptureExceedsHeld(Refused):
+class CaptureExceedsAuthorised(Refused):
     """More would be captured than is authorised. Amounts in minor units."""
 
     code: ClassVar[str] = "capture_exceeds_authorised"

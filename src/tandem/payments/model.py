@@ -136,7 +136,7 @@ class Payment(msgspec.Struct, frozen=True):
     order_expires_at: datetime | None = None
 
     @property
-    def held(self) -> int:
+    def reserved(self) -> int:
         """What is reserved and may still be captured."""
         return self.authorised - self.captured if self.pending_id is not None else 0
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 from tandem.cards import DEVICE_CARDS, Asked, DeviceCard, MasterKey, Tap, check_tap, issuer_answer
 from tandem.db import Idempotency, Integer, SmallInt, Table
 from tandem.kernel import currency
-from tandem.ledger import Decision, StaleRead, Touches, View, Write, fees, merchant, person
+from tandem.ledger import ChangedMeanwhile, Decision, Touches, View, Write, fees, merchant, person
 from tandem.payments.decisions import (
     Rules,
     Shop,
@@ -122,7 +122,7 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
             self.card.key_index,
             self.payer.id,
         ):
-            raise StaleRead(self.payer.id)
+            raise ChangedMeanwhile(self.payer.id)
         verdict = check_tap(card, self.master, self.key, self.tap, self.asked, view.now)
         payment = open_payment(view, self.shop, new, status=Status.WAITING, payer=self.payer)
         reason = verdict.reason or self._obstacle(view, card)

@@ -9,9 +9,9 @@ from tandem.db import Idempotency
 from tandem.events import announce
 from tandem.kernel import NotFound, Refused, check_amount, currency, show_id
 from tandem.ledger import (
+    ChangedMeanwhile,
     Decision,
     InsufficientFunds,
-    StaleRead,
     Touches,
     Transfer,
     TransferCode,
@@ -260,7 +260,7 @@ def _open_request(view: View, request_id: UUID, *, expired: bool = False) -> Mon
         raise RequestClosed(request.status)
     over = request.expires_at is not None and request.expires_at <= view.now
     if expired and not over:
-        raise StaleRead(request.requester_id)
+        raise ChangedMeanwhile(request.requester_id)
     if over and not expired:
         raise RequestClosed("expired")
     return request

@@ -22,6 +22,8 @@ UNKNOWN: Final = object()
 FORMS: Final[Mapping[str, str]] = {
     "^[A-Z]{3}$": "an ISO 4217 currency code such as CNY",
     "^[A-Z]{2}$": "an ISO 3166-1 country code such as CN",
+    "^[0-9]{6}$": "six digits such as 402917",
+    "^[A-Za-z0-9+/]{43}=$": "32 bytes in Base64: 43 characters and =",
     "^[a-z]{2}$": "an ISO 639-1 language code such as zh",
     "^[0-9]{4}$": "an ISO 18245 merchant category such as 5814",
     "^@?[a-z0-9][a-z0-9_.]{1,30}$": (

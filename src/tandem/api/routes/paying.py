@@ -18,10 +18,10 @@ from tandem.payments import (
     CurrencyNotTaken,
     MerchantNotActive,
     NewPayment,
-    NotYourPayment,
     Payment,
     PaymentConflict,
     Payments,
+    PaymentTaken,
     PersonPaymentView,
     Source,
     person_view,
@@ -32,7 +32,7 @@ SCANNING = (CodeDamaged, NotEmvco, CodeOfAnotherOperator)
 PAYING = (
     NotFound,
     PaymentConflict,
-    NotYourPayment,
+    PaymentTaken,
     WayRefused,
     CurrencyNotTaken,
     MerchantNotActive,
@@ -118,7 +118,7 @@ class Scanned(msgspec.Struct, frozen=True):
         NotFound,
         *SCANNING,
         PaymentConflict,
-        NotYourPayment,
+        PaymentTaken,
         WayRefused,
         CurrencyNotTaken,
         MerchantNotActive,
@@ -202,7 +202,7 @@ async def get_my_payment(call: Call[Services], payment_id: UUID) -> PersonPaymen
     who=("person",),
     idempotency="required",
     answer=PersonPaymentView,
-    errors=(NotFound, PaymentConflict, NotYourPayment),
+    errors=(NotFound, PaymentConflict, PaymentTaken),
 )
 async def leave_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     """Let an order go that one has scanned: whoever scans it next may pay it."""
@@ -236,7 +236,7 @@ async def approve_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     who=("person",),
     idempotency="required",
     answer=PersonPaymentView,
-    errors=(NotFound, PaymentConflict, NotYourPayment),
+    errors=(NotFound, PaymentConflict, PaymentTaken),
 )
 async def decline_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     """Do not agree to a payment that waits for the person: it is over. An order can be left."""

@@ -13,7 +13,7 @@ from tandem.merchants import OfferedWay, Way, WayRefused
 from tandem.payments import (
     At,
     Capture,
-    CaptureExceedsHeld,
+    CaptureExceedsAuthorised,
     CodePaused,
     CurrencyNotTaken,
     MerchantNotActive,
@@ -219,7 +219,7 @@ async def get_payment(call: Call[Services], payment_id: UUID) -> PaymentView:
     scope="payments:write",
     idempotency="required",
     answer=PaymentView,
-    errors=(NotFound, PaymentConflict, CaptureExceedsHeld),
+    errors=(NotFound, PaymentConflict, CaptureExceedsAuthorised),
 )
 async def capture_payment(call: Call[Services], payment_id: UUID, body: CapturePayment) -> Outcome:
     """Take what is authorised, in full or in part.
