@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
-from emv_made import entropy
-from emv_tap import CNY, TERMINAL, Device
 from test_cards_package import CARD, PAN, SETTINGS, keys, made
 
+from emv_made import entropy
+from emv_tap import CNY, TERMINAL, Device
 from tandem.cards.package import card_limits
 from tandem.cards.taps import Asked, Tap, read_tap
 from tandem.emv.application_data import Method, Verifier

@@ -8,7 +8,6 @@ from emv_tap import (
     FINGER,
     Device,
 )
-
 from tandem.emv import apdu
 from tandem.emv.apdu import Command, Response
 from tandem.emv.card.files import AIP, CDOL1, PDOL

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from emv_made import authority, entropy, key
 from hypothesis import given
 from hypothesis import strategies as st
 from test_cards_life import card
 
+from emv_made import authority, entropy, key
 from tandem.cards.keys import IssuerKeys, MasterKey
 from tandem.cards.model import DeviceCard
 from tandem.cards.package import (

@@ -4,10 +4,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from emv_made import IDENTIFIER, LAST_DAY, PAN, RID, TODAY, authority, changed, entropy, key
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emv_made import IDENTIFIER, LAST_DAY, PAN, RID, TODAY, authority, changed, entropy, key
 from tandem.emv.authority import (
     Authority,
     AuthorityKey,

@@ -3,6 +3,9 @@
 import msgspec
 import pytest
 from emv_commands import AAC, COUNTER, RECORD, SELECT, generate, gpo, send, status, value, verified
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emv_tap import (
     AID,
     DATA,
@@ -12,9 +15,6 @@ from emv_tap import (
     profile,
     seeded,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tandem.emv import apdu
 from tandem.emv.apdu import PPSE, Command, Response, Status
 from tandem.emv.card import (

@@ -2,11 +2,11 @@
 
 from enum import Enum, auto
 
-from emv_tap import AID, FINGER, LIMITS, NOW, PROFILE, seeded
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from emv_tap import AID, FINGER, LIMITS, NOW, PROFILE, seeded
 from tandem.emv import apdu
 from tandem.emv.apdu import PPSE, Command, Response, Status
 from tandem.emv.card import Application, Card, CardState, Unsaved

@@ -24,6 +24,7 @@ from emv_commands import (
     value,
     verified,
 )
+
 from emv_tap import (
     AID,
     CRYPTOGRAM_KEY,
@@ -37,7 +38,6 @@ from emv_tap import (
     profile,
     seeded,
 )
-
 from tandem.emv import apdu
 from tandem.emv.apdu import Response, Status
 from tandem.emv.application_data import CryptogramType, IssuerApplicationData, Method, Verifier

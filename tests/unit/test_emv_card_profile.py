@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from emv_commands import ARQC_CDA, COUNTER, SELECT, generate, gpo, send
+
 from emv_made import key
 from emv_tap import (
     DATA,
@@ -16,7 +17,6 @@ from emv_tap import (
     profile,
     seeded,
 )
-
 from tandem.emv.apdu import Command, Status
 from tandem.emv.card import (
     ActionCodes,

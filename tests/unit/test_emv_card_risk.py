@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from emv_tap import LIMITS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emv_tap import LIMITS
 from tandem.emv.application_data import CryptogramType
 from tandem.emv.card import CardState, Limits, Reason
 from tandem.emv.card.answer import after_answer

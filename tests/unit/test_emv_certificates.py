@@ -3,6 +3,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emv_made import (
     AIP,
     IDENTIFIER,
@@ -14,9 +17,6 @@ from emv_made import (
     changed,
     key,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tandem.emv.certificates import (
     CARD_BITS,
     ISSUER_BITS,

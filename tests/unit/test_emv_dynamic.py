@@ -2,10 +2,10 @@ import hashlib
 from dataclasses import dataclass
 
 import pytest
-from emv_made import changed, key
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emv_made import changed, key
 from tandem.emv.dynamic import (
     check_combined,
     check_dynamic,

@@ -2,6 +2,9 @@ import json
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emv_made import (
     AIP,
     IDENTIFIER,
@@ -15,9 +18,6 @@ from emv_made import (
     entropy,
     key,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tandem.emv.certificates import recover_card
 from tandem.emv.errors import KeyMalformed
 from tandem.emv.issuer import Issuer

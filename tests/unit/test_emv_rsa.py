@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
 )
-from emv_made import changed, entropy, key
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emv_made import changed, entropy, key
 from tandem.emv.errors import AuthenticationFailed, Fault, KeyMalformed, Signed
 from tandem.emv.rsa import PrivateKey, PublicKey, SignatureFault, _prime
 

@@ -1,10 +1,10 @@
 """Messages for people: names and bits are there, card numbers are not."""
 
 import pytest
-from emv_tap import DATA, FINGER, Device, gate, ready, seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emv_tap import DATA, FINGER, Device, gate, ready, seeded
 from tandem.emv import bits, show
 from tandem.emv.dol import Dol
 from tandem.emv.show import Line

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+
 from emv_made import authority
 from emv_tap import (
     AID,
@@ -25,7 +26,6 @@ from emv_tap import (
     seeded,
     terminal,
 )
-
 from tandem.emv.authority import Revocation
 from tandem.emv.card import ActionCodes, CardState
 from tandem.emv.cryptograms import CCD_6, CryptogramData, cryptogram_matches

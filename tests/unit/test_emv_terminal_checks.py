@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 import pytest
-from emv_tap import PAYMENT, TERMINAL, combination, payment, prepared
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emv_tap import PAYMENT, TERMINAL, combination, payment, prepared
 from tandem.emv.application_data import CryptogramType
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (

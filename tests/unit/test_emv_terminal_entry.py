@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 import pytest
-from emv_tap import AID, CNY, PAYMENT, TERMINAL, combination, payment, prepared, terminal
 
+from emv_tap import AID, CNY, PAYMENT, TERMINAL, combination, payment, prepared, terminal
 from tandem.emv.errors import Malformed
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from emv_tap import (
     CRYPTOGRAM_KEY,
     DATA,
@@ -17,7 +18,6 @@ from emv_tap import (
     seeded,
     verified,
 )
-
 from tandem.emv.apdu import Ins
 from tandem.emv.cryptograms import CCD_6, CryptogramData, cryptogram_matches
 from tandem.emv.tags import Tag

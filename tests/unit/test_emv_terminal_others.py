@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emv_made import key
 from emv_tap import (
     AID,
@@ -22,9 +25,6 @@ from emv_tap import (
     terminal,
     verified,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tandem.emv.apdu import Command
 from tandem.emv.card import Certificates
 from tandem.emv.card.files import AIP, records
