@@ -24,6 +24,8 @@ from tandem.api.operations import OPERATIONS
 SOON_SECONDS: Final = 5
 """A third of the time after which a stream would say that it still lives."""
 
+DEVICE_KEY: Final = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
+
 
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[House]:
@@ -104,6 +106,11 @@ async def test_another_persons_things_are_not_there(house: House) -> None:
                 )
             )["id"],
             "device_id": made(await lin.get("/v1/people/me/devices"))["data"][0]["id"],
+            "card_id": (
+                await post(
+                    lin, "/v1/people/me/cards", {"currency": "CNY", "device_key": DEVICE_KEY}
+                )
+            )["id"],
             "event_id": made(await lin.get("/v1/events"))["data"][0]["id"],
         }
         async with house.unharmed(), house.server.client(house.eve.key) as eve:
@@ -121,6 +128,7 @@ async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids |= {"merchant_id": house.theirs.merchant_id, "person_id": house.lin.id}
     ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
     ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
+    ids |= {"card_id": "crd_" + "0" * 32}
     ids |= {"handle": "lin", "account": "bank"}
     narrow: dict[str, str] = {}
     async with house.server.client(house.mine.key) as mine:
