@@ -1,9 +1,10 @@
 """Rows in PostgreSQL's binary format: an array of them is one argument of a statement.
 
-The driver can make the same of a list of tuples; here it takes little more than half the time, because what
-is known beforehand (the order of the columns, their types and lengths) is put together once for
-each table. The format is that of `array_recv`, `record_recv` and each type's receive function
-(PostgreSQL, src/backend/utils/adt). PostgreSQL checks what it receives, as it does the driver's.
+The driver can make the same of a list of tuples; here it takes little more than half the time,
+because what is known beforehand (the order of the columns, their types and lengths) is put together
+once for each table. The format is that of `array_recv`, `record_recv` and each type's receive
+function (PostgreSQL, src/backend/utils/adt). PostgreSQL checks what it receives, as it does the
+driver's.
 """
 
 import struct
