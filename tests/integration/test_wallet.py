@@ -298,11 +298,21 @@ async def test_a_bank_reference_is_booked_once(town: Town, lin: Someone) -> None
         await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key())
     again = await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key("first"))
     assert again.replayed
+    keys = [key() for _ in range(16)]
     with capture_logs():  # of entries that the database refused, with their tracebacks
         outcomes, refused = await at_once(
-            services.wallet.top_up(lin.id, 10, "CNY", "B-78", key()) for _ in range(16)
+            services.wallet.top_up(lin.id, 10, "CNY", "B-78", one) for one in keys
         )
     assert (len(outcomes), {type(one) for one in refused}) == (1, {ReferenceBooked})
+    await services.corrections.make("B-78", None, "not there", key())
+    late, refused = await at_once(
+        services.wallet.top_up(lin.id, 10, "CNY", "B-78", one) for one in keys
+    )
+    assert [one.replayed for one in late] == [True], "the reference is free, refusals are kept"
+    assert {(type(one), getattr(one, "replayed", None)) for one in refused} == {
+        (ReferenceBooked, True)
+    }
+    await services.wallet.top_up(lin.id, 10, "CNY", "B-78", key())
     await town.paid(door, lin, 100)
     with capture_logs():
         outcomes, refused = await at_once(

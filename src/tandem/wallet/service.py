@@ -22,7 +22,6 @@ from tandem.ledger import (
     Outcome,
     accounts_of,
     bank_reference,
-    booked_once,
     currency_of,
     line_type,
     person,
@@ -274,8 +273,7 @@ class Wallet:
                 replaces=before,
             )
 
-        with booked_once(TOP_UPS, reference):
-            return await self._submit(entry, idempotency)
+        return await self._submit(entry, idempotency)
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""
