@@ -44,6 +44,7 @@ from tandem.tags.store import (
     set_status,
     tag_by_id,
     tag_by_token,
+    tag_owner,
 )
 from tandem.tags.sun import KEY_BYTES, Reading, SunLink, read_message, template
 
@@ -132,6 +133,11 @@ class Tags:
         """A tag of the merchant's. Raises `NotFound`."""
         async with self._pool.acquire() as connection:
             return await tag_by_id(connection, merchant_id, tag_id)
+
+    async def owner_of(self, tag_id: UUID) -> UUID:
+        """Whose tag it is. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await tag_owner(connection, tag_id)
 
     async def all(
         self, merchant_id: UUID, shop_id: UUID | None, before: UUID | None, limit: int

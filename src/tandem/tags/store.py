@@ -67,6 +67,16 @@ async def tag_by_token(connection: Connection, token: str) -> Tag:
     return _tag(row)
 
 
+async def tag_owner(connection: Connection, tag_id: UUID) -> UUID:
+    """The merchant of a tag. Raises `NotFound`."""
+    owner: UUID | None = await connection.fetchval(
+        "SELECT merchant_id FROM tags WHERE id = $1", tag_id
+    )
+    if owner is None:
+        raise NotFound("tag", show_id("tag", tag_id))
+    return owner
+
+
 async def list_tags(
     connection: Connection,
     merchant_id: UUID,
