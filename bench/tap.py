@@ -17,12 +17,20 @@ from typing import Any, Final
 
 import msgspec
 
-from bench.database import Tell
+from bench.database import NotMeasurableError, Tell
 from bench.plan import Plan
 from bench.result import Measure, Parts, Sample, sample_of
 from bench.rounds import Step
 from bench.stopwatch import Stopwatch
-from bench.tap_card import AID, AMOUNT, UNIT, make_card, phone, phone_at_reader
+from bench.tap_card import (
+    AID,
+    AMOUNT,
+    UNIT,
+    NoReaderError,
+    make_card,
+    phone,
+    phone_at_reader,
+)
 from tandem.emv.terminal import (
     Answer,
     Combination,
@@ -49,10 +57,6 @@ _LIMIT: Final = 100_000
 _READER_SECONDS: Final = 10.0
 _SEEN_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.05
-
-
-class NoTapError(Exception):
-    """A tap did not come to what every tap here must come to."""
 
 
 class Taps:
@@ -112,10 +116,10 @@ _TERMINAL: Final = Terminal(
 
 
 def _check(outcome: Outcome) -> None:
-    """An online request whose signature was checked and found right. Raises `NoTapError`."""
+    """See that it is an online request with a right signature. Raises `NotMeasurableError`."""
     card = outcome.card
     if outcome.result is not Result.ONLINE_REQUEST or card is None or not card.signed:
-        raise NoTapError(f"a tap came to {outcome.result}, {outcome.why}")
+        raise NotMeasurableError(f"a tap came to {outcome.result}, {outcome.why}")
 
 
 @asynccontextmanager
@@ -145,28 +149,33 @@ async def open_taps(plan: Plan, folder: Path, tell: Tell) -> AsyncIterator[Taps]
             return watch.seconds["card"], watch.seconds["disk"]
 
         taps.add(IN_PROCESS, lambda: taps.taps(watch, in_process, here_so_far))
-        lacking = _lacking()
-        if lacking is None:
+        try:
             field, seconds = stack.enter_context(_reader(there))
-            there_watch = Stopwatch()
-
-            def at_reader() -> Transmit:
-                transport = field.wait(_SEEN_SECONDS)
-                if transport is None:
-                    raise NoTapError("the phone is not at the reader")
-                return transport.transmit
-
-            def there_so_far() -> Seconds:
-                return seconds[0], seconds[1]
-
-            taps.add(AT_READER, lambda: taps.taps(there_watch, at_reader, there_so_far))
+        except NoReaderError as error:
+            tell(f"No taps over PC/SC: {error}")
         else:
-            tell(f"No taps over PC/SC: {lacking}")
+            taps.add(AT_READER, _at_reader(taps, field, seconds))
         yield taps
 
 
+def _at_reader(taps: Taps, field: pcsc.PcscField, seconds: Any) -> Callable[[], Sample]:  # noqa: ANN401 - shared by processes
+    """Taps of the phone that is at the reader."""
+    watch = Stopwatch()
+
+    def new() -> Transmit:
+        transport = field.wait(_SEEN_SECONDS)
+        if transport is None:
+            raise NotMeasurableError("the phone is not at the reader any more")
+        return transport.transmit
+
+    def so_far() -> Seconds:
+        return seconds[0], seconds[1]
+
+    return lambda: taps.taps(watch, new, so_far)
+
+
 def _lacking() -> str | None:
-    """Why the virtual reader cannot be used, None if it can."""
+    """Why the virtual reader cannot be tried, None if it can."""
     packages = virtual.lacking()
     if packages:
         return f"these Debian packages are missing: {' '.join(packages)}"
@@ -177,14 +186,17 @@ def _lacking() -> str | None:
 
 @contextmanager
 def _reader(folder: Path) -> Iterator[tuple[pcsc.PcscField, Any]]:
-    """The virtual reader with the phone at it, and its seconds so far."""
+    """The virtual reader with the phone at it, and its seconds so far. Raises `NoReaderError`."""
+    lacking = _lacking()
+    if lacking is not None:
+        raise NoReaderError(lacking)
     command = [sys.executable, "-m", "tandem", "reader", "setup-virtual", "--foreground"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as started:  # noqa: S603 - ourselves
         try:
             until = time.monotonic() + _READER_SECONDS
             while not virtual.ready():
                 if started.poll() is not None or time.monotonic() > until:
-                    raise NoTapError("the virtual reader did not start")
+                    raise NoReaderError("the virtual reader did not start")
                 time.sleep(_LOOK_SECONDS)
             with phone_at_reader(folder) as seconds:
                 field = pcsc.PcscField(virtual.NAME)

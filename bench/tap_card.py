@@ -80,6 +80,10 @@ def make_card(*folders: Path) -> TrustedKeys:
     return authority.trusted()
 
 
+class NoReaderError(Exception):
+    """The virtual reader cannot be used, or the phone does not come to it."""
+
+
 @contextmanager
 def phone(folder: Path) -> Iterator[Device]:
     """The phone, as `tandem device tap` has it: each counter is on the disk before its answer."""
@@ -91,7 +95,7 @@ def phone(folder: Path) -> Iterator[Device]:
 def phone_at_reader(folder: Path) -> Iterator[Any]:
     """The phone in a process of its own, at the virtual reader.
 
-    Yields its seconds so far: of cryptography, and of its disk.
+    Yields its seconds so far: of cryptography, and of its disk. Raises `NoReaderError`.
     """
     context = get_context("spawn")
     seconds, there = context.Array("d", 2, lock=False), context.Event()
@@ -99,7 +103,7 @@ def phone_at_reader(folder: Path) -> Iterator[Any]:
     process.start()
     try:
         if not there.wait(_START_SECONDS):
-            raise TimeoutError("the phone did not come to the reader")
+            raise NoReaderError("the phone did not come to it")
         yield seconds
     finally:
         process.terminate()
