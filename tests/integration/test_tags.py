@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import msgspec
 import pytest
 from town import Door, Someone, Town, asked, at_once, key, open_town, said
 
-from tandem.kernel import Invalid, NotFound, read_id, system_entropy
+from tandem.events import CreateEndpoint
+from tandem.kernel import Invalid, NotFound, read_id, show_id, system_entropy
 from tandem.ledger import Outcome
 from tandem.merchants import Acceptance
 from tandem.payments import Source, Tapped
@@ -249,6 +251,8 @@ async def test_wrong_links_block_the_tag_and_right_ones_are_no_wrong_ones(
     town: Town, lin: Someone, door: Door
 ) -> None:
     tag, chip = await made(town, door)
+    hook = CreateEndpoint(url="http://127.0.0.1:9/x", types=("tag.blocked",))
+    hooked = said(await town.services.webhooks.create(door.id, hook, None))
     wrong = f"{chip.package.url.partition('?')[0]}?picc_data={'0' * 32}&cmac={'0' * 16}"
     for _ in range(WRONG_LINKS_MAX - 1):
         with pytest.raises(TagWrong):
@@ -258,6 +262,11 @@ async def test_wrong_links_block_the_tag_and_right_ones_are_no_wrong_ones(
         with pytest.raises(TagWrong):
             await opened(town, lin, wrong)
     assert (await town.services.tags.get(door.id, tag.id)).status is TagStatus.BLOCKED
+    told = "SELECT d.endpoint_id, e.data FROM webhook_deliveries AS d JOIN events AS e "
+    told += "ON e.id = d.event_id WHERE e.owner_id = $1 AND e.type = 'tag.blocked'"
+    ((endpoint_id, data),) = await town.services.pool.fetch(told, door.id)
+    assert show_id("whe", endpoint_id) == hooked["id"]
+    assert msgspec.json.decode(data)["status"] == "blocked"
     with pytest.raises(TagOff):
         await opened(town, lin, chip.tap())
     resumed = await town.services.tags.switch(door.id, tag.id, on=True)

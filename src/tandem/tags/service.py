@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.events import Now, tell_merchant
 from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, clean_text, show_id
 from tandem.keyring import KeyRing
 from tandem.merchants import load_place
@@ -30,6 +31,7 @@ from tandem.tags.model import (
     TagTap,
     switched,
     tag_package,
+    tag_view,
 )
 from tandem.tags.store import (
     count_wrong_link,
@@ -193,8 +195,7 @@ class Tags:
             tag = await tag_by_token(connection, link.token)
         reading = self._read(tag, link)
         if reading is None:
-            async with work(self._pool) as connection:
-                await count_wrong_link(connection, tag.id)
+            await self._count_wrong(tag.id)
             raise TagWrong
         now = self._clock.now()
         expires = now + timedelta(seconds=self._settings.confirm_seconds)
@@ -230,6 +231,14 @@ class Tags:
         if reading.counter <= tag.counter:
             raise TagTapUsed
         return tag
+
+    async def _count_wrong(self, tag_id: UUID) -> None:
+        async with work(self._pool) as connection:
+            blocked = await count_wrong_link(connection, tag_id)
+            if blocked is not None:
+                moment = Now(self._clock.now(), self._ids.new)
+                owner, shown = blocked.merchant_id, tag_view(blocked)
+                await tell_merchant(connection, moment, owner, "tag.blocked", blocked.id, shown)
 
     def _read(self, tag: Tag, link: SunLink) -> Reading | None:
         """What the tag said, None if it was another one, or another chip with its keys."""

@@ -146,16 +146,18 @@ async def is_in_use(connection: Connection, tag_id: UUID) -> bool:
     return found
 
 
-async def count_wrong_link(connection: Connection, tag_id: UUID) -> None:
-    """Count a link that the tag did not make; the tag is blocked after too many."""
-    await connection.execute(
+async def count_wrong_link(connection: Connection, tag_id: UUID) -> Tag | None:
+    """Count a link that the tag did not make. The tag, if this one has blocked it."""
+    row = await connection.fetchrow(
         "UPDATE tags SET wrong_links = wrong_links + 1, "
         "status = CASE WHEN wrong_links + 1 >= $2 THEN 'blocked' ELSE status END "
-        "WHERE id = $1 AND status = ANY($3)",
+        f"WHERE id = $1 AND status = ANY($3) RETURNING {_COLUMNS}",
         tag_id,
         WRONG_LINKS_MAX,
         _USED,
     )
+    tag = None if row is None else _tag(row)
+    return tag if tag is not None and tag.status is TagStatus.BLOCKED else None
 
 
 def _tag(row: Record) -> Tag:
