@@ -37,9 +37,10 @@ class ShopCodes:
         self._shops: Lru[UUID | str, Shop] = Lru(CACHED_SHOPS)
 
     async def scan(self, person_id: UUID, text: str, way: OfferedWay) -> Payment | Shop | Tapped:
-        """As `read_code`, and raises `TagTapUsed`, `TagTapOver` where a tap cannot be paid by."""
+        """As `read_code`, and raises why nobody can pay by a tap: used, over, its tag is off."""
         found = await self.read_code(person_id, text, way)
         if isinstance(found, Tapped):
+            await self._tags.check_in_use(found.tap.tag_id)
             check_tap(found.tap, person_id, self._clock.now())
         return found
 

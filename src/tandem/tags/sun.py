@@ -37,7 +37,7 @@ _RANDOM_BYTES: Final = 5
 _SESSION: Final = bytes.fromhex("3CC300010080")
 _FROM_ZERO: Final = CBC(bytes(PICC_BYTES))
 _LINK: Final = re.compile(
-    r"/t/([A-Za-z0-9_-]{16,32})\?picc_data=([0-9A-Fa-f]{32})&cmac=([0-9A-Fa-f]{16})", re.ASCII
+    r"([A-Za-z0-9_-]{16,32})\?picc_data=([0-9A-Fa-f]{32})&cmac=([0-9A-Fa-f]{16})", re.ASCII
 )
 
 
@@ -63,8 +63,10 @@ def read_link(text: str, public_url: str) -> SunLink | None:
 
     One form only, as tags write it: parameters in another order, or more of them, are none.
     """
-    path = text.strip().removeprefix(public_url)
-    found = _LINK.fullmatch(path) if path != text.strip() else None
+    before, text = f"{public_url}/t/", text.strip()
+    if not text.startswith(before):
+        return None  # of most payments, and without another look
+    found = _LINK.fullmatch(text, len(before))
     if found is None:
         return None
     return SunLink(found[1], bytes.fromhex(found[2]), bytes.fromhex(found[3]))

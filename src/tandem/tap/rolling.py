@@ -201,7 +201,7 @@ def _check(chip: Chip, package: TagPackage) -> int:
     """Read the tag as a phone does. Returns its counter."""
     chip.select()
     url = read_url(Type4(chip.transport)) or ""
-    link = read_link(url, package.url.partition("/t/")[0])
+    link = read_link(url, package.url.rpartition("/t/")[0])
     keys = package.keys()
     said = None if link is None else read_message(keys.meta, keys.mac, link.picc_data, link.mac)
     if said is None or said.uid != chip.uid:

@@ -77,7 +77,10 @@ class _Proving:
 
 
 class SoftTag:
-    """The tag in a field. `save` is called before an answer that depends on it."""
+    """The tag in a field. `save` is called before an answer that depends on it; what it raises goes on.
+
+    Nothing that comes from a reader raises.
+    """
 
     def __init__(
         self, state: SoftState, save: Callable[[SoftState], None], entropy: Entropy
