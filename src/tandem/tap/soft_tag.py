@@ -77,9 +77,9 @@ class _Proving:
 
 
 class SoftTag:
-    """The tag in a field. `save` is called before an answer that depends on it; what it raises goes on.
+    """The tag in a field. `save` is called before an answer that depends on it.
 
-    Nothing that comes from a reader raises.
+    Nothing that comes from a reader raises; what `save` raises goes on.
     """
 
     def __init__(
