@@ -29,6 +29,8 @@ _RIVALS: Final = {
 _AT: Final = 64
 _BUSY: Final = 0.1
 """So many cores taken by others spoil the figures."""
+_ALLOWED_MS: Final = 500
+"""For a tap: what terminals of the card schemes have to keep to between card and reader."""
 _COLUMNS: Final = "{:38}{:>7} {:>10} {:>17} {:>8} {:>8} {:>6}"
 
 
@@ -156,12 +158,12 @@ def _parts(run: Run) -> Iterator[str]:
                 median(values) for values in zip(*map(msgspec.structs.astuple, found), strict=True)
             )
             yield (
-                f"  {_TITLES[measure.way]}, {whole:.1f} ms on average: "
-                f"{(card + terminal) / whole:.0%} cryptography"
+                f"  {_TITLES[measure.way]}: {whole:.1f} ms on average, of the {_ALLOWED_MS} that the "
+                "industry allows;"
             )
             yield (
-                f"  ({card:.2f} ms the phone's, {terminal:.2f} the terminal's), "
-                f"{disk / whole:.0%} the phone's disk."
+                f"    {(card + terminal) / whole:.0%} is cryptography ({card:.2f} ms the phone's, "
+                f"{terminal:.2f} the terminal's), {disk / whole:.0%} the phone's disk."
             )
 
 
