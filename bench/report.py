@@ -158,8 +158,8 @@ def _parts(run: Run) -> Iterator[str]:
                 median(values) for values in zip(*map(msgspec.structs.astuple, found), strict=True)
             )
             yield (
-                f"  {_TITLES[measure.way]}: {whole:.1f} ms on average, of the {_ALLOWED_MS} that the "
-                "industry allows;"
+                f"  {_TITLES[measure.way]}: {whole:.1f} ms on average, of the "
+                f"{_ALLOWED_MS} that the industry allows;"
             )
             yield (
                 f"    {(card + terminal) / whole:.0%} is cryptography ({card:.2f} ms the phone's, "
