@@ -23,6 +23,8 @@ class Plan:
     http_connections: tuple[int, ...]
     code_connections: int
     """Connections at which merchants take pay codes."""
+    taps: int
+    """Taps, one after another, over each transport."""
 
 
 PLANS: Final = {
@@ -40,6 +42,7 @@ PLANS: Final = {
         http_seconds=2.0,
         http_connections=(1, 64, 256),
         code_connections=64,
+        taps=300,
     ),
     "quick": Plan(
         name="quick",
@@ -55,6 +58,7 @@ PLANS: Final = {
         http_seconds=1.5,
         http_connections=(64,),
         code_connections=64,
+        taps=100,
     ),
     "smoke": Plan(
         name="smoke",
@@ -70,6 +74,7 @@ PLANS: Final = {
         http_seconds=0.2,
         http_connections=(4,),
         code_connections=4,
+        taps=3,
     ),
 }
 """`full` takes up to seven minutes, `quick` up to one, `smoke` a few seconds and says nothing."""

@@ -46,6 +46,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
+    "Tags": "NFC tags of shops that sign a link of their own at each tap.",
     "People": "People with a wallet: signing up, devices, limits.",
     "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
     "Events": "What happened, as a list and live.",

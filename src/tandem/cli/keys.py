@@ -16,13 +16,14 @@ from tandem.events import SIGNING_SECRETS
 from tandem.kernel import show_id
 from tandem.keyring import FileKeyRing, sealed_anew
 from tandem.people import CODE_SEEDS
+from tandem.tags import TAG_KEYS
 
 app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS)
-"""What is kept sealed row by row: the seeds of pay codes, secrets of webhooks, card numbers."""
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, TAG_KEYS)
+"""Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags."""
 
 
 @app.command(name="list")

@@ -84,6 +84,8 @@ RIGHTS: Final[Mapping[str, Right]] = {
         )
     ),
     "card_taps": Right(),
+    "tags": Right(update=("name", "status", "keys", "uid", "counter", "wrong_links", "tapped_at")),
+    "tag_taps": Right(update=("payment_id",)),
     "refunds": Right(),
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),
