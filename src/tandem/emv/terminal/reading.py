@@ -3,6 +3,7 @@
 Whatever is wrong raises `CardFault`, which the kernel turns into an outcome; nothing else leaves.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -19,7 +20,10 @@ _LOW_SFI_BITS: Final = 0x07
 _LAST_SFI: Final = 30
 _LAST_TLV_SFI: Final = 10
 _AIP_BYTES: Final = 2
-_SHORTEST_PAN, _LONGEST_PAN = 8, 19
+_PAN = re.compile(r"[0-9]{8,19}", re.ASCII)
+_TRACK_2 = re.compile(r"([0-9]{8,19})d[0-9]{4}[0-9]{3}[0-9]*", re.ASCII)
+_LONGEST_TRACK_2: Final = 37
+"""Characters that an acquirer's message has room for (ISO 8583, data element 35)."""
 
 
 class CardFault(Exception):
@@ -71,6 +75,16 @@ class Values:
         if value is None:
             raise CardFault(Why.DATA_MISSING)
         return value
+
+    def agree(self, before: "Values", but: int | None = None) -> None:
+        """Raise `CardFault` if something stands here otherwise than the card said it before.
+
+        What only one of its answers says may be changed in the others by whoever stands between;
+        so none of them may take another's word back. `but` is a tag that may be another now.
+        """
+        for tag, value in self._values.items():
+            if tag != but and before.get(tag) not in {None, value}:
+                raise CardFault
 
     def all(self) -> dict[int, bytes]:
         """All of them, by tag."""
@@ -140,9 +154,23 @@ def locations(locator: bytes) -> tuple[Location, ...]:
     return tuple(found)
 
 
-def check_pan(digits: str) -> None:
-    """Raise `CardFault` for what is no card number: 8 to 19 digits (ISO/IEC 7812-1)."""
-    if not digits.isdecimal() or not _SHORTEST_PAN <= len(digits) <= _LONGEST_PAN:
+def check_card_number(values: Values) -> None:
+    """Raise `CardFault` unless the card has a number, and one only (Book 3, Annex A: 5A, 57).
+
+    A number has 8 to 19 digits (ISO/IEC 7812-1). In track 2 it is followed by a month of expiry, a
+    service code and more digits (ISO/IEC 7813), so that a host can be sent it.
+    """
+    pan, track = values.get(Tag.PAN), values.get(Tag.TRACK_2)
+    digits = None if pan is None else pan.hex().rstrip("f")
+    if digits is not None and _PAN.fullmatch(digits) is None:
+        raise CardFault
+    if track is None:
+        if digits is None:
+            raise CardFault(Why.DATA_MISSING)
+        return
+    text = track.hex().removesuffix("f")
+    match = _TRACK_2.fullmatch(text)
+    if match is None or len(text) > _LONGEST_TRACK_2 or digits not in {None, match[1]}:
         raise CardFault
 
 
