@@ -321,6 +321,39 @@ class Empty:
         return within_seconds > 0
 
 
+class Slow(DirectField):
+    """A device that takes its time for each answer, just as long as readers wait for one."""
+
+    def __init__(self, device: Device, clock: ManualClock) -> None:
+        super().__init__(device)
+        self.clock = clock
+        self.commands = 0
+
+    def wait(self, within_seconds: float) -> Transport | None:
+        return self if super().wait(within_seconds) else None
+
+    def transmit(self, apdu: bytes) -> Answer:
+        self.commands += 1
+        self.clock.advance(timedelta(seconds=1.9))
+        assert self._held is not None
+        return self._held.transmit(apdu)
+
+
+async def test_a_card_that_answers_slowly_does_not_keep_the_reader_for_ever(
+    folder: Path, device: Device, clock: ManualClock
+) -> None:
+    shown: list[UiRequest] = []
+    field = Slow(device, clock)
+    patient = msgspec.structs.replace(SETTINGS, wait_seconds=60)
+    till_of = till_in(folder, field, FakeHost(), clock, shown=shown, settings=patient)
+    with till_of as (till, store):
+        with pytest.raises(NoCard):
+            await till.take(100)
+        assert not store.due()
+    taps = [ui.text for ui in shown].count("Present card again") // 2
+    assert (taps, field.commands) == (6, 36)
+
+
 async def test_nobody_taps(folder: Path, clock: ManualClock) -> None:
     with till_in(folder, Empty(clock), FakeHost(), clock) as (till, store):
         with pytest.raises(NoCard):

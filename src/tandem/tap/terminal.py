@@ -48,7 +48,7 @@ from tandem.tap.payment import (
 )
 from tandem.tap.terminal_settings import TerminalSettings
 from tandem.tap.terminal_store import Due, TerminalStore
-from tandem.tap.transport import Field
+from tandem.tap.transport import Field, InTime
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,8 @@ Show = Callable[[UiRequest], None]
 _SLICE_SECONDS: Final = 0.5
 """How long the reader waits before it looks whether the shop's policy has changed."""
 _REMOVAL_SECONDS: Final = 3.0
+_WHOLE_TAP_SECONDS: Final = 10.0
+"""Twenty times what the industry allows for a tap."""
 _ISSUER_DATA: Final = 0x91
 _LATER: Final = frozenset({"91", "96"})
 """Answers of a host that is not able now: what is due stays due."""
@@ -183,7 +185,8 @@ class Till:
         transport = self._field.wait(_SLICE_SECONDS)
         if transport is None:
             return None
-        return run(ready, self._entropy, transport.transmit)
+        card = InTime(transport, self._clock, _WHOLE_TAP_SECONDS)
+        return run(ready, self._entropy, card.transmit)
 
     def _allowed(self, amount: int) -> None:
         """Raise `WayRefused` or `PolicyUnknown` if the shop takes no such payment by tap now."""
