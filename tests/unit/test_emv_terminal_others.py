@@ -216,6 +216,18 @@ def test_an_answer_that_takes_back_what_an_earlier_one_said_ends_the_tap() -> No
         assert [outcome.why for outcome in outcomes] == [Why.CARD_APPROVED, Why.CARD_ERROR]
 
 
+def test_a_card_number_is_not_taken_from_where_none_stands() -> None:
+    """At a gate the exception file is for the number that the host is sent."""
+    device = Device()
+    run(ready(gate(), 300), seeded(), device.transmit)
+    name = primitive(Tag.DF_NAME, AID)
+    for more in (primitive(Tag.PAN, OTHER_PAN), constructed(0x73, primitive(Tag.PAN, OTHER_PAN))):
+        fci = constructed(Tag.FCI, name, constructed(Tag.FCI_PROPRIETARY, more)).raw + OK
+        outcome = scripted(DIRECTORY, fci, device.answers[2], shop=gate())
+        assert outcome.card is not None
+        assert outcome.card.pan == DATA.pan
+
+
 def test_no_record_or_option_gives_the_application_another_name() -> None:
     """The acquirer is told the name that was selected."""
     options = answer_of(primitive(Tag.AIP, b"\x18\x00"), AFL, OTHER_NAME)

@@ -42,6 +42,7 @@ from tandem.emv.terminal.ending import Words
 from tandem.emv.terminal.entry import Candidate, Ready, candidates, selected
 from tandem.emv.terminal.outcome import CardRead, Cvm, Outcome, Why
 from tandem.emv.terminal.reading import (
+    FCI_TAGS,
     CardFault,
     Values,
     check_card_number,
@@ -159,7 +160,7 @@ class _Application:
 
     def dialogue(self, fci: Tlv) -> Generator[bytes, Answer, Outcome | None]:
         """The outcome, or None if the next application is to be tried."""
-        self._fci.take(fci.children)
+        self._fci.take(fci.children, FCI_TAGS)
         self._words = Words(self._ready.transaction, _languages(self._fci))
         self._pdol_values = _dol(self._fci.get(Tag.PDOL)).fill(self._ours)
         template = primitive(Tag.COMMAND_TEMPLATE, self._pdol_values).raw

@@ -4,7 +4,7 @@ Whatever is wrong raises `CardFault`, which the kernel turns into an outcome; no
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from tandem.emv.errors import Malformed
@@ -24,6 +24,13 @@ _PAN = re.compile(r"[0-9]{8,19}", re.ASCII)
 _TRACK_2 = re.compile(r"([0-9]{8,19})d[0-9]{4}[0-9]{3}[0-9]*", re.ASCII)
 _LONGEST_TRACK_2: Final = 37
 """Characters that an acquirer's message has room for (ISO 8583, data element 35)."""
+
+
+_FCI_TEMPLATES: Final = frozenset({Tag.FCI, Tag.FCI_PROPRIETARY, Tag.ISSUER_DISCRETIONARY})
+FCI_TAGS: Final = frozenset(
+    tag for tag, entry in DICTIONARY.items() if not _FCI_TEMPLATES.isdisjoint(entry.templates)
+)
+"""What a terminal takes from an FCI (Book 1, 11.3.4): no card number, nothing else of a record."""
 
 
 class CardFault(Exception):
@@ -48,18 +55,20 @@ class Values:
     def __init__(self) -> None:
         self._values: dict[int, bytes] = {}
 
-    def take(self, objects: Iterable[Tlv]) -> None:
-        """Take primitive data objects, those of templates too.
+    def take(self, objects: Iterable[Tlv], only: Container[int] | None = None) -> None:
+        """Take primitive data objects, those of templates too; with `only`, those of these tags.
 
         What is not the card's to say is not taken from it. Raises `CardFault` for one that
         comes a second time, or that cannot be what its tag says.
         """
         for entry in objects:
             if entry.constructed:
-                self.take(entry.children)
+                self.take(entry.children, only)
                 continue
             known = DICTIONARY.get(entry.tag)
             if known is not None and known.source is not Source.CARD:
+                continue
+            if only is not None and entry.tag not in only:
                 continue
             if entry.tag in self._values or not fits(entry.tag, entry.value):
                 raise CardFault
