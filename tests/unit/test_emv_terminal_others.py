@@ -195,6 +195,11 @@ def test_a_data_object_that_comes_twice_ends_the_tap() -> None:
 
 OTHER_PAN = bytes.fromhex("9801234567890139")
 OTHER_NAME = primitive(Tag.DF_NAME, AID + b"\x01")
+APPROVED = (
+    primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x40"),
+    primitive(Tag.ATC, b"\x00\x01"),
+    primitive(Tag.CRYPTOGRAM, bytes(8)),
+)
 AFL = primitive(Tag.AFL, bytes.fromhex("08010100"))
 
 
@@ -202,15 +207,10 @@ def test_an_answer_that_takes_back_what_an_earlier_one_said_ends_the_tap() -> No
     """The exception file and the certificates were for the first number, not for this one."""
     whole = read_one(record(LOOSE)[:-2])
     for changed in (primitive(Tag.PAN, OTHER_PAN), primitive(Tag.EXPIRY, b"\x49\x12\x31")):
-        said = (
-            primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x40"),
-            primitive(Tag.ATC, b"\x00\x01"),
-            primitive(Tag.CRYPTOGRAM, bytes(8)),
-        )
         same = whole.first(changed.tag)
         assert same is not None
         outcomes = [
-            scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE), answer_of(*said, more))
+            scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE), answer_of(*APPROVED, more))
             for more in (same, changed)
         ]
         assert [outcome.why for outcome in outcomes] == [Why.CARD_APPROVED, Why.CARD_ERROR]
@@ -234,6 +234,29 @@ def test_no_record_or_option_gives_the_application_another_name() -> None:
     records = record(LOOSE | {Tag.DF_NAME: OTHER_NAME.value})
     assert scripted(DIRECTORY, NAME, options, record(LOOSE), APPROVES).why is Why.CARD_ERROR
     assert scripted(DIRECTORY, NAME, OPTIONS, records, APPROVES).why is Why.CARD_ERROR
+    renames = answer_of(*APPROVED, OTHER_NAME)
+    assert scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE), renames).why is Why.CARD_ERROR
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "why"),
+    [
+        (b"\x00\x00", None, Why.CARD_APPROVED),
+        (b"\x00\x00", b"\x00\x00", Why.CARD_APPROVED),
+        (b"\x00\x80", b"\x00\x80", Why.CARD_APPROVED),
+        (b"\x00\x80", None, Why.VERIFICATION_CHANGED),
+        (b"\x00\x80", b"\x00\x00", Why.VERIFICATION_CHANGED),
+        (b"\x00\x00", b"\x00\x80", Why.VERIFICATION_CHANGED),
+    ],
+)
+def test_what_a_card_says_of_its_person_has_to_stand_to_the_end(
+    first: bytes, then: bytes | None, why: Why
+) -> None:
+    options = answer_of(primitive(Tag.AIP, b"\x18\x00"), AFL, primitive(Tag.CTQ, first))
+    methods: dict[int, bytes] = {Tag.CVM_LIST: bytes(8) + bytes.fromhex("60001F00")}
+    said = () if then is None else (primitive(Tag.CTQ, then),)
+    answers = options, record(LOOSE | methods), answer_of(*APPROVED, *said)
+    assert scripted(DIRECTORY, NAME, *answers).why is why
 
 
 @pytest.mark.parametrize(
