@@ -11,7 +11,7 @@ from tandem.tap.isodep import IsoDepCard
 from tandem.tap.tag import find_tag, read_url, write_url
 
 _URL: Final = "https://pay.example/s/1"
-_MOST: Final = 40_000
+_MOST: Final = 6_000
 """Commands: more than the largest tag of either type takes, with the smallest parts."""
 
 
