@@ -33,7 +33,7 @@ _OPEN: Final = 0x00
 _MOST: Final = 240
 _LEAST_READ: Final = 15
 _LARGEST: Final = 0x7FFF
-"""Of a file: an offset has 15 bits, and a tag answers at least 15 bytes at once (Type 4 Tag 5.1)."""
+"""An offset within a file has 15 bits, and a tag gives 15 bytes at once at least."""
 
 _PAGE: Final = 4
 _FIRST_PAGE: Final = 4
