@@ -36,7 +36,7 @@ from tandem.emv.terminal import (
 )
 from tandem.emv.terminal.entry import Prepared
 from tandem.emv.tlv import Tlv, constructed
-from tandem.kernel import Entropy, ManualClock, currency
+from tandem.kernel import Currency, Entropy, ManualClock, currency
 
 AID: Final = bytes.fromhex("F074616E64656D")
 RID: Final = AID[:5]
@@ -232,7 +232,7 @@ def answer_of(*children: Tlv) -> bytes:
     return constructed(Tag.FORMAT_2, *children).raw + OK
 
 
-def is_the_card_s(outcome: Outcome, amount: int) -> bool:
+def is_the_card_s(outcome: Outcome, amount: int, unit: Currency = CNY) -> bool:
     """Whether the issuer would find the cryptogram right, for this card and this amount."""
     assert outcome.card is not None
     values = outcome.card.values
@@ -241,7 +241,7 @@ def is_the_card_s(outcome: Outcome, amount: int) -> bool:
         amount_other=bytes(6),
         country=values[Tag.TERMINAL_COUNTRY],
         tvr=values[Tag.TVR],
-        currency=b"\x01\x56",
+        currency=bytes.fromhex(f"{unit.number:04d}"),
         date=values[Tag.TRANSACTION_DATE],
         type=b"\x00",
         unpredictable_number=values[Tag.UNPREDICTABLE_NUMBER],
