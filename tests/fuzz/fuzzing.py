@@ -3,7 +3,8 @@
     python tests/fuzz/fuzzing.py [--seconds N | --runs N] [--keep] [--seed N] [TARGET ...]
 
 Without targets all of them, one after another. What one is begun with is in `corpus/TARGET.txt`,
-one input a line in hexadecimal digits; `--keep` writes back the inputs that reach most with least.
+one input a line in hexadecimal digits; `--keep` adds the smallest that reach what nothing there
+reaches.
 A finding ends its target: its input is printed in hexadecimal digits, to be put into the corpus,
 where `test_fuzz.py` runs it for ever. Ends with 1 if there was one.
 
@@ -15,10 +16,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Final
+
+from coverage import Coverage
 
 Target = Callable[[bytes], None]
 
@@ -27,7 +30,6 @@ CORPUS: Final = HERE / "corpus"
 _MEMORY_MB: Final = 1024
 _INPUT_SECONDS: Final = 30
 _LONGEST: Final = 2048
-_KEPT: Final = 60
 
 
 def corpus(target: str) -> list[bytes]:
@@ -62,7 +64,9 @@ def fuzz(target: str, function: Target, limit: Sequence[str], *, keep: bool) -> 
         if held:
             sys.stdout.write(f"{target}: held\n")
         if keep and held:
-            _keep(target, function, folder)
+            inputs = {path.read_bytes() for path in found.iterdir()} - {b""}
+            lines = "".join(f"{d.hex()}\n" for d in reaching(function, corpus(target), inputs))
+            (CORPUS / f"{target}.txt").write_text(lines, encoding="ascii")
         return held
     finally:
         if os.getpid() == parent:
@@ -81,16 +85,20 @@ def _child(function: Target, options: Sequence[str]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _keep(target: str, function: Target, folder: Path) -> None:
-    """Write the smallest inputs that together reach all that was reached."""
-    least = folder / "least"
-    least.mkdir()
-    sources = [str(least), str(folder / "found"), str(folder / "seeds")]
-    if _child(function, ["-merge=1", "-verbosity=0", f"-max_len={_LONGEST}", *sources]):
-        return
-    inputs = sorted((path.read_bytes() for path in least.iterdir()), key=lambda d: (len(d), d))
-    lines = "".join(f"{data.hex()}\n" for data in inputs[:_KEPT] if data)
-    (CORPUS / f"{target}.txt").write_text(lines, encoding="ascii")
+def reaching(function: Target, held: list[bytes], found: Iterable[bytes]) -> list[bytes]:
+    """What is held, and the smallest of what was found that go ways through Tandem beyond that."""
+    kept: list[bytes] = []
+    known: set[tuple[str, tuple[int, int]]] = set()
+    for data in (*held, *sorted(found, key=lambda data: (len(data), data))):
+        seen = Coverage(data_file=None, branch=True, include=["*/tandem/*"])
+        with seen.collect():
+            function(data)
+        taken = seen.get_data()
+        ways = {(file, way) for file in taken.measured_files() for way in taken.arcs(file) or ()}
+        if data in held or not ways <= known:
+            kept.append(data)
+            known |= ways
+    return kept
 
 
 def main() -> int:
