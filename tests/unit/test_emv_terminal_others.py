@@ -176,6 +176,9 @@ def test_a_card_that_approves_what_it_was_asked_to_decline_or_send_online_is_end
         ([DIRECTORY, NAME, OPTIONS, record(), answer_of(
             primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x80"), primitive(Tag.ATC, b"\x00\x01"),
         )], Why.DATA_MISSING),
+        ([DIRECTORY, NAME, OPTIONS, record(), answer_of(
+            primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x80"), primitive(Tag.CRYPTOGRAM, bytes(8)),
+        )], Why.DATA_MISSING),
     ],
 )  # fmt: skip
 def test_what_is_not_as_the_books_have_it_ends_the_tap(answers: list[bytes], why: Why) -> None:

@@ -139,7 +139,6 @@ def take_cryptogram(data: bytes, values: Values) -> tuple[Tlv, ...]:
             )
         )
     values.take(objects)
-    values.need(Tag.CRYPTOGRAM_INFORMATION)
     values.need(Tag.ATC)
     return objects
 
