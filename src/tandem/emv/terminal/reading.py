@@ -24,8 +24,6 @@ _PAN = re.compile(r"[0-9]{8,19}", re.ASCII)
 _TRACK_2 = re.compile(r"([0-9]{8,19})d[0-9]{4}[0-9]{3}[0-9]*", re.ASCII)
 _LONGEST_TRACK_2: Final = 37
 """Characters that an acquirer's message has room for (ISO 8583, data element 35)."""
-
-
 _FCI_TEMPLATES: Final = frozenset({Tag.FCI, Tag.FCI_PROPRIETARY, Tag.ISSUER_DISCRETIONARY})
 FCI_TAGS: Final = frozenset(
     tag for tag, entry in DICTIONARY.items() if not _FCI_TEMPLATES.isdisjoint(entry.templates)
@@ -88,8 +86,8 @@ class Values:
     def agree(self, before: "Values", but: int | None = None) -> None:
         """Raise `CardFault` if something stands here otherwise than the card said it before.
 
-        What only one of its answers says may be changed in the others by whoever stands between;
-        so none of them may take another's word back. `but` is a tag that may be another now.
+        Some of its answers are signed and others are not: whoever stands between could otherwise
+        let the one speak for the other. `but` is a tag whose value may be another now.
         """
         for tag, value in self._values.items():
             if tag != but and before.get(tag) not in {None, value}:
@@ -163,7 +161,7 @@ def locations(locator: bytes) -> tuple[Location, ...]:
 
 
 def check_card_number(values: Values) -> None:
-    """Raise `CardFault` unless the card has a number, and one only (Book 3, Annex A: 5A, 57).
+    """Raise `CardFault` if the card has two numbers, or none that can be (Book 3, Annex A: 5A, 57).
 
     A number has 8 to 19 digits (ISO/IEC 7812-1). In track 2 it is followed by a month of expiry, a
     service code and more digits (ISO/IEC 7813), so that a host can be sent it.
@@ -173,8 +171,6 @@ def check_card_number(values: Values) -> None:
     if digits is not None and _PAN.fullmatch(digits) is None:
         raise CardFault
     if track is None:
-        if digits is None:
-            raise CardFault(Why.DATA_MISSING)
         return
     text = track.hex().removesuffix("f")
     match = _TRACK_2.fullmatch(text)
