@@ -32,6 +32,7 @@ class Run:
         # Also a card whose numbers are nearly used up.
         self._saved = CardState(atc=_SPENT if taken.byte() & 1 else 0)
         self._seen: set[int] = set()
+        self._told: dict[int, bytes] = {}
         self._clock = ManualClock(NOW)
         self._boots = 0
         self._begun = False
@@ -74,21 +75,19 @@ class Run:
     def _options(self) -> apdu.Command:
         taken = self._taken
         flags = taken.byte()
-        values: dict[int, bytes] = {
+        self._told = {
             Tag.TTQ: bytes((0x21, 0x40 if flags & 1 else 0, 0x40, 0)),
             Tag.AMOUNT: bytes.fromhex(f"{_AMOUNTS[taken.byte() % len(_AMOUNTS)]:012d}"),
             Tag.TRANSACTION_CURRENCY: _CURRENCIES[flags >> 1 & 1],
             Tag.TRANSACTION_TYPE: bytes((0x20 if flags & 4 else 0,)),
             Tag.SERVICE_CONTEXT: bytes((flags >> 3 & 1,)),
         }
-        self._told = values
-        data = self._changed(PDOL.fill(values))
+        data = self._changed(PDOL.fill(self._told))
         return apdu.get_processing_options(primitive(Tag.COMMAND_TEMPLATE, data).raw)
 
     def _generate(self) -> apdu.Command:
-        told = getattr(self, "_told", {})
         control = (0x00, 0x40, 0x50, 0x80, 0x90, 0xC0)[self._taken.byte() % 6]
-        return apdu.generate_ac(control, self._changed(CDOL1.fill(told)))
+        return apdu.generate_ac(control, self._changed(CDOL1.fill(self._told)))
 
     def _changed(self, data: bytes) -> bytes:
         """The same, or with one byte of it changed."""

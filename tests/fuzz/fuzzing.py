@@ -4,9 +4,8 @@
 
 Without targets all of them, one after another. What one is begun with is in `corpus/TARGET.txt`,
 one input a line in hexadecimal digits; `--keep` adds the smallest that reach what nothing there
-reaches.
-A finding ends its target: its input is printed in hexadecimal digits, to be put into the corpus,
-where `test_fuzz.py` runs it for ever. Ends with 1 if there was one.
+reaches. A finding ends its target: its input is printed in hexadecimal digits, to be put into the
+corpus, where `test_fuzz.py` runs it for ever. Ends with 1 if there was one.
 
 It needs atheris (libFuzzer for Python), which there is for Linux on x86-64.
 """
