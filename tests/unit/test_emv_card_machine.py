@@ -176,9 +176,9 @@ class AnyReader(RuleBasedStateMachine):
     @invariant()
     def within_limits(self) -> None:
         if hasattr(self, "saved"):
-            assert self.saved.unverified_total <= LIMITS.unverified_total
-            assert self.saved.transit_total <= LIMITS.transit_total
-            assert self.saved.offline_total <= LIMITS.offline_total
+            for kind in ("unverified", "transit", "offline"):
+                for limit in (f"{kind}_total", f"{kind}_count"):
+                    assert getattr(self.saved, limit) <= getattr(LIMITS, limit)
 
 
 TestAnyReader = AnyReader.TestCase
