@@ -33,7 +33,7 @@ from tandem.tap import (
     read_terminal_settings,
     receipt,
 )
-from tandem.tap.payment import REFUND, mask
+from tandem.tap.payment import REFUND, Unsendable, mask
 from tandem.tap.terminal import issuer_data
 from tap_play import PASSCODE, device_in
 from tap_shop import NO, SETTINGS, SETTINGS_TEXT, YES, FakeHost, Says, till_in
@@ -198,6 +198,21 @@ async def test_approvals_offline_survive_a_restart_and_go_in_order(
         ("advise", 3, False),
         ("advise", 2, True),
     ]
+
+
+async def test_what_cannot_be_sent_stands_in_nobody_s_way(
+    folder: Path, device: Device, clock: ManualClock
+) -> None:
+    for _ in range(3):
+        with till_in(folder, DirectField(device), FakeHost(), clock) as (till, _):
+            assert (await till.take(100)).approved
+    host = FakeHost(Unsendable("element 35 cannot be"), YES, YES)
+    with till_in(folder, DirectField(device), host, clock) as (till, store):
+        with capture_logs() as logged:
+            assert await till.send_due() == 2
+        assert [due.payment.number for due in store.due()] == [1]
+    ((number, reason),) = [(entry["payment"], entry["reason"]) for entry in logged]
+    assert (number, reason) == (1, "element 35 cannot be")
 
 
 async def test_an_advice_that_the_host_refuses_is_told_and_not_sent_for_ever(

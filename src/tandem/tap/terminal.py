@@ -45,6 +45,7 @@ from tandem.tap.payment import (
     State,
     Unanswered,
     Unreachable,
+    Unsendable,
 )
 from tandem.tap.terminal_settings import TerminalSettings
 from tandem.tap.terminal_store import Due, TerminalStore
@@ -146,6 +147,9 @@ class Till:
             try:
                 if await self._send(due):
                     settled += 1
+            except Unsendable as error:
+                # It stays due, for somebody to look at, and in nobody's way.
+                log.error("this cannot be sent", payment=due.payment.number, reason=str(error))  # noqa: TRY400 -- the reason is all there is to say
             except Unreachable:
                 break
             except Unanswered:
