@@ -33,7 +33,7 @@ from tandem.tap import (
     read_terminal_settings,
     receipt,
 )
-from tandem.tap.payment import REFUND, Unsendable, mask
+from tandem.tap.payment import REFUND, mask
 from tandem.tap.terminal import issuer_data
 from tap_play import PASSCODE, device_in
 from tap_shop import NO, SETTINGS, SETTINGS_TEXT, YES, FakeHost, Says, till_in
@@ -200,21 +200,6 @@ async def test_approvals_offline_survive_a_restart_and_go_in_order(
     ]
 
 
-async def test_what_cannot_be_sent_stands_in_nobody_s_way(
-    folder: Path, device: Device, clock: ManualClock
-) -> None:
-    for _ in range(3):
-        with till_in(folder, DirectField(device), FakeHost(), clock) as (till, _):
-            assert (await till.take(100)).approved
-    host = FakeHost(Unsendable("element 35 cannot be"), YES, YES)
-    with till_in(folder, DirectField(device), host, clock) as (till, store):
-        with capture_logs() as logged:
-            assert await till.send_due() == 2
-        assert [due.payment.number for due in store.due()] == [1]
-    ((number, reason),) = [(entry["payment"], entry["reason"]) for entry in logged]
-    assert (number, reason) == (1, "element 35 cannot be")
-
-
 async def test_an_advice_that_the_host_refuses_is_told_and_not_sent_for_ever(
     folder: Path, device: Device, clock: ManualClock
 ) -> None:
@@ -334,39 +319,6 @@ class Empty:
 
     def gone(self, within_seconds: float) -> bool:
         return within_seconds > 0
-
-
-class Slow(DirectField):
-    """A device that takes its time for each answer, just as long as readers wait for one."""
-
-    def __init__(self, device: Device, clock: ManualClock) -> None:
-        super().__init__(device)
-        self.clock = clock
-        self.commands = 0
-
-    def wait(self, within_seconds: float) -> Transport | None:
-        return self if super().wait(within_seconds) else None
-
-    def transmit(self, apdu: bytes) -> Answer:
-        self.commands += 1
-        self.clock.advance(timedelta(seconds=1.9))
-        assert self._held is not None
-        return self._held.transmit(apdu)
-
-
-async def test_a_card_that_answers_slowly_does_not_keep_the_reader_for_ever(
-    folder: Path, device: Device, clock: ManualClock
-) -> None:
-    shown: list[UiRequest] = []
-    field = Slow(device, clock)
-    patient = msgspec.structs.replace(SETTINGS, wait_seconds=60)
-    till_of = till_in(folder, field, FakeHost(), clock, shown=shown, settings=patient)
-    with till_of as (till, store):
-        with pytest.raises(NoCard):
-            await till.take(100)
-        assert not store.due()
-    taps = [ui.text for ui in shown].count("Present card again") // 2
-    assert (taps, field.commands) == (6, 36)
 
 
 async def test_nobody_taps(folder: Path, clock: ManualClock) -> None:
