@@ -190,8 +190,8 @@ def test_the_host_s_answer_decides(
     asked = pay(verified(), 8000)
     final = complete(asked, answer)
     assert (final.result, final.ui.message, final.why) == (result, message, why)
-    assert final.card == asked.card
-    assert final.ui.amount == 8000
+    assert (final.card, final.ui.amount) == (asked.card, 8000)
+    assert final.ui.lights.tone is (Tone.SUCCESS if result is Result.APPROVED else Tone.ALERT)
     assert final.receipt
     with pytest.raises(ValueError, match="asks nobody"):
         complete(final, answer)
