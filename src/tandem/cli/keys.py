@@ -6,7 +6,7 @@ from typing import Final
 from cyclopts import App
 
 from tandem.app import Services
-from tandem.cards import PAN_SEALS
+from tandem.cards import FUNDING_SEALS, PAN_SEALS
 from tandem.cli.beside import services
 from tandem.cli.errors import SecretsUnopened
 from tandem.cli.run import Interrupted, Progress, run, waiting
@@ -22,7 +22,7 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, TAG_KEYS)
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS)
 """Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags."""
 
 
