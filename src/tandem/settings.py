@@ -28,6 +28,7 @@ PLACES: Final = (
     "TANDEM_DATABASE_URL",
     "TANDEM_DATABASE_ROLE",
     "TANDEM_KEY_FILE",
+    "TANDEM_KEYRING",
 )
 """Where things are: looked up where they are needed, and no part of `Settings`."""
 

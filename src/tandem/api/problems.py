@@ -44,6 +44,7 @@ from tandem.codes import (
 from tandem.db import IdempotencyConflict
 from tandem.events import MAX_ENDPOINTS, EndpointOff, TargetRefused, TooManyEndpoints
 from tandem.kernel import Invalid, NotFound, Refused, show_id
+from tandem.keyring import HsmGone
 from tandem.ledger import (
     ChangedMeanwhile,
     InsufficientFunds,
@@ -183,6 +184,7 @@ ROWS: Final = (
     Row(500, wire.InternalFault()),
     Row(503, JournalBusy(1)),
     Row(503, IssuerAway("harbour-bank")),
+    Row(503, HsmGone("token tandem", "DeviceRemoved")),
     Row(503, wire.DatabaseAway(2)),
     Row(503, wire.ServerStopping(2)),
     Row(504, OutcomeUnknown(_AN_ID)),
