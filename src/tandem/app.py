@@ -177,9 +177,10 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         "webhooks": dispatcher.run,
         "live updates": services.hub.run,
         "revoked keys": services.access.follow,
-        "issuers": services.payments.follow_issuers,
         "timers": lambda: run_timers(dsn, due, services.clock),
     }
+    if services.settings.issuers is not None:
+        work_of["issuers"] = services.payments.follow_issuers
     if services.settings.sandbox:
         work_of["virtual clock"] = services.virtual_clock.follow
         due += (services.buyer.act,)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from tandem.acquiring import (
     AcquiringRefused,
     Client,
@@ -19,6 +21,7 @@ from tandem.acquiring import (
     De,
     LinksUnusable,
     Message,
+    MessageMalformed,
     NotSent,
 )
 from tandem.cards import (
@@ -43,6 +46,8 @@ from tandem.issuers.messages import (
     payment_message,
 )
 from tandem.kernel import Clock, Entropy, Ids
+
+log = structlog.get_logger(__name__)
 
 NUMBERS_AT_ONCE: Final = 100
 """Message numbers that a process takes for itself: what it does not use is never used."""
@@ -140,6 +145,9 @@ class RemoteIssuers:
             raise IssuerAway(name) from None
         try:
             return await known.client.request(message, seconds)
+        except MessageMalformed as fault:
+            log.error("a message to an issuer cannot be written", reason=fault.sentence())  # noqa: TRY400 - it says all
+            raise IssuerAway(name) from None
         except NotSent:
             raise IssuerAway(name) from None
         except AcquiringRefused:

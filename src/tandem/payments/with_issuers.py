@@ -22,7 +22,7 @@ from tandem.cards import (
     open_details,
 )
 from tandem.db import Idempotency, IdempotencyConflict, Pool, earlier_answer, work
-from tandem.kernel import Clock, Entropy, Ids, read_id, show_id
+from tandem.kernel import Clock, Entropy, Ids, Refused, read_id, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, answered
 from tandem.payments.by_issuer import NOT_SENT, AskIssuer, BookAnswer, IssuerPending, TapProof
@@ -218,7 +218,7 @@ class IssuerPayments(Payments):
         """Tell an issuer once, and note what it answered."""
         try:
             answer = await self._issuers.ask(advice.issuer_id, await self._message(advice))
-        except (IssuerAway, IssuerSilent) as why:
+        except Refused as why:  # the issuer's host is away, or the keys of its cards' numbers are
             await self._put_off(advice, why.code)
             return
         response = answer.response
