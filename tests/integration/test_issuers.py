@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 from issuer_town import Bank, card, open_bank
 from town import Door, Someone, key, open_town, said
@@ -260,3 +261,45 @@ async def test_an_advice_that_is_refused_is_seen(module_database: str, folder: P
         await bank.tell()
         (one,) = await settlements.all()
         assert (one.advices_due, one.advices_refused) == (0, 1)
+
+
+async def test_two_processes_tell_an_issuer_once(
+    bank: Bank, door: Door, phone: Phone, module_database: str, folder: Path
+) -> None:
+    path = folder / f"issuers-{bank.issuer.port}.toml"
+    for _ in range(6):
+        await bank.pay(door, await bank.tap(phone, 1094))
+    heard: list[str] = []
+    bank.issuer.heard = lambda message, *, came: heard.append(message.mti) if came else None
+    async with open_town(module_database, folder, issuers=path) as rival:
+        payments = (bank.town.services.payments, rival.services.payments)
+        await asyncio.gather(*(one.tell_issuers() for one in payments * 3))
+    assert heard.count("0420") == 6
+    assert "0421" not in heard
+    assert bank.agrees() == 0
+
+
+async def test_a_renewed_card_pays_from_the_same_account(
+    bank: Bank, lin: Someone, door: Door, phone: Phone
+) -> None:
+    bank.town.wait(days=3 * 365 - 60)
+    renewed = await bank.town.services.cards.renew(phone.card_id, "person", lin.id)
+    assert (renewed.funding, renewed.funding_last_four) == ("issuer", "0119")
+    assert renewed.par == (await bank.town.services.cards.get(phone.card_id)).par
+    assert (await bank.pay(door, await bank.tap(phone, 100)))["reason"] is None
+
+
+async def test_a_person_who_may_not_pay_does_not_reach_the_issuer(
+    bank: Bank, lin: Someone, door: Door, phone: Phone
+) -> None:
+    people = bank.town.services.people
+    await people.set_limits(lin.id, "CNY", 500, 10_000)
+    heard: list[str] = []
+    bank.issuer.heard = lambda message, *, came: heard.append(message.mti) if came else None
+    assert (await bank.pay(door, await bank.tap(phone, 501)))["reason"] == "limit_per_payment"
+    new = await bank.tap(phone, 100)
+    tampered = msgspec.structs.replace(new, icc=new.icc.replace(new.icc[3:11], bytes(8), 1))
+    assert (await bank.pay(door, tampered))["reason"] == "cryptogram_wrong"
+    await bank.town.services.cards.lose_device(lin.id, lin.device_id)
+    assert (await bank.pay(door, await bank.tap(phone, 100)))["reason"] == "card_lost"
+    assert "0200" not in heard

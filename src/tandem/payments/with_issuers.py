@@ -194,9 +194,16 @@ class IssuerPayments(Payments):
         """Give up questions that nobody waits for any more: after a crash. Returns how many."""
         async with self._pool.acquire() as connection:
             found = await open_authorisations(connection, self._clock.now(), AT_ONCE)
+        done = 0
         for asked in found:
-            await self._book(asked, None, None, None)
-        return len(found)
+            try:
+                await self._book(asked, None, None, None)
+            except Refused as refused:  # one that cannot be booked now keeps no other waiting
+                shown = show_id("pay", asked.payment_id)
+                log.warning("a question stays open", payment=shown, reason=refused.code)
+            else:
+                done += 1
+        return done
 
     async def tell_issuers(self) -> int:
         """Send what issuers are to hear of and has not been answered yet. Returns how many."""
