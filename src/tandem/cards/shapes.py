@@ -39,7 +39,7 @@ class IssuersCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     expiry: Annotated[
         str,
         Meta(
-            pattern="^[0-9]{4}$",
+            pattern="^[0-9]{2}(0[1-9]|1[0-2])$",
             max_length=4,
             description="The last month in which it is good, YYMM",
             examples=["2912"],
