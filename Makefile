@@ -81,6 +81,7 @@ lock: .venv-lock/.installed ## lock the dependencies of pyproject.toml, with has
 	@echo 'requirements/run.txt' && $(LOCK) -o requirements/run.txt $(ARGS) pyproject.toml
 	@echo 'requirements/dev.txt' && $(LOCK) --group dev -o requirements/dev.txt $(ARGS) pyproject.toml
 	@echo 'requirements/tap.txt' && $(LOCK) --extra tap -o requirements/tap.txt $(ARGS) pyproject.toml
+	@echo 'requirements/hsm.txt' && $(LOCK) --extra hsm -o requirements/hsm.txt $(ARGS) pyproject.toml
 	@echo 'requirements/lock.txt' && $(LOCK) --group lock -o requirements/lock.txt $(ARGS)
 
 .PHONY: wheel
@@ -113,7 +114,7 @@ $(VENV)/.locked: requirements/dev.txt $(VENV)/.made
 	@$(PY) tools/install.py requirements/dev.txt
 	@touch $@
 
-$(READY): pyproject.toml $(VENV)/.locked $(VENV)/.readers
+$(READY): pyproject.toml $(VENV)/.locked $(VENV)/.readers $(VENV)/.hsm
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input \
 		--no-build-isolation --no-deps --editable .
 	@touch $@
@@ -121,6 +122,13 @@ $(READY): pyproject.toml $(VENV)/.locked $(VENV)/.readers
 # Readers are an extra: where they cannot be had a line says why, and all the rest goes on.
 $(VENV)/.readers: requirements/tap.txt $(VENV)/.locked
 	@tools/readers.sh $(VENV)
+	@touch $@
+
+# Keys in an HSM are an extra, too.
+$(VENV)/.hsm: requirements/hsm.txt $(VENV)/.locked
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
+		--only-binary :all: -r requirements/hsm.txt >/dev/null 2>&1 </dev/null \
+		|| echo "Keys in an HSM are left out: PyPI's python-pkcs11 has no wheel for this machine."
 	@touch $@
 
 .venv-lock/.installed: requirements/lock.txt .venv-lock/.made

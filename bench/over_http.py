@@ -13,6 +13,7 @@ import msgspec
 from bench.database import NotMeasurableError
 from bench.load import Job, Loaded
 from bench.names import PUBLIC_URL
+from tandem.keyring import KeyringName
 from tandem.serve.http import BACKLOG
 from tandem.serve.logs import Logs
 from tandem.serve.order import READY, Order
@@ -52,7 +53,11 @@ async def serving(
             pass_fds=(listener.fileno(),),
         )
         order = Order(
-            url, ENVIRONMENT, str(key_file), listener.fileno(), Logs(json=False, level="warning")
+            url,
+            ENVIRONMENT,
+            KeyringName(None, str(key_file)),
+            listener.fileno(),
+            Logs(json=False, level="warning"),
         )
         port: int = listener.getsockname()[1]
         assert process.stdin is not None, "it was asked for"

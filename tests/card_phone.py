@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from tandem.cards import Cards, CardView, unwrap
+from tandem.cards import CardDetails, Cards, CardView, unwrap
 from tandem.db import Idempotency
 from tandem.emv.application_data import Method, Verifier
 from tandem.emv.card import Application, Card, CardState, Profile, Unsaved, Verification
@@ -41,14 +41,17 @@ class Phone:
         self.cards, self.clock = cards, clock
         self.person_id, self.device_id = person_id, device_id
         self.secret = X25519PrivateKey.generate()
+        self.card_id = UUID(int=0)
         self.profile: Profile | None = None
         self.application: Application | None = None
 
-    async def add(self, idempotency: Idempotency, code: str = "CNY") -> CardView:
+    async def add(
+        self, idempotency: Idempotency, code: str = "CNY", card: CardDetails | None = None
+    ) -> CardView:
         """Add a card, and fetch what belongs on the device."""
         public = self.secret.public_key().public_bytes_raw()
-        made = await self.cards.add(self.person_id, self.device_id, code, public, None)
-        card_id = read_id("crd", made.id)
+        made = await self.cards.add(self.person_id, self.device_id, code, public, None, card)
+        card_id = self.card_id = read_id("crd", made.id)
         package = await self.cards.deliver(self.person_id, self.device_id, card_id, idempotency)
         self.profile = unwrap(b64decode(package.sealed), self.secret, card_id)
         self.application = Application(self.profile, CardState(), system_entropy)

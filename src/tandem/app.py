@@ -23,6 +23,7 @@ from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards
 from tandem.db import Pool, open_journal_connection, open_pool, work
 from tandem.events import Dispatcher, EventHub, Webhooks
+from tandem.issuers import open_issuers
 from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
 from tandem.keyring import KeyRing
 from tandem.ledger import Journal
@@ -32,7 +33,13 @@ from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.settings import Mode, Settings
-from tandem.settlement import Corrections, MerchantBooks, Payouts, Withdrawals
+from tandem.settlement import (
+    Corrections,
+    IssuerSettlements,
+    MerchantBooks,
+    Payouts,
+    Withdrawals,
+)
 from tandem.tags import Tags
 from tandem.timers import Due, run_timers
 from tandem.wallet import Wallet
@@ -90,6 +97,7 @@ class Services:
     payouts: Payouts
     withdrawals: Withdrawals
     corrections: Corrections
+    issuer_settlements: IssuerSettlements
     books: MerchantBooks
     virtual_clock: VirtualClock
     buyer: Buyer
@@ -117,9 +125,14 @@ async def open_services(
         )
         access = Access(pool, clock, ids, entropy)
         hub = EventHub(pool, clock)
-        cards = Cards(pool, clock, ids, entropy, keyring, settings)
+        issuers = await stack.enter_async_context(
+            open_issuers(settings.issuers, pool, clock, ids, entropy, at_once=background)
+        )
+        cards = Cards(pool, clock, ids, entropy, keyring, settings, issuers)
         tags = Tags(pool, clock, ids, entropy, keyring, settings)
-        payments = CardPayments(pool, journal, clock, ids, entropy, keyring, settings, cards, tags)
+        payments = CardPayments(
+            pool, journal, clock, ids, entropy, keyring, settings, cards, tags, issuers
+        )
         people = People(pool, clock, ids, entropy, access, keyring, settings)
         wallet = Wallet(pool, journal, clock, ids, settings)
         services = Services(
@@ -143,6 +156,7 @@ async def open_services(
             payouts=Payouts(pool, journal, ids, settings),
             withdrawals=Withdrawals(pool, journal, ids, settings),
             corrections=Corrections(pool, journal, ids),
+            issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
             books=MerchantBooks(pool),
             virtual_clock=virtual_clock,
             buyer=Buyer(pool, people, wallet, payments, clock, settings),
@@ -165,6 +179,8 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         "revoked keys": services.access.follow,
         "timers": lambda: run_timers(dsn, due, services.clock),
     }
+    if services.settings.issuers is not None:
+        work_of["issuers"] = services.payments.follow_issuers
     if services.settings.sandbox:
         work_of["virtual clock"] = services.virtual_clock.follow
         due += (services.buyer.act,)

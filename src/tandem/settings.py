@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +28,7 @@ PLACES: Final = (
     "TANDEM_DATABASE_URL",
     "TANDEM_DATABASE_ROLE",
     "TANDEM_KEY_FILE",
+    "TANDEM_KEYRING",
 )
 """Where things are: looked up where they are needed, and no part of `Settings`."""
 
@@ -107,6 +109,8 @@ class Settings:
     """What it pays at a gate of public transport."""
     card_offline: int = 20_000
     """What it approves in all without asking, until its issuer answers."""
+    issuers: Path | None = None
+    """The file that says which issuers this Tandem is connected to."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For says where a request came from."""
 
@@ -265,4 +269,5 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "card_country": _between(1, 999, "an ISO 3166-1 number"),
     "card_years": _between(1, 5, "a number of years"),
     "card_proof": _one_of("green", "yellow", "orange"),
+    "issuers": lambda _name, text: Path(text).absolute() if text else None,
 }

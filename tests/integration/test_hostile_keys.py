@@ -131,7 +131,7 @@ async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
     ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
     ids |= {"card_id": "crd_" + "0" * 32}
-    ids |= {"handle": "lin", "account": "bank"}
+    ids |= {"handle": "lin", "account": "bank", "issuer": "harbour-bank"}
     narrow: dict[str, str] = {}
     async with house.server.client(house.mine.key) as mine:
         for scope in ALL_SCOPES:

@@ -5,8 +5,8 @@ import pytest
 from tandem.cli.root import execute
 
 ALL = (
-    "up, demo, db, keys, ledger, codes, cards, acquiring, terminal, device, tag, reader, operator, "
-    "api or help-reference"
+    "up, demo, db, keys, ledger, codes, cards, acquiring, issuer, terminal, device, tag, reader, "
+    "operator, api or help-reference"
 )
 
 SAID = {
@@ -18,6 +18,9 @@ SAID = {
     "See: tandem codes --help",
     "operator person": "tandem operator person needs a command: "
     "add, list, show, suspend, resume or limits. See: tandem operator person --help",
+    "issuer": "tandem issuer needs a command: simulate. See: tandem issuer --help",
+    "issuer simulate --port x": "--port must be a whole number from 0 to 65535, not 'x'. "
+    "See: tandem issuer simulate --help",
     "codes read": "tandem codes read needs PAYLOAD. See: tandem codes read --help",
     "codes read a b": "tandem codes read has no use for 'b'; leave it out. "
     "See: tandem codes read --help",

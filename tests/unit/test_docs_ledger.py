@@ -16,6 +16,7 @@ from tandem.ledger import (
     TransferRow,
     bank,
     fees,
+    issuer,
     merchant,
     person,
 )
@@ -24,13 +25,14 @@ from tandem.ledger.model import Account, book, new_account
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "ledger.md"
 NOW: Final = datetime(2026, 11, 1, 12, tzinfo=UTC)
 CNY: Final = currency("CNY")
-ANN, BEN, SHOP = (UUID(int=(0x7000 << 64 | 0x8000 << 48) + (n << 80)) for n in (1, 2, 3))
+ANN, BEN, SHOP, BANK = (UUID(int=(0x7000 << 64 | 0x8000 << 48) + (n << 80)) for n in (1, 2, 3, 4))
 NAMES: Final = {
     "Bank": bank(CNY),
     "Ann": person(ANN, CNY),
     "Ben": person(BEN, CNY),
     "Shop": merchant(SHOP, CNY),
     "Fees": fees(CNY),
+    "Issuer": issuer(BANK, CNY),
 }
 CELL: Final = re.compile(r"\*\*|^ | $")
 
@@ -104,7 +106,7 @@ def test_the_example_leaves_the_balances_that_it_shows() -> None:
 def test_the_example_charges_the_fees_that_it_names() -> None:
     rows = table("", "Debit", "Credit", "Amount", "How")
     charged = [minor(amount) for _, _, credit, amount, _ in rows if credit == "Fees"]
-    assert charged == [basis_points(captured, 60) + 10 for captured in (3800, 2000)]
+    assert charged == [basis_points(captured, 60) + 10 for captured in (3800, 2000, 2000)]
 
 
 def test_every_kind_of_transfer_has_an_example() -> None:

@@ -163,7 +163,7 @@ def test_the_bank_pays_in_without_limit_but_out_only_what_came_in(books: Books) 
     assert (refusal.account_id, refusal.available) == (BANK.id, 0)
 
 
-@pytest.mark.parametrize("code", list(AccountCode))
+@pytest.mark.parametrize("code", sorted({*AccountCode} - {AccountCode.ISSUER}))
 def test_each_kind_of_account_forbids_one_direction(code: AccountCode) -> None:
     books = Books(0)
     plain, other = account(7, code), account(8, AccountCode.BANK)

@@ -7,17 +7,19 @@ import msgspec
 import pytest
 
 from moves import CNY, NOON
+from tandem.acquiring.books import DECLINES
 from tandem.codes import CodeDamaged, NotEmvco, data_object, merchant_presented
 from tandem.codes.emvco import crc16
 from tandem.codes.paycode import Mark
 from tandem.events import EVENTS
 from tandem.kernel import show_id
 from tandem.payments import Command, Landing, merchant_view, person_view
+from tandem.payments.by_issuer import REASONS, REVERSED, SILENT
 from tandem.payments.codes import is_token, link, link_token, new_token
 from tandem.payments.entries import ByMerchant, ByPerson, GiveBack, PayStatic, PayWithCode
 from tandem.payments.errors import CodeOfAnotherOperator
 from tandem.payments.model import PAYMENTS, Payment, Source
-from tandem.payments.shapes import masked
+from tandem.payments.shapes import OF_TAPS, masked
 from tandem.wallet.entries import MakeSend, MakeTopUp
 from tandem.wallet.model import SENDS
 from tills import DEVICE_IDS, DOOR_ID, LIN_ID, MEI_ID, RULES, SPENDING, Books, asked, lin, mei, shop
@@ -253,3 +255,7 @@ def test_what_is_no_token(token: str) -> None:
 
 def test_a_landing_page_names_no_person() -> None:
     assert not {"payer", "payer_name", "person_id"} & set(Landing.__struct_fields__)
+
+
+def test_why_a_tap_cannot_pay_is_one_of_the_reasons_that_are_documented() -> None:
+    assert {*DECLINES, *REASONS.values(), "issuer_declined", SILENT, REVERSED} <= set(OF_TAPS)

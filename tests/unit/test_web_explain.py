@@ -15,6 +15,7 @@ from tandem.api.routes.people import sign_up
 from tandem.api.routes.wallet import get_history, send_money
 from tandem.api.routes.webhooks import create_webhook, update_webhook
 from tandem.app import operations
+from tandem.cards import AddCard
 from tandem.kernel import Invalid
 from tandem.settings import Settings
 from tandem.web.explain import FORMS, explain, wanted
@@ -216,6 +217,20 @@ def patterns(kind: inspect.Type) -> set[str]:
 def test_every_pattern_has_its_words_and_no_other_does() -> None:
     kinds = map(inspect.type_info, (*BODIES, *QUERIES))
     assert set().union(*map(patterns, kinds)) == set(FORMS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("number", "4761 7390 0101 0119"), ("security_code", "12a"), ("number", "4761739001010119x")],
+)
+def test_a_mistyped_card_is_not_repeated(name: str, value: str) -> None:
+    card = {"number": "4761739001010119", "expiry": "2912", name: value}
+    body = {"currency": "CNY", "device_key": f"{'A' * 43}=", "card": card}
+    with pytest.raises(Invalid) as refused:
+        decode_body(msgspec.json.Decoder(AddCard), msgspec.json.encode(body))
+    assert refused.value.field == f"card.{name}"
+    assert value not in refused.value.sentence()
+    assert "digits" in refused.value.sentence()
 
 
 values = st.recursive(

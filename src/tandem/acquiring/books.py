@@ -61,6 +61,8 @@ DECLINES: Final = {
     "not_verified": Code.WRONG_PIN,
     "not_a_gate": Code.NOT_PERMITTED_TO_CARD,
     "currency_not_funded": Code.NOT_PERMITTED_TO_CARD,
+    "issuer_away": Code.UNAVAILABLE,
+    "issuer_silent": Code.UNAVAILABLE,
 }
 """The response code of a payment that is declined, by its reason; any other is 05.
 

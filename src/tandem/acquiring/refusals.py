@@ -12,6 +12,7 @@ from tandem.acquiring.errors import (
     TerminalUnknown,
     TransactionUnknown,
 )
+from tandem.cards import IssuerAway, IssuerSilent
 from tandem.db import IdempotencyConflict
 from tandem.db.errors import DatabaseUnavailable
 from tandem.kernel import Invalid, NotFound, Refused
@@ -51,6 +52,8 @@ CODES: Final[dict[type[Refused], Code]] = {
     Invalid: Code.FORMAT_ERROR,
     JournalBusy: Code.UNAVAILABLE,
     DatabaseUnavailable: Code.UNAVAILABLE,
+    IssuerAway: Code.UNAVAILABLE,
+    IssuerSilent: Code.UNAVAILABLE,
 }
 """By type, the nearest of a refusal's own types first. What is not here is 05: declined."""
 

@@ -27,6 +27,7 @@ from tandem.api.schemas import (
 from tandem.db import IdempotencyConflict
 from tandem.events import EventView
 from tandem.kernel import Invalid, NotFound, Refused
+from tandem.keyring import HsmGone
 from tandem.ledger import ChangedMeanwhile, JournalBusy, OutcomeUnknown, RefusedEarlier
 
 DESCRIPTION: Final = """\
@@ -313,7 +314,7 @@ def refusals(operation: Operation[Any]) -> list[type[Refused]]:
             JournalBusy,
             OutcomeUnknown,
         ]
-    found += [wire.InternalFault, wire.DatabaseAway, wire.ServerStopping]
+    found += [wire.InternalFault, wire.DatabaseAway, wire.ServerStopping, HsmGone]
     return [*found, *operation.errors]
 
 

@@ -8,6 +8,7 @@ from tandem.api.routes import (
     books,
     cards,
     codes,
+    issuers,
     ledger,
     parties,
     paying,
@@ -29,6 +30,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *webhooks.OPERATIONS,
     *bookings.OPERATIONS,
     *books.OPERATIONS,
+    *issuers.OPERATIONS,
     *records.OPERATIONS,
     *ledger.OPERATIONS,
 )

@@ -21,7 +21,18 @@ from msgspec import Meta
 from tandem.access import NoSuchScope
 from tandem.api import errors as wire
 from tandem.api.operation import PATH_IDS
-from tandem.cards import CardConflict, CardDelivered, CardNotEligible, CodeOver, CodeWrong
+from tandem.cards import (
+    CardConflict,
+    CardDelivered,
+    CardNotEligible,
+    CardOfNoIssuer,
+    CardRefused,
+    CodeOver,
+    CodeTooSoon,
+    CodeWrong,
+    IssuerAway,
+    IssuerSilent,
+)
 from tandem.codes import (
     CodeDamaged,
     NotEmvco,
@@ -33,6 +44,7 @@ from tandem.codes import (
 from tandem.db import IdempotencyConflict
 from tandem.events import MAX_ENDPOINTS, EndpointOff, TargetRefused, TooManyEndpoints
 from tandem.kernel import Invalid, NotFound, Refused, show_id
+from tandem.keyring import HsmGone
 from tandem.ledger import (
     ChangedMeanwhile,
     InsufficientFunds,
@@ -59,6 +71,7 @@ from tandem.settlement import (
     AlreadyCorrected,
     CorrectionNotCovered,
     PayoutNotCovered,
+    SettlementNotCovered,
     WithdrawalNotCovered,
 )
 from tandem.tags import (
@@ -113,6 +126,7 @@ ROWS: Final = (
     Row(402, PayoutNotCovered(1200, 3800, "CNY")),
     Row(402, WithdrawalNotCovered(1200, 3800, "CNY")),
     Row(402, CorrectionNotCovered(1200, 3800, "CNY")),
+    Row(402, SettlementNotCovered(1200, 3800, "CNY", "received")),
     Row(402, WayRefused("click", "amount_above_limit", 50_000, "CNY", ("scan",))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
@@ -121,6 +135,7 @@ ROWS: Final = (
     Row(403, PersonNotActive()),
     Row(403, SignUpClosed()),
     Row(403, CardNotEligible("too_many_cards")),
+    Row(403, CardRefused()),
     Row(404, wire.NoSuchPath("/v1/paymets")),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
@@ -162,13 +177,18 @@ ROWS: Final = (
     Row(422, CodeDamaged(("its CRC is 1D3D and should be 4A27",))),
     Row(422, CodeWrong(3)),
     Row(422, TagWrong()),
+    Row(422, CardOfNoIssuer()),
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
+    Row(429, CodeTooSoon(_A_TIME)),
     Row(500, wire.InternalFault()),
     Row(503, JournalBusy(1)),
+    Row(503, IssuerAway("harbour-bank")),
+    Row(503, HsmGone("token tandem", "DeviceRemoved")),
     Row(503, wire.DatabaseAway(2)),
     Row(503, wire.ServerStopping(2)),
     Row(504, OutcomeUnknown(_AN_ID)),
+    Row(504, IssuerSilent("harbour-bank")),
 )
 """Every refusal that the API answers with, by status. One without a row is a fault of ours."""
 

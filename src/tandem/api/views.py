@@ -1,7 +1,7 @@
 """The ledger's transfers and accounts as the API shows them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +29,11 @@ Kind = Annotated[
         extra_json_schema={"enum": [code.name.lower() for code in AccountCode]},
     ),
 ]
+_OWNERS: Final = {
+    AccountCode.PERSON: "ppl",
+    AccountCode.MERCHANT: "mer",
+    AccountCode.ISSUER: "iss",
+}
 Total = Annotated[int, Meta(description="Minor units", examples=[3800])]
 
 
@@ -82,7 +87,7 @@ class AccountView(msgspec.Struct, frozen=True):
     owner_id: Annotated[
         str | None,
         Meta(
-            description="ppl_… or mer_…; null for the operator's own",
+            description="ppl_…, mer_… or iss_…; null for the operator's own",
             examples=["ppl_0199f0a4c0de70008000000000000001"],
         ),
     ]
@@ -119,7 +124,7 @@ def account_view(account: Account) -> AccountView:
     code = AccountCode(account.code)
     owner_id = None
     if account.owner_id != OPERATOR_ID:
-        owner_id = show_id("mer" if code is AccountCode.MERCHANT else "ppl", account.owner_id)
+        owner_id = show_id(_OWNERS[code], account.owner_id)
     return AccountView(
         id=show_id("acc", account.id),
         kind=code.name.lower(),

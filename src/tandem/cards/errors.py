@@ -5,10 +5,14 @@ Refused
 ├── CardConflict       not in this state, or not for whoever asks
 ├── CodeWrong          the one-time code is not the right one
 ├── CodeOver           there is no code that is still good: ask for another
-└── CardDelivered      what belongs on the device was handed out before
+├── CardDelivered      what belongs on the device was handed out before
+├── CardOfNoIssuer     no issuer that we are connected to has cards with this number
+├── CardRefused        its issuer does not let this card be added
+└── CodeTooSoon        a code was sent a moment ago
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from tandem.kernel import Refused
@@ -94,3 +98,45 @@ class CardDelivered(Refused):
             "This card's keys were handed out before. If the device lost them, remove the card and "
             "add one anew."
         )
+
+
+@dataclass(eq=False)
+class CardOfNoIssuer(Refused):
+    """No issuer that this Tandem is connected to has cards with such a number."""
+
+    code: ClassVar[str] = "card_of_no_issuer"
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return (
+            "This wallet is not connected to the issuer of this card. Use a card of another bank, "
+            "or pay from your balance."
+        )
+
+
+@dataclass(eq=False)
+class CardRefused(Refused):
+    """The issuer does not let this card be added."""
+
+    code: ClassVar[str] = "card_refused_by_issuer"
+
+    def sentence(self) -> str:
+        """Say whom to ask; why, the issuer does not tell us."""
+        return (
+            "The card's issuer does not let it be added. Check number, date and security code, or "
+            "ask the bank that it is from."
+        )
+
+
+@dataclass(eq=False)
+class CodeTooSoon(Refused):
+    """A code was sent a moment ago. `until` is when the next one can be."""
+
+    code: ClassVar[str] = "card_code_too_soon"
+    passing: ClassVar[bool] = True
+    until: datetime
+
+    def sentence(self) -> str:
+        """Say until when to wait."""
+        when = self.until.isoformat(timespec="seconds")
+        return f"A code is on its way. The next one can be sent at {when}."

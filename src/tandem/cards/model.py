@@ -118,6 +118,10 @@ class DeviceCard(msgspec.Struct, frozen=True):
     `device_key` is the X25519 key that what belongs on the device is wrapped for. `atc` is the
     highest transaction counter that came with a right cryptogram; bit n of `seen` says that
     `atc - 1 - n` did (tandem.cards.taps). `replaces` is the card that this one renews.
+
+    `funding_kind` is `balance`, or `issuer`: then `funding_id` is the issuer's card that it pays
+    from (tandem.cards.funding). `proof_by` says who brings the one-time code: the `wallet` on an
+    earlier device, or the `issuer`.
     """
 
     id: UUID
@@ -148,6 +152,9 @@ class DeviceCard(msgspec.Struct, frozen=True):
     replaces: UUID | None
     created_at: datetime
     updated_at: datetime
+    funding_id: UUID | None = None
+    funding_last_four: str | None = None
+    proof_by: str = "wallet"
 
     def __repr__(self) -> str:
         return f"DeviceCard({self.id}, …{self.last_four}, {self.status})"
@@ -202,13 +209,32 @@ class CardView(msgspec.Struct, frozen=True):
             examples=["green"],
         ),
     ]
-    currency: Annotated[str, Meta(description="Of the balance that it pays from", examples=["CNY"])]
+    currency: Annotated[str, Meta(description="In which it pays", examples=["CNY"])]
+    funding: Annotated[
+        str,
+        Meta(
+            description="What it pays from: a balance, or a card of an issuer",
+            examples=["balance"],
+            extra_json_schema={"enum": ["balance", "issuer"]},
+        ),
+    ]
+    funding_last_four: Annotated[str | None, Meta(description="Of the issuer's card")]
+    proof_by: Annotated[
+        str,
+        Meta(
+            description="Who brings the code that it waits for: an earlier device of the wallet, "
+            "or the issuer",
+            examples=["wallet"],
+            extra_json_schema={"enum": ["wallet", "issuer"]},
+        ),
+    ]
     last_four: Annotated[str, Meta(examples=["0126"])]
     expiry: Annotated[date, Meta(description="The last day on which it pays")]
     par: Annotated[
         str,
         Meta(
-            description="Payment account reference: the same for all cards of a wallet",
+            description="Payment account reference: the same for all cards that pay from the same "
+            "account",
             examples=["98010A1B2C3D4E5F6G7H8J9K0M1N2"],
         ),
     ]
@@ -225,6 +251,9 @@ def card_view(card: DeviceCard) -> CardView:
         card.status,
         card.proof,
         card.funding_currency,
+        card.funding_kind,
+        card.funding_last_four,
+        card.proof_by,
         card.last_four,
         card.expiry,
         card.par,

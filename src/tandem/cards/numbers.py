@@ -2,8 +2,8 @@
 
 A DPAN has 16 digits: the operator's range, random digits, and the check digit of ISO/IEC 7812-1,
 Annex B. A PAR has 29 characters: four of whoever assigns it and 25 for the account (EMV Payment
-Tokenisation Framework); here it follows from the person, so that every card of a wallet has the
-same one, and nobody learns the person from it.
+Tokenisation Framework); here it follows from the account that pays, the person's wallet or the
+issuer's card, so that every device card of that account has the same one, and nobody learns it.
 """
 
 import base64
@@ -34,9 +34,9 @@ def pan_hash(secret: bytes, pan: str) -> bytes:
     return hmac.digest(secret, b"card number\0" + pan.encode(), "sha256")
 
 
-def account_reference(secret: bytes, card_range: str, person_id: UUID) -> str:
-    """The PAR of a person's wallet: 29 digits and capital letters."""
-    drawn = hmac.digest(secret, b"account reference\0" + person_id.bytes, "sha256")
+def account_reference(secret: bytes, card_range: str, account: bytes) -> str:
+    """The PAR of an account (a person's id, an issuer's card's hash): 29 digits and letters."""
+    drawn = hmac.digest(secret, b"account reference\0" + account, "sha256")
     return card_range[:4].rjust(4, "0") + base64.b32encode(drawn).decode()[:_PAR_BYTES]
 
 

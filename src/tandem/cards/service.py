@@ -6,14 +6,16 @@ at the same moment comes before or after it, and writes the person's event in th
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from tandem.cards.errors import CardDelivered, CodeOver, CodeWrong
+from tandem.cards.answers import SealedAnswers
+from tandem.cards.errors import CardConflict, CardDelivered, CardRefused, CodeOver, CodeWrong
+from tandem.cards.funding import FundingCard
+from tandem.cards.issuers import CardDetails, Issuers
 from tandem.cards.keys import IssuerKeys, KeyVault
 from tandem.cards.model import (
     Actor,
@@ -37,7 +39,8 @@ from tandem.cards.proof import (
     decide_proof,
     new_code,
 )
-from tandem.cards.shapes import CardPackage, ShownCode
+from tandem.cards.remote import Offered, Remote, check_may_fund, check_not_sent
+from tandem.cards.shapes import CardPackage, SentCode, ShownCode
 from tandem.cards.store import (
     CardFilter,
     card_by_id,
@@ -51,7 +54,7 @@ from tandem.cards.store import (
     no_card,
     update_card,
 )
-from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.db import Connection, Idempotency, Pool, work
 from tandem.events.model import EVENTS, Event
 from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
 from tandem.keyring import KeyRing
@@ -71,7 +74,6 @@ _EVENT_OF: Final = {
     CardStatus.REFUSED: "card.refused",
     CardStatus.REPLACED: "card.replaced",
 }
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Cards:
@@ -85,6 +87,7 @@ class Cards:
         entropy: Entropy,
         keyring: KeyRing,
         settings: Settings,
+        issuers: Issuers,
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -93,6 +96,8 @@ class Cards:
         self._keyring = keyring
         self._settings = settings
         self.vault = KeyVault(pool, clock, entropy, keyring, settings)
+        self._answers = SealedAnswers(pool, clock, keyring)
+        self._remote = Remote(pool, clock, ids, keyring, settings, self.vault, issuers)
 
     # -- adding ----------------------------------------------------------------------------------
 
@@ -103,27 +108,42 @@ class Cards:
         code: str,
         device_key: bytes,
         idempotency: Idempotency | None,
+        card: CardDetails | None = None,
     ) -> CardView:
-        """Add a card to the device that asks; it pays from the balance in the currency `code`.
+        """Add a card to the device that asks; it pays in the currency `code`.
 
-        `device_key` is the X25519 key that its keys will be wrapped for. Raises `CardNotEligible`,
-        `Invalid`, `NotFound`.
+        It pays from the balance, or from `card`, whose issuer is asked. `device_key` is the X25519
+        key that its keys will be wrapped for. Raises `CardNotEligible`, `CardRefused`, `Invalid`,
+        `NotFound` and what `Remote.offer` does.
         """
         unit = self._settings.unit(code)
-        device_key = check_device_key(device_key)
-        keys = await self.vault.keys()
-
-        async def act(connection: Connection) -> CardView:
-            now = self._clock.now()
-            facts = await load_facts(connection, person_id, device_id, now - REFUSED_TIME)
-            proof = decide_proof(facts, Proof(self._settings.card_proof))
-            card = await self._insert(
-                connection, keys, person_id, device_id, proof, unit.code, device_key
+        new = _New(person_id, device_id, unit.code, check_device_key(device_key))
+        await self.vault.keys()  # the first card makes them, which takes its time
+        if card is None:
+            return await self._answers.once(
+                idempotency, CardView, lambda c: self._add(c, new, None)
             )
-            await self._tell(connection, card, "card.added")
-            return card_view(card)
+        keyed = await self._remote.keyed(idempotency)
+        earlier = await self._answers.earlier(keyed, CardView)
+        if earlier is None:
+            offered = await self._remote.offer(person_id, device_id, card, adding=True)
+            earlier = await self._answers.once(
+                keyed, CardView, lambda c: self._add(c, new, offered)
+            )
+        if earlier.status == CardStatus.REFUSED:
+            raise CardRefused
+        return earlier
 
-        return await self._once(idempotency, CardView, act)
+    async def _add(self, connection: Connection, new: "_New", offered: Offered | None) -> CardView:
+        now = self._clock.now()
+        facts = await load_facts(connection, new.person_id, new.device_id, now - REFUSED_TIME)
+        found: Proof | None = decide_proof(facts, Proof(self._settings.card_proof))
+        assert found is not None, "what is red was refused"
+        if offered is not None:
+            found = offered.proof(found)
+        card = await self._insert(connection, new, found, offered)
+        await self._tell(connection, card, "card.added" if found else "card.refused")
+        return card_view(card)
 
     async def show_code(self, person_id: UUID, asking: UUID, card_id: UUID) -> ShownCode:
         """A new one-time code for a card that waits for one, shown on an earlier device.
@@ -135,7 +155,24 @@ class Cards:
             card = await self._locked(connection, card_id, person_id)
             if not await earlier_device(connection, person_id, asking, card.device_id):
                 raise no_card(card_id)
+            if card.proof_by == "issuer":
+                raise CardConflict(card.status, "show_code", ("send_code",))
             return await self._new_code(connection, card)
+
+    async def send_code(self, person_id: UUID, card_id: UUID) -> SentCode:
+        """Have the card's issuer bring a new one-time code to its cardholder.
+
+        Raises `CardConflict` unless the card waits for such a code, `CodeTooSoon`, `IssuerAway`,
+        `IssuerSilent`, `NotFound`.
+        """
+        async with work(self._pool) as connection:
+            card = await self._locked(connection, card_id, person_id)
+            if card.proof_by != "issuer":
+                raise CardConflict(card.status, "send_code", ("show_code",))
+            check_not_sent(card, self._clock.now())
+            made = await self._new_code(connection, card)
+        # A code that does not arrive is worth nothing, so nothing is in doubt.
+        return SentCode(await self._remote.bring_code(card, made.code), made.until)
 
     async def issue_code(self, card_id: UUID) -> ShownCode:
         """A new one-time code, for the operator to bring to the person in a way of its own."""
@@ -197,7 +234,7 @@ class Cards:
             sealed = wrap(profile, card.device_key, card.id)
             return CardPackage(show_id("crd", card.id), base64.b64encode(sealed).decode())
 
-        return await self._once(idempotency, CardPackage, act)
+        return await self._answers.once(idempotency, CardPackage, act)
 
     def open_pan(self, card: DeviceCard) -> str:
         """The card's number. Raises `SealBroken`, `KeyUnknown`."""
@@ -231,16 +268,33 @@ class Cards:
                     made.append(await self._write(connection, card, gone))
             return made
 
-    async def fund(self, person_id: UUID, card_id: UUID, code: str) -> CardView:
-        """Let the card pay from the balance in another currency; its number stays.
+    async def fund(
+        self, person_id: UUID, card_id: UUID, code: str, card: CardDetails | None = None
+    ) -> CardView:
+        """Let the card pay in another currency, or from another account; its number stays.
 
-        The limits of its own stay in the currency that it was made with, until it is renewed.
+        From the balance, or from an issuer's `card`. The limits of its own stay in the currency
+        that it was made with, until it is renewed; so does its PAR. Raises `CardConflict`,
+        `CardRefused`, `Invalid`, `NotFound` and what `Remote.offer` does.
         """
         unit = self._settings.unit(code)
+        offered = None
+        if card is not None:
+            known = await self.of_person(person_id, card_id)
+            moved(known, CardCommand.FUND, "person", self._clock.now())
+            offered = await self._remote.offer(person_id, known.device_id, card, adding=False)
+            check_may_fund(offered)
         async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
+            device_card = await self._locked(connection, card_id, person_id)
             now = self._clock.now()
-            funded = moved(card, CardCommand.FUND, "person", now, funding_currency=unit.code)
+            funded = moved(
+                device_card,
+                CardCommand.FUND,
+                "person",
+                now,
+                funding_currency=unit.code,
+                **_funding(None if offered is None else offered.funding),
+            )
             await update_card(connection, funded)
             await self._tell(connection, funded, "card.funded")
         return card_view(funded)
@@ -295,38 +349,33 @@ class Cards:
     # -- what they have in common ----------------------------------------------------------------
 
     async def _insert(
-        self,
-        connection: Connection,
-        keys: IssuerKeys,
-        person_id: UUID,
-        device_id: UUID,
-        proof: Proof,
-        code: str,
-        device_key: bytes,
+        self, connection: Connection, new: "_New", proof: Proof | None, offered: Offered | None
     ) -> DeviceCard:
-        """Make a card's row, with a number that no other has."""
-        reach = self._settings.card_range
+        """Make a card's row, with a number that no other has; one that is refused without proof."""
+        reach, keys = self._settings.card_range, await self.vault.keys()
+        account = new.person_id.bytes if offered is None else offered.funding.pan_hash
         for _ in range(_DRAWS):
             card_id, pan = self._ids.new(), new_pan(reach, self._entropy)
             card = DeviceCard(
                 id=card_id,
-                person_id=person_id,
-                device_id=device_id,
+                person_id=new.person_id,
+                device_id=new.device_id,
                 requestor=own_requestor(reach),
-                status=proof.status.value,
-                proof=proof.value,
-                funding_kind="balance",
-                funding_currency=code,
+                status=CardStatus.REFUSED if proof is None else proof.status.value,
+                proof=Proof.ORANGE if proof is None else proof.value,
+                funding_currency=new.currency,
                 pan_hash=pan_hash(keys.lookup, pan),
                 pan_sealed=self._keyring.seal(pan.encode(), pan_context(card_id)),
                 last_four=pan[-4:],
                 sequence=0,
-                par=account_reference(keys.lookup, reach, person_id),
-                device_key=device_key,
+                par=account_reference(keys.lookup, reach, account),
+                device_key=new.device_key,
                 code_hash=None,
                 code_until=None,
                 code_tries=0,
                 replaces=None,
+                proof_by="wallet" if offered is None else offered.proof_by,
+                **_funding(None if offered is None else offered.funding),
                 **self._fresh(keys, self._clock.now()),
             )
             if await insert_card(connection, card):
@@ -404,25 +453,25 @@ class Cards:
             EVENTS.one_row_statement, *(getattr(event, column) for column in EVENTS.columns)
         )
 
-    async def _once(
-        self,
-        idempotency: Idempotency | None,
-        shape: type[T],
-        act: Callable[[Connection], Awaitable[T]],
-    ) -> T:
-        """Do it once for a key. Answers are kept sealed."""
-        async with work(self._pool) as connection:
-            if idempotency is None:
-                return await act(connection)
-            context = b"card answer " + idempotency.owner_id.bytes + idempotency.key.encode()
-            earlier = await earlier_answer(connection, idempotency)
-            if earlier is not None:
-                opened = self._keyring.open(earlier, context)
-                return msgspec.json.decode(opened, type=shape)
-            made = await act(connection)
-            sealed = self._keyring.seal(msgspec.json.encode(made), context)
-            await keep_answer(connection, idempotency, sealed, self._clock.now())
-            return made
+
+class _New(NamedTuple):
+    """A card that somebody wants."""
+
+    person_id: UUID
+    device_id: UUID
+    currency: str
+    device_key: bytes
+
+
+def _funding(card: FundingCard | None) -> dict[str, Any]:
+    """The columns that say what a device card pays from; None: the balance."""
+    if card is None:
+        return {"funding_kind": "balance", "funding_id": None, "funding_last_four": None}
+    return {
+        "funding_kind": "issuer",
+        "funding_id": card.id,
+        "funding_last_four": card.last_four,
+    }
 
 
 def _of(

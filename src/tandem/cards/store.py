@@ -134,7 +134,8 @@ async def update_card(connection: Connection, card: DeviceCard) -> None:
     await connection.execute(
         "UPDATE device_cards SET status = $2, funding_currency = $3, code_hash = $4, "
         "code_until = $5, code_tries = $6, wrong_cryptograms = $7, delivered_at = $8, "
-        "updated_at = $9 WHERE id = $1",
+        "updated_at = $9, funding_kind = $10, funding_id = $11, funding_last_four = $12 "
+        "WHERE id = $1",
         card.id,
         card.status,
         card.funding_currency,
@@ -144,6 +145,9 @@ async def update_card(connection: Connection, card: DeviceCard) -> None:
         card.wrong_cryptograms,
         card.delivered_at,
         card.updated_at,
+        card.funding_kind,
+        card.funding_id,
+        card.funding_last_four,
     )
 
 

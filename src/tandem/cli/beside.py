@@ -12,7 +12,7 @@ from tandem.cli.errors import SchemaOld
 from tandem.cli.run import Progress, waiting
 from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
-from tandem.keyring import key_file
+from tandem.keyring import keyring_name
 from tandem.serve import open_keys
 from tandem.settings import Mode, Settings, check_names, read_settings
 
@@ -61,7 +61,7 @@ async def services() -> AsyncIterator[Services]:
     """
     settings = read_settings(os.environ)
     async with database() as dsn:
-        keyring = await open_keys(dsn, key_file(os.environ, default_data_folder(os.environ)))
+        keyring = await open_keys(dsn, keyring_name(os.environ, default_data_folder(os.environ)))
         settings = replace(settings, mode=await _mode(dsn, settings))
         async with open_services(dsn, settings, keyring, background=False) as opened:
             yield opened

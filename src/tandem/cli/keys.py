@@ -1,12 +1,12 @@
 """`tandem keys`: look after the key ring."""
 
 from collections import Counter
-from typing import Final
+from typing import Final, cast
 
 from cyclopts import App
 
 from tandem.app import Services
-from tandem.cards import PAN_SEALS
+from tandem.cards import FUNDING_SEALS, PAN_SEALS
 from tandem.cli.beside import services
 from tandem.cli.errors import SecretsUnopened
 from tandem.cli.run import Interrupted, Progress, run, waiting
@@ -14,7 +14,7 @@ from tandem.cli.show import cells, complain, done, say, show, table
 from tandem.db.rewrite import count_by_key, rewrite
 from tandem.events import SIGNING_SECRETS
 from tandem.kernel import show_id
-from tandem.keyring import FileKeyRing, sealed_anew
+from tandem.keyring import RotatingRing, sealed_anew
 from tandem.people import CODE_SEEDS
 from tandem.tags import TAG_KEYS
 
@@ -22,7 +22,7 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, TAG_KEYS)
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS)
 """Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags."""
 
 
@@ -64,14 +64,15 @@ def add() -> None:
 
     Example: `tandem keys add`
     """
-    key_id = run(_add())
-    done(f"Added key {key_id}. Copy the key file to the other machines, then seal under it:")
+    key_id, place = run(_add())
+    done(f"Added key {key_id}. Copy {place} to the other machines, then seal under it:")
     say(f"tandem keys rotate {key_id}")
 
 
-async def _add() -> str:
+async def _add() -> tuple[str, str]:
     async with services() as opened:
-        return _ring(opened).add()
+        ring = _ring(opened)
+        return ring.add(), ring.place
 
 
 @app.command
@@ -86,11 +87,11 @@ def rotate(key: str | None = None, /) -> None:
     Parameters
     ----------
     key
-        The id of a key that is in the file, as `tandem keys list` shows it; a new one if not given.
+        The id of a key that is there, as `tandem keys list` shows it; a new one if not given.
     """
     begun: list[str] = []
     try:
-        changed, unopened = run(_rotate(key, begun))
+        changed, unopened, place = run(_rotate(key, begun))
     except Interrupted:
         for key_id in begun:
             complain(f"Broken off. Go on with: tandem keys rotate {key_id}")
@@ -103,11 +104,11 @@ def rotate(key: str | None = None, /) -> None:
         raise SecretsUnopened(len(unopened))
     secrets = "1 secret is" if changed == 1 else f"{changed} secrets are"
     done(f"Key {begun[0]} seals now; {secrets} sealed anew.")
-    say("Make a backup of the key file: what is sealed from now on opens only with it.")
+    say(f"Make a backup of {place}: what is sealed from now on opens only with it.")
 
 
-async def _rotate(key: str | None, begun: list[str]) -> tuple[int, list[str]]:
-    """How many secrets were sealed anew, and the ids of what has one that cannot be opened."""
+async def _rotate(key: str | None, begun: list[str]) -> tuple[int, list[str], str]:
+    """How many secrets were sealed anew, whose cannot be opened, and where the keys are."""
     async with services() as opened:
         ring = _ring(opened)
         if key is None:
@@ -116,11 +117,11 @@ async def _rotate(key: str | None, begun: list[str]) -> tuple[int, list[str]]:
             ring.promote(key)
         begun.append(ring.primary)
         with waiting("Sealing anew") as progress:
-            return await _seal_anew(opened, ring, progress)
+            return *await _seal_anew(opened, ring, progress), ring.place
 
 
 async def _seal_anew(
-    opened: Services, ring: FileKeyRing, progress: Progress
+    opened: Services, ring: RotatingRing, progress: Progress
 ) -> tuple[int, list[str]]:
     changed, seen, unopened = 0, 0, list[str]()
     counts = [
@@ -139,6 +140,5 @@ async def _seal_anew(
     return changed + await opened.cards.vault.seal_anew(), unopened
 
 
-def _ring(opened: Services) -> FileKeyRing:
-    assert isinstance(opened.keyring, FileKeyRing), "these commands opened it from its file"
-    return opened.keyring
+def _ring(opened: Services) -> RotatingRing:
+    return cast("RotatingRing", opened.keyring)  # these commands opened it by its name

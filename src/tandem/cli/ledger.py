@@ -261,6 +261,7 @@ async def account_names(connection: Connection, rows: list[TransferRow]) -> dict
 
 def _account_name(code: int, owner_id: UUID) -> str:
     kind = AccountCode(code)
-    prefix = {AccountCode.PERSON: "ppl", AccountCode.MERCHANT: "mer"}.get(kind)
+    prefixes = {AccountCode.PERSON: "ppl", AccountCode.MERCHANT: "mer", AccountCode.ISSUER: "iss"}
+    prefix = prefixes.get(kind)
     name = kind.name.lower()
     return name if prefix is None else f"{name} {show_id(prefix, owner_id)}"

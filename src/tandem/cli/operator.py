@@ -11,6 +11,7 @@ from tandem.cli.beside import services
 from tandem.cli.bookings import correct, corrections, withdraw
 from tandem.cli.cards import card_app
 from tandem.cli.devices import device_app
+from tandem.cli.issuers import issuer_app
 from tandem.cli.merchants import merchant_app, merchant_id, shop_app, till_app
 from tandem.cli.payments import payment_app
 from tandem.cli.people import person_app, person_of
@@ -34,6 +35,7 @@ for _part in (
     till_app,
     tag_app,
     card_app,
+    issuer_app,
     payment_app,
 ):
     app.command(_part)

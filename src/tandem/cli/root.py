@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "codes": ("tandem.cli.codes:app", "Read, draw and make QR and pay codes."),
     "cards": ("tandem.cli.cards:app", "Look after the keys of device cards."),
     "acquiring": ("tandem.cli.acquiring:app", "Read ISO 8583 messages of shops' terminals."),
+    "issuer": ("tandem.cli.issuers:app", "Simulate the bank that cards are from."),
     "terminal": ("tandem.cli.terminal:app", "Take payments by tap: the till's reader."),
     "device": ("tandem.cli.device:app", "Hold cards and pay by tap: the phone."),
     "tag": ("tandem.cli.tag:app", "Put a shop's link on an NFC tag."),

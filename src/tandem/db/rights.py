@@ -72,6 +72,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "device_cards": Right(
         update=(
             *("status", "funding_kind", "funding_currency", "code_hash", "code_until"),
+            *("funding_id", "funding_last_four"),
             *(
                 "code_tries",
                 "pan_sealed",
@@ -86,6 +87,15 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "card_taps": Right(),
     "tags": Right(update=("name", "status", "keys", "uid", "counter", "wrong_links", "tapped_at")),
     "tag_taps": Right(update=("payment_id",)),
+    "issuers": Right(update=("last_number",)),
+    "funding_cards": Right(update=("pan_sealed", "refused")),
+    "issuer_authorisations": Right(
+        update=("status", "response", "authorisation_code", "updated_at")
+    ),
+    "issuer_advices": Right(
+        update=("status", "number", "attempts", "sent_at", "next_at", "response", "updated_at")
+    ),
+    "issuer_settlements": Right(),
     "refunds": Right(),
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),

@@ -1,6 +1,9 @@
 """The key ring: secrets are encrypted at rest, each bound to its row, under keys that rotate."""
 
 from tandem.keyring.errors import (
+    HsmEmpty,
+    HsmGone,
+    HsmUnusable,
     KeyFileExposed,
     KeyFileMissing,
     KeyFileUnusable,
@@ -10,10 +13,22 @@ from tandem.keyring.errors import (
     SealBroken,
 )
 from tandem.keyring.file import FileKeyRing, key_file
-from tandem.keyring.seal import KeyRing, sealed_anew
+from tandem.keyring.hsm import HsmKeyRing
+from tandem.keyring.named import (
+    KeyringName,
+    keyring_name,
+    load_keyring,
+    open_or_create_keyring,
+)
+from tandem.keyring.seal import KeyRing, RotatingRing, sealed_anew
+from tandem.keyring.uri import TokenAt, read_uri
 
 __all__ = [
     "FileKeyRing",
+    "HsmEmpty",
+    "HsmGone",
+    "HsmKeyRing",
+    "HsmUnusable",
     "KeyFileExposed",
     "KeyFileMissing",
     "KeyFileUnusable",
@@ -21,7 +36,14 @@ __all__ = [
     "KeyRing",
     "KeyRingRefused",
     "KeyUnknown",
+    "KeyringName",
+    "RotatingRing",
     "SealBroken",
+    "TokenAt",
     "key_file",
+    "keyring_name",
+    "load_keyring",
+    "open_or_create_keyring",
+    "read_uri",
     "sealed_anew",
 ]

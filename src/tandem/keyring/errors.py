@@ -6,7 +6,10 @@
     ├── KeyNotInRing      no key has this id
     ├── KeyFileExposed    others may read the key file
     ├── KeyFileMissing    there is no key file
-    └── KeyFileUnusable   the key file cannot be read or written
+    ├── KeyFileUnusable   the key file cannot be read or written
+    ├── HsmUnusable       the token cannot be opened
+    ├── HsmEmpty          the token has no key of ours
+    └── HsmGone           the token was there, and answers no more
 
 None carries a key, nor what was sealed.
 """
@@ -47,10 +50,10 @@ class KeyUnknown(KeyRingRefused):
     key_id: str
 
     def sentence(self) -> str:
-        """Ask for the right key file."""
+        """Ask for the right key ring."""
         return (
-            f"A secret is sealed under key {self.key_id}, which is not in the key file. Use the "
-            "key file that belongs to this database (TANDEM_KEY_FILE)."
+            f"A secret is sealed under key {self.key_id}, which is not in the key ring. Use the "
+            "key file (TANDEM_KEY_FILE) or token (TANDEM_KEYRING) that belongs to this database."
         )
 
 
@@ -63,7 +66,7 @@ class KeyNotInRing(KeyRingRefused):
 
     def sentence(self) -> str:
         """Point to the list."""
-        return f"There is no key {self.key_id} in the key file. `tandem keys list` shows them."
+        return f"There is no key {self.key_id} in the key ring. `tandem keys list` shows them."
 
 
 @dataclass(eq=False)
@@ -109,3 +112,49 @@ class KeyFileUnusable(KeyRingRefused):
     def sentence(self) -> str:
         """Name the file and what is wrong."""
         return f"The key file {self.path} cannot be used: {self.reason}."
+
+
+@dataclass(eq=False)
+class HsmUnusable(KeyRingRefused):
+    """The token that holds the keys cannot be opened. `reason` says why, and never a PIN."""
+
+    code: ClassVar[str] = "hsm_unusable"
+    token: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Name the token and what is wrong."""
+        return f"The {self.token} (TANDEM_KEYRING) cannot be used: {self.reason}."
+
+
+@dataclass(eq=False)
+class HsmEmpty(KeyRingRefused):
+    """The token has no key that seals. `label` is what its label would begin with."""
+
+    code: ClassVar[str] = "hsm_empty"
+    token: str
+    label: str
+
+    def sentence(self) -> str:
+        """Say what it may be."""
+        return (
+            f"The {self.token} has no key labelled `{self.label} seal …`, and this database has "
+            "secrets that are sealed. Use the token that belongs to it (TANDEM_KEYRING)."
+        )
+
+
+@dataclass(eq=False)
+class HsmGone(KeyRingRefused):
+    """The token was there and answers no more. What is already opened goes on working."""
+
+    code: ClassVar[str] = "hsm_gone"
+    passing: ClassVar[bool] = True
+    token: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Say that it is tried again by itself."""
+        return (
+            f"The {self.token} that holds the keys does not answer ({self.reason}). Nothing was "
+            "done; it is opened anew when it is back."
+        )

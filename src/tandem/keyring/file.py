@@ -89,6 +89,11 @@ class FileKeyRing:
             raise
 
     @property
+    def place(self) -> str:
+        """Where the keys are, as people say it."""
+        return "the key file"
+
+    @property
     def primary(self) -> str:
         """The id of the key that seals now, in hexadecimal digits."""
         return self._primary.id.hex()

@@ -25,8 +25,8 @@ from tandem.keyring.errors import SealBroken
 VERSION: Final = 1
 KEY_BYTES: Final = 32
 KEY_ID_BYTES: Final = 8
-_NONCE_BYTES: Final = 12
-_TAG_BYTES: Final = 16
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
 _HEADER_BYTES: Final = 1 + KEY_ID_BYTES
 _DOMAIN: Final = b"tandem seal\0"
 
@@ -44,11 +44,33 @@ class KeyRing(Protocol):
 
 
 class RotatingRing(KeyRing, Protocol):
-    """A key ring that says under which key it seals."""
+    """A key ring whose keys can be changed. Ids are hexadecimal digits."""
+
+    @property
+    def place(self) -> str:
+        """Where the keys are, as people say it."""
+        ...
 
     @property
     def primary(self) -> str:
-        """The id of the key that seals now, in hexadecimal digits."""
+        """The id of the key that seals now."""
+        ...
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the primary one first."""
+        ...
+
+    def rotate(self) -> str:
+        """Add a new primary key and return its id; the older ones still open what they sealed."""
+        ...
+
+    def add(self) -> str:
+        """Add a new key that does not seal yet, and return its id."""
+        ...
+
+    def promote(self, key_id: str) -> None:
+        """Seal under this key from now on. Raises `KeyNotInRing`."""
         ...
 
 
@@ -67,14 +89,13 @@ def new_key(entropy: Entropy) -> Key:
 
 def seal(key: Key, plaintext: bytes, context: bytes, entropy: Entropy) -> bytes:
     """Seal under one key. The same plaintext never gives the same bytes twice."""
-    header = bytes([VERSION]) + key.id
-    nonce = entropy(_NONCE_BYTES)
-    return header + nonce + AESGCM(key.secret).encrypt(nonce, plaintext, _aad(header, context))
+    front, nonce = header(key.id), entropy(NONCE_BYTES)
+    return front + nonce + AESGCM(key.secret).encrypt(nonce, plaintext, aad(front, context))
 
 
 def key_id_of(sealed: bytes) -> bytes:
     """The id of the key that it was sealed under. Raises `SealBroken` for what is no seal."""
-    if len(sealed) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES or sealed[0] != VERSION:
+    if len(sealed) < _HEADER_BYTES + NONCE_BYTES + TAG_BYTES or sealed[0] != VERSION:
         raise SealBroken
     return sealed[1:_HEADER_BYTES]
 
@@ -84,10 +105,10 @@ def unseal(key: Key, sealed: bytes, context: bytes) -> bytes:
 
     The tag is compared in constant time by the library, before any plaintext is given out.
     """
-    header, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
-    nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
+    front, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
+    nonce, ciphertext = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
     try:
-        return AESGCM(key.secret).decrypt(nonce, ciphertext, _aad(header, context))
+        return AESGCM(key.secret).decrypt(nonce, ciphertext, aad(front, context))
     except InvalidTag:
         raise SealBroken from None
 
@@ -110,6 +131,12 @@ def sealed_anew(
     return anew
 
 
-def _aad(header: bytes, context: bytes) -> bytes:
+def header(key_id: bytes) -> bytes:
+    """What stands in front of a seal."""
+    return bytes([VERSION]) + key_id
+
+
+def aad(front: bytes, context: bytes) -> bytes:
+    """What is authenticated with a seal: its header and its context."""
     # The header has a fixed length, so the parts cannot be shifted against each other.
-    return _DOMAIN + header + context
+    return _DOMAIN + front + context

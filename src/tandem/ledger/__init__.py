@@ -8,6 +8,7 @@ from tandem.ledger.chart import (
     TransferCode,
     bank,
     fees,
+    issuer,
     merchant,
     person,
     read_account,
@@ -36,7 +37,7 @@ from tandem.ledger.model import (
     TransferKind,
     TransferRow,
 )
-from tandem.ledger.outcome import Outcome, RefusedEarlier
+from tandem.ledger.outcome import Outcome, RefusedEarlier, answered
 from tandem.ledger.reference import REFERENCE_LENGTH, bank_reference
 from tandem.ledger.reports import (
     Difference,
@@ -95,6 +96,7 @@ __all__ = [
     "Write",
     "account_by_id",
     "accounts_of",
+    "answered",
     "bank",
     "bank_reference",
     "corrected",
@@ -102,6 +104,7 @@ __all__ = [
     "due_reservations",
     "entry_transfers",
     "fees",
+    "issuer",
     "line_type",
     "list_accounts",
     "merchant",

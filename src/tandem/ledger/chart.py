@@ -30,10 +30,14 @@ class AccountCode(IntEnum):
     """Liability: what the operator owes a merchant; with an overdraft, what it owes us."""
     FEES = 4
     """Income: what merchants have paid for payments."""
+    ISSUER = 5
+    """Asset: what an issuer owes for payments by its cards. Refunds may turn it round."""
 
     @property
     def flags(self) -> int:
         """What accounts of this kind forbid."""
+        if self is AccountCode.ISSUER:
+            return 0
         if self is AccountCode.BANK:
             return CREDITS_MUST_NOT_EXCEED_DEBITS
         return DEBITS_MUST_NOT_EXCEED_CREDITS
@@ -52,6 +56,8 @@ class TransferCode(IntEnum):
     """A person's money, or the operator's income, goes to their bank."""
     CORRECTION = 8
     """What was booked by hand, and wrongly, is taken back."""
+    SETTLEMENT = 9
+    """An issuer paid what it owed for its cards, or was paid what it was owed for refunds."""
 
 
 OBJECTS: Final = {
@@ -63,6 +69,7 @@ OBJECTS: Final = {
     TransferCode.SEND: "snd",
     TransferCode.WITHDRAWAL: "wdr",
     TransferCode.CORRECTION: "cor",
+    TransferCode.SETTLEMENT: "ist",
 }
 """The prefix of the ids of what transfers are made for: their `reference`."""
 
@@ -117,11 +124,16 @@ def merchant(merchant_id: UUID, unit: Currency) -> AccountKey:
     return AccountKey.of(merchant_id, unit, AccountCode.MERCHANT)
 
 
+def issuer(issuer_id: UUID, unit: Currency) -> AccountKey:
+    """What an issuer owes for payments by its cards."""
+    return AccountKey.of(issuer_id, unit, AccountCode.ISSUER)
+
+
 def read_account(text: str, unit: Currency) -> UUID:
     """The id of the account that people name: a person's, a merchant's, or one of our own.
 
-    `ppl_…`, `mer_…`, `bank` and `fees` name the account in this currency, `acc_…` the account
-    itself. Raises `Invalid`.
+    `ppl_…`, `mer_…`, `iss_…`, `bank` and `fees` name the account in this currency, `acc_…` the
+    account itself. Raises `Invalid`.
     """
     if text in {"bank", "fees"}:
         return (bank if text == "bank" else fees)(unit).id
@@ -129,8 +141,12 @@ def read_account(text: str, unit: Currency) -> UUID:
         return person(read_id("ppl", text, "account"), unit).id
     if text.startswith("mer_"):
         return merchant(read_id("mer", text, "account"), unit).id
+    if text.startswith("iss_"):
+        return issuer(read_id("iss", text, "account"), unit).id
     if text.startswith("acc_"):
         return read_id("acc", text, "account")
     raise Invalid(
-        "account", "give a person (@handle or ppl_…), a merchant (mer_…), acc_…, bank or fees"
+        "account",
+        "give a person (@handle or ppl_…), a merchant (mer_…), an issuer (iss_…), acc_…, bank or "
+        "fees",
     )

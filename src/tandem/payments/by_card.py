@@ -1,13 +1,13 @@
 """The use cases of payments by a device card: take, complete, reverse, refund.
 
-    taps = CardPayments(…, cards=cards, tags=tags)
+    taps = CardPayments(…, cards=cards, tags=tags, issuers=issuers)
     await taps.pay_by_card(at, amount, currency, tap, …)
 
 Whoever calls (the acquirer's host) has read the message; what the chip said stays bytes until here.
 """
 
 from datetime import date
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -15,25 +15,25 @@ import msgspec
 from tandem.cards import (
     TRANSIT_CATEGORIES,
     Asked,
-    Cards,
     DeviceCard,
+    IssuerAway,
     MasterKey,
     card_by_number,
     card_limits,
+    funding_by_id,
     pan_hash,
     read_tap,
 )
-from tandem.db import Idempotency, IdempotencyConflict, Pool
-from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, currency, read_id
-from tandem.keyring import KeyRing
-from tandem.ledger import Entry, Journal, Outcome
+from tandem.db import Idempotency, IdempotencyConflict
+from tandem.kernel import Invalid, NotFound, currency, read_id, show_id
+from tandem.ledger import Entry, Outcome
+from tandem.payments.by_issuer import AskIssuer
 from tandem.payments.errors import CardUnknown
 from tandem.payments.model import Capture, NewPayment, Payment, Source
-from tandem.payments.service import At, Payments
+from tandem.payments.service import At
 from tandem.payments.store import BY_CARD, REVERSAL, answer_to, payment_by_tap
 from tandem.payments.taps import Forestall, PayByCard, TapTrace
-from tandem.settings import Settings
-from tandem.tags import Tags
+from tandem.payments.with_issuers import IssuerPayments, asking
 
 UNDONE: Final = bytes(32)
 """The fingerprint of what a reversal forestalled: no SHA-256 of a request is known to be zero."""
@@ -60,23 +60,8 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
         return f"NewTap({self.amount} {self.currency}, …{self.pan[-4:]})"
 
 
-class CardPayments(Payments):
+class CardPayments(IssuerPayments):
     """All payments, those by device cards among them."""
-
-    def __init__(
-        self,
-        pool: Pool,
-        journal: Journal,
-        clock: Clock,
-        ids: Ids,
-        entropy: Entropy,
-        keyring: KeyRing,
-        settings: Settings,
-        cards: Cards,
-        tags: Tags,
-    ) -> None:
-        super().__init__(pool, journal, clock, ids, entropy, keyring, settings, tags)
-        self._cards = cards
 
     async def pay_by_card(self, at: At, new: NewTap, idempotency: Idempotency) -> Outcome:
         """Pay by a tap; the outcome is a `TapAnswer`, also of a payment that is declined.
@@ -84,41 +69,72 @@ class CardPayments(Payments):
         Raises `CardUnknown`, `Invalid` for element 55 that is none of a card of ours, and what
         payments in any way do: `WayRefused`, `CurrencyNotTaken`, `MerchantNotActive`.
         """
+        try:
+            first: _Found | None = await self._card(new.pan, new.sequence)
+        except CardUnknown:
+            first = None  # said below, so that it is kept as the request's answer
+        if first is not None and first.card.funding_id is not None:
+            return await self._by_issuer(at, new, first, first.card.funding_id, idempotency)
+        found = [] if first is None else [first]
 
         async def entry() -> Entry:
-            shop = await self._shop_of(at)
-            card, master, key = await self._card(new.pan, new.sequence)
-            unit = currency(new.currency)
-            asked = Asked(
+            card = found.pop() if found else await self._card(new.pan, new.sequence)
+            return PayByCard(**await self._tapped(at, new, card), idempotency=idempotency)
+
+        return await self._submit(entry, idempotency)
+
+    async def _by_issuer(
+        self, at: At, new: NewTap, first: "_Found", funding_id: UUID, idempotency: Idempotency
+    ) -> Outcome:
+        async with self._pool.acquire() as connection:
+            funding = await funding_by_id(connection, funding_id)
+        found = [first]
+
+        async def build(number: int, answer_seconds: int) -> AskIssuer:
+            card = found.pop() if found else await self._card(new.pan, new.sequence)
+            if card.card.funding_id != funding_id:
+                # What it pays from was changed at this moment: the terminal is to ask again.
+                raise IssuerAway(show_id("iss", funding.issuer_id))
+            return AskIssuer(
+                **await self._tapped(at, new, card),
+                idempotency=asking(idempotency),
+                funding=funding,
+                number=number,
+                answer_seconds=answer_seconds,
+            )
+
+        return await self._pay_by_issuer(build, funding, idempotency)
+
+    async def _tapped(self, at: At, new: NewTap, found: "_Found") -> dict[str, Any]:
+        """What an entry is made of. Raises `NotFound`, `Invalid`."""
+        shop = await self._shop_of(at)
+        unit = currency(new.currency)
+        return {
+            "id": self._ids.entry(),
+            "shop": shop,
+            "rules": self._rules,
+            "new": NewPayment(
+                amount=new.amount,
+                currency=unit.code,
+                way="tap",
+                source=Source.DEVICE_CARD,
+                capture=new.capture,
+            ),
+            "payer": await self._payer(found.card.person_id),
+            "card": found.card,
+            "master": found.master,
+            "key": found.key,
+            "tap": read_tap(new.icc),
+            "asked": Asked(
                 amount=new.amount,
                 currency=unit.number,
                 day=new.day,
                 limits=card_limits(unit.code, self._settings),
                 offline=new.offline,
                 transit=shop.place.shop_category in TRANSIT_CATEGORIES,
-            )
-            return PayByCard(
-                id=self._ids.entry(),
-                idempotency=idempotency,
-                shop=shop,
-                rules=self._rules,
-                new=NewPayment(
-                    amount=new.amount,
-                    currency=unit.code,
-                    way="tap",
-                    source=Source.DEVICE_CARD,
-                    capture=new.capture,
-                ),
-                payer=await self._payer(card.person_id),
-                card=card,
-                master=master,
-                key=key,
-                tap=read_tap(new.icc),
-                asked=asked,
-                trace=new.trace,
-            )
-
-        return await self._submit(entry, idempotency)
+            ),
+            "trace": new.trace,
+        }
 
     async def complete(
         self, merchant_id: UUID, original: str, amount: int, idempotency: Idempotency
@@ -168,14 +184,14 @@ class CardPayments(Payments):
         where the named payment came from, and never above it. Raises `NotFound`, also for another
         currency, and what `refund` does.
         """
-        card, _, _ = await self._card(pan, None)
+        card = (await self._card(pan, None)).card
         async with self._pool.acquire() as connection:
             found = await payment_by_tap(connection, merchant_id, card.pan_hash, rrn)
         if found is None or found.currency != code:
             raise NotFound("payment", rrn)
         return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency)
 
-    async def _card(self, pan: str, sequence: int | None) -> tuple[DeviceCard, MasterKey, bytes]:
+    async def _card(self, pan: str, sequence: int | None) -> "_Found":
         """The card with this number, and its key. Raises `CardUnknown`."""
         hashed = pan_hash((await self._cards.vault.keys()).lookup, pan)
         async with self._pool.acquire() as connection:
@@ -184,7 +200,7 @@ class CardPayments(Payments):
             raise CardUnknown
         master = await self._cards.vault.known(card.key_index)
         assert master is not None, "a card's key is never taken away"
-        return card, master, master.card_key(pan, card.sequence)
+        return _Found(card, master, master.card_key(pan, card.sequence))
 
     async def _forestalled(self, merchant_id: UUID, original: str) -> bool:
         """Let the request do nothing when it comes; False if it was here."""
@@ -224,6 +240,14 @@ class CardPayments(Payments):
         if back > 0:
             key = key._replace(key=f"{key.key}/refund")
             await self.refund(merchant_id, payment.id, back, REVERSAL, key)
+
+
+class _Found(NamedTuple):
+    """A card, and the key that its cryptograms are made with."""
+
+    card: DeviceCard
+    master: MasterKey
+    key: bytes
 
 
 class _Id(msgspec.Struct):

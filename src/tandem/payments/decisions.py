@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from tandem.cards import AskKind
 from tandem.events import Endpoint, announce
 from tandem.kernel import Currency, Refused, check_amount, currency, transfer_id
 from tandem.ledger import (
@@ -21,6 +22,7 @@ from tandem.ledger import (
     View,
     Write,
     fees,
+    issuer,
     merchant,
     person,
 )
@@ -32,6 +34,7 @@ from tandem.payments.errors import (
     RefundExceedsCaptured,
     RefundNotCovered,
 )
+from tandem.payments.issuers import ADVICES, new_advice
 from tandem.payments.model import (
     PAYMENTS,
     REFUNDS,
@@ -161,14 +164,18 @@ def approve(
     terms: CurrencyTerms,
     entry: UUID,
 ) -> Step:
-    """The person agrees: capture at once, or reserve the amount for later."""
+    """The person agrees: capture at once, or reserve the amount for later.
+
+    What the issuer of a card pays does not count against the limits of the person's balance.
+    """
     allowed(payment, Command.APPROVE, view.now)
     unit = currency(payment.currency)
-    payer_account, payee = person(payer.id, unit), merchant(payment.merchant_id, unit)
+    payer_account, payee = paying_account(payment, payer.id), merchant(payment.merchant_id, unit)
+    counts = payment.issuer_id is None
     amount = payment.amount
     if payment.capture == Capture.MANUAL.value:
         until = view.now + timedelta(seconds=rules.authorisation_seconds)
-        reserve = _pending(payment, payer_account, payee, amount, until, spends=True)
+        reserve = _pending(payment, payer_account, payee, amount, until, spends=counts)
         authorised = changed(
             payment,
             Command.APPROVE,
@@ -182,7 +189,7 @@ def approve(
         )
         return Step(authorised, (reserve,), "payment.authorised")
     charge = fee(terms, amount, first=True)
-    pay = Transfer(payer_account, payee, amount, TransferCode.PAYMENT, payment.id, spends=True)
+    pay = Transfer(payer_account, payee, amount, TransferCode.PAYMENT, payment.id, spends=counts)
     captured = changed(
         payment,
         Command.APPROVE,
@@ -297,14 +304,20 @@ def capture(
             pending_id=None,
             expires_at=None,
         )
-        return Step(captured, (post, *_fee(payment, payee, charge, unit)), "payment.captured")
+        writes = advise(view, payment, AskKind.COMPLETION, amount)
+        if rest:
+            writes += advise(view, payment, AskKind.REVERSAL, captured.captured)
+        transfers = (post, *_fee(payment, payee, charge, unit))
+        return Step(captured, transfers, "payment.captured", writes)
     reserved = view.pending.get(payment.pending_id)
     again = (
         reserved is not None and reserved.spends and view.day_of(reserved.created_at) == view.day
     )
     reserve = _pending(payment, payer, payee, rest, payment.expires_at, spends=again)
     partly = changed(taken, Command.CAPTURE, Status.AUTHORISED, pending_id=transfer_id(entry, 2))
-    return Step(partly, (post, reserve, *_fee(payment, payee, charge, unit)), "payment.captured")
+    writes = advise(view, payment, AskKind.COMPLETION, amount)
+    transfers = (post, reserve, *_fee(payment, payee, charge, unit))
+    return Step(partly, transfers, "payment.captured", writes)
 
 
 def release(view: View, payment: Payment, command: Command) -> Step:
@@ -318,7 +331,9 @@ def release(view: View, payment: Payment, command: Command) -> Step:
         raise ChangedMeanwhile(payment.merchant_id)  # it was given more time at this moment
     unpaid = Status.EXPIRED if command is Command.EXPIRE else Status.CANCELLED
     transfers: tuple[Transfer, ...] = ()
+    writes: tuple[Write, ...] = ()
     if payment.pending_id is not None:
+        writes = advise(view, payment, AskKind.REVERSAL, payment.captured)
         kind = TransferKind.EXPIRE if command is Command.EXPIRE else TransferKind.VOID
         payer, payee = _parties(payment, currency(payment.currency))
         transfers = (
@@ -335,7 +350,7 @@ def release(view: View, payment: Payment, command: Command) -> Step:
     status = ended(payment, unpaid)
     over = changed(payment, command, status, pending_id=None, expires_at=None, updated_at=view.now)
     told = unpaid.value if status is unpaid else "released"
-    return Step(over, transfers, f"payment.{told}")
+    return Step(over, transfers, f"payment.{told}", writes)
 
 
 def refund(
@@ -368,7 +383,32 @@ def refund(
     reserved = less.pending_id is not None
     status = Status.AUTHORISED if reserved else ended(less, Status.CAPTURED)
     refunded = changed(less, Command.REFUND, status)
-    return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
+    writes = (Write(REFUNDS, given), *advise(view, payment, AskKind.REFUND, amount))
+    return Step(refunded, (back,), "payment.refunded", writes), given
+
+
+def advise(view: View, payment: Payment, kind: AskKind, amount: int) -> tuple[Write, ...]:
+    """What the issuer whose card paid is to be told, if one did; of a reversal what is left."""
+    if payment.issuer_id is None:
+        return ()
+    advice = new_advice(
+        view.new_id(),
+        view.now,
+        payment_id=payment.id,
+        issuer_id=payment.issuer_id,
+        kind=kind,
+        amount=amount,
+        currency=payment.currency,
+    )
+    return (Write(ADVICES, advice),)
+
+
+def paying_account(payment: Payment, person_id: UUID) -> AccountKey:
+    """The account that pays: the person's, or the one of what the card's issuer owes."""
+    unit = currency(payment.currency)
+    if payment.issuer_id is not None:
+        return issuer(payment.issuer_id, unit)
+    return person(person_id, unit)
 
 
 class Told(NamedTuple):
@@ -400,7 +440,7 @@ def written(
 
 def _parties(payment: Payment, unit: Currency) -> tuple[AccountKey, AccountKey]:
     assert payment.person_id is not None, "money moved, so a person paid"
-    return person(payment.person_id, unit), merchant(payment.merchant_id, unit)
+    return paying_account(payment, payment.person_id), merchant(payment.merchant_id, unit)
 
 
 def _fee(payment: Payment, payee: AccountKey, charge: int, unit: Currency) -> tuple[Transfer, ...]:

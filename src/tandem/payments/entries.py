@@ -36,6 +36,7 @@ from tandem.payments.decisions import (
     decline,
     obstacle,
     open_payment,
+    paying_account,
     refund,
     release,
     reopen,
@@ -313,7 +314,7 @@ def _touched(shop: Shop, payment: Payment) -> Touches:
     payee = merchant(payment.merchant_id, unit)
     accounts: tuple[AccountKey, ...] = (payee,)
     if payment.person_id is not None:
-        accounts = (person(payment.person_id, unit), payee, fees(unit))
+        accounts = (paying_account(payment, payment.person_id), payee, fees(unit))
     return Touches(
         accounts,
         ((PAYMENTS, payment.id),),

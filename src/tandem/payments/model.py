@@ -104,7 +104,8 @@ class Payment(msgspec.Struct, frozen=True):
     what came back of that, `fee` what the merchant paid for it. `pending_id` is the ledger's
     reservation for what is authorised and not captured yet. `expires_at` is when the state that it
     is in ends by itself; while an order waits for whoever scanned it, that is when it is open to
-    others again, and `order_expires_at` when the order ends.
+    others again, and `order_expires_at` when the order ends. `issuer_id` is whose card paid it
+    through a device card; without one the person's balance did.
     """
 
     id: UUID
@@ -134,6 +135,7 @@ class Payment(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     order_expires_at: datetime | None = None
+    issuer_id: UUID | None = None
 
     @property
     def reserved(self) -> int:

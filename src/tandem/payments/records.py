@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from tandem.db import Pool
-from tandem.kernel import NotFound, currency, show_id
-from tandem.ledger import TransferRow, person, transfers_for
+from tandem.kernel import NotFound, show_id
+from tandem.ledger import TransferRow, transfers_for
+from tandem.payments.decisions import paying_account
 from tandem.payments.model import Payment
 from tandem.payments.store import PaymentFilter, list_payments, payment_by_id
 
@@ -35,6 +36,6 @@ class PaymentRecords:
         """
         if payment.person_id is None:
             return []
-        account = person(payment.person_id, currency(payment.currency))
+        account = paying_account(payment, payment.person_id)
         async with self._pool.acquire() as connection:
             return await transfers_for(connection, payment.id, account.id)

@@ -26,6 +26,15 @@ WHY_NOT: Final = (
     PayerNotActive.code,
 )
 """What keeps a wallet from paying, as the person is told (`entries.PayWithCode`)."""
+OF_TAPS: Final = (
+    *("card_not_active", "card_suspended", "card_lost", "card_blocked", "card_expired"),
+    *("cryptogram_wrong", "cryptogram_replayed", "cryptogram_kind", "declined_by_card"),
+    *("amount_differs", "currency_differs", "type_differs", "date_differs"),
+    *("not_a_gate", "not_verified", "device_out_of_use", "currency_not_funded"),
+    *("issuer_away", "issuer_silent", "issuer_declined", "issuer_funds", "issuer_limit"),
+    *("issuer_card_expired", "reversed"),
+)
+"""What keeps a tap from paying besides (docs/cards.md, docs/issuers.md)."""
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[3800])]
 CurrencyCode = Annotated[
@@ -51,7 +60,7 @@ WayName = Annotated[
     ),
 ]
 MerchantReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, CANNOT_PAY]})]
-PersonReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, *WHY_NOT]})]
+PersonReason = Annotated[str, Meta(extra_json_schema={"enum": [BY_PERSON, *WHY_NOT, *OF_TAPS]})]
 Moment = Annotated[datetime, Meta(description="RFC 3339, UTC")]
 Until = Annotated[
     datetime | None,

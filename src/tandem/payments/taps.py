@@ -7,16 +7,26 @@ is a declined payment, which its merchant sees; what cannot be read as a tap mak
 
 import base64
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from tandem.cards import DEVICE_CARDS, Asked, DeviceCard, MasterKey, Tap, check_tap, issuer_answer
+from tandem.cards import (
+    DEVICE_CARDS,
+    Asked,
+    DeviceCard,
+    MasterKey,
+    Tap,
+    Verdict,
+    check_tap,
+    issuer_answer,
+)
 from tandem.db import Idempotency, Integer, SmallInt, Table
 from tandem.kernel import currency
 from tandem.ledger import ChangedMeanwhile, Decision, Touches, View, Write, fees, merchant, person
+from tandem.merchants import CurrencyTerms
 from tandem.payments.decisions import (
     Rules,
     Shop,
@@ -115,31 +125,41 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Use the cryptogram up; then pay, or decline."""
+        terms, judged = self._judged(view)
+        if judged.reason is None:
+            step = approve(view, self.rules, judged.payment, self.payer, terms, self.id)
+        else:
+            step = decline(view, judged.payment, judged.reason)
+        return self._decision(view, judged.verdict.card, step, proved=judged.verdict.proved)
+
+    def _judged(self, view: View) -> "tuple[CurrencyTerms, _Judged]":
+        """The merchant's terms, and what the tap is worth. Raises what the shop does not take."""
         new = self.new
         terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
         card = view.row(DEVICE_CARDS, self.card.id)
-        if card is None or (card.key_index, card.person_id) != (
+        if card is None or (card.key_index, card.person_id, card.funding_id) != (
             self.card.key_index,
             self.payer.id,
+            self.card.funding_id,
         ):
             raise ChangedMeanwhile(self.payer.id)
         verdict = check_tap(card, self.master, self.key, self.tap, self.asked, view.now)
         payment = open_payment(view, self.shop, new, status=Status.WAITING, payer=self.payer)
         reason = verdict.reason or self._obstacle(view, card)
-        if reason is None:
-            step = approve(view, self.rules, payment, self.payer, terms, self.id)
-        else:
-            step = decline(view, payment, reason)
-        return self._decision(view, verdict.card, step, proved=verdict.proved)
+        return terms, _Judged(verdict, payment, reason)
 
     def _obstacle(self, view: View, card: DeviceCard) -> str | None:
         """Why the person cannot pay by this card, a stable code."""
-        new = self.new
         device = view.row(DEVICES, card.device_id)
         if device is None or device.revoked_at is not None:
             return "device_out_of_use"
-        if card.funding_currency != new.currency:
+        if card.funding_currency != self.new.currency:
             return "currency_not_funded"
+        return self._objection(view)
+
+    def _objection(self, view: View) -> str | None:
+        """What keeps the person's balance from paying."""
+        new = self.new
         wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
         if isinstance(wrong, LimitExceeded):
             if not self.asked.offline:
@@ -149,6 +169,7 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
         return None if wrong is None else wrong.code
 
     def _decision(self, view: View, card: DeviceCard, step: Step, *, proved: bool) -> Decision:
+        """The answer to a tap that is decided, and all that is written."""
         shown = told(step.payment)
         writes: tuple[Write, ...] = (Write(DEVICE_CARDS, card),)
         answer = None
@@ -178,6 +199,14 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
             trace.rrn,
             view.now,
         )
+
+
+class _Judged(NamedTuple):
+    """A tap that was checked: the payment that it opens, and why it cannot pay (None: it can)."""
+
+    verdict: Verdict
+    payment: Payment
+    reason: str | None
 
 
 class Nothing(msgspec.Struct, frozen=True):

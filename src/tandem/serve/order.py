@@ -4,16 +4,17 @@ from typing import Final
 
 import msgspec
 
+from tandem.keyring import KeyringName
 from tandem.serve.logs import Logs
 
 READY: Final = b"ready\n"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """The database, the settings (TANDEM_…), the key file, the descriptor of the socket."""
+    """The database, the settings (TANDEM_…), what names the keys, the descriptor of the socket."""
 
     dsn: str
     environment: dict[str, str]
-    key_file: str
+    keyring: KeyringName
     socket: int
     logs: Logs

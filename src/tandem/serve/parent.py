@@ -25,7 +25,13 @@ from tandem.db import work
 from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
 from tandem.kernel import Currency, Refused, system_entropy
-from tandem.keyring import FileKeyRing, key_file
+from tandem.keyring import (
+    KeyringName,
+    RotatingRing,
+    keyring_name,
+    load_keyring,
+    open_or_create_keyring,
+)
 from tandem.ledger import OPERATOR_ID, money_left_out
 from tandem.serve.beat import replace_hung
 from tandem.serve.errors import WorkersFailed
@@ -136,16 +142,16 @@ async def serving(
         stack.push_async_callback(workers.stop)  # before the database stops
         await loaded
         await _migrate(dsn, progress, application_role(environment))
-        keys = key_file(environment, data)
+        keys = keyring_name(environment, data)
         keyring = await open_keys(dsn, keys)
         found = await _look(dsn, settings, keyring, options.operator_key)
-        workers.order.set_result(Order(dsn, _settings_of(environment), str(keys), -1, options.logs))
+        workers.order.set_result(Order(dsn, _settings_of(environment), keys, -1, options.logs))
         progress("Starting to answer requests")
         await _up(workers, failed)
         yield Server(url, dsn, data, settings, found, workers, failed)
 
 
-async def open_keys(dsn: str, path: Path) -> FileKeyRing:
+async def open_keys(dsn: str, name: KeyringName) -> RotatingRing:
     """The key ring of an installation; a new one only while nothing was ever sealed.
 
     Another machine of the same database, or one whose key file is lost, must not begin a ring of
@@ -159,8 +165,8 @@ async def open_keys(dsn: str, path: Path) -> FileKeyRing:
     finally:
         await connection.close()
     if sealed:
-        return FileKeyRing.load(path, system_entropy)
-    return FileKeyRing.open_or_create(path, system_entropy)
+        return load_keyring(name, system_entropy)
+    return open_or_create_keyring(name, system_entropy)
 
 
 async def _migrate(dsn: str, progress: Progress, role: str | None) -> None:
@@ -196,7 +202,7 @@ def _settings_of(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names if name in environment}
 
 
-async def _look(dsn: str, settings: Settings, keyring: FileKeyRing, when: When) -> Found:
+async def _look(dsn: str, settings: Settings, keyring: RotatingRing, when: When) -> Found:
     """What the database has; the operator's key, if one is to be made. Sees that the mode is right.
 
     Raises `ModeMismatch`.

@@ -12,7 +12,6 @@ import resource
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -21,7 +20,7 @@ import uvloop
 
 from tandem.app import open_services, operations, tune_process
 from tandem.kernel import Refused, system_entropy
-from tandem.keyring import FileKeyRing
+from tandem.keyring import load_keyring
 from tandem.serve.beat import beat
 from tandem.serve.http import Server, configuration
 from tandem.serve.logs import set_up_logs
@@ -65,7 +64,7 @@ def _read_order() -> Order | None:
 
 async def _serve(order: Order) -> None:
     settings = read_settings(order.environment)
-    keyring = FileKeyRing.load(Path(order.key_file), system_entropy)
+    keyring = load_keyring(order.keyring, system_entropy)
     loop = asyncio.get_running_loop()
     beating: set[asyncio.Task[None]] = set()
 

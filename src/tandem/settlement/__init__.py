@@ -12,8 +12,10 @@ from tandem.settlement.errors import (
     AlreadyCorrected,
     CorrectionNotCovered,
     PayoutNotCovered,
+    SettlementNotCovered,
     WithdrawalNotCovered,
 )
+from tandem.settlement.issuers import IssuerSettlements, IssuerSettlementView, IssuerView
 from tandem.settlement.payouts import Payouts, PayoutView, payout_view
 from tandem.settlement.withdrawals import (
     Withdrawal,
@@ -29,12 +31,16 @@ __all__ = [
     "CorrectionNotCovered",
     "CorrectionView",
     "Corrections",
+    "IssuerSettlementView",
+    "IssuerSettlements",
+    "IssuerView",
     "MerchantBalance",
     "MerchantBooks",
     "MerchantLine",
     "PayoutNotCovered",
     "PayoutView",
     "Payouts",
+    "SettlementNotCovered",
     "Withdrawal",
     "WithdrawalNotCovered",
     "WithdrawalView",

@@ -3,6 +3,7 @@
 Refused
 ├── PayoutNotCovered        the merchant's balance, or the bank's, is less
 ├── WithdrawalNotCovered    the wallet's balance or the income, or the bank's, is less
+├── SettlementNotCovered    not so much is owed between an issuer and us
 ├── CorrectionNotCovered    what would be taken back is not there any more
 └── AlreadyCorrected        a booking is corrected once
 """
@@ -78,4 +79,23 @@ class AlreadyCorrected(Refused):
         return (
             f"{self.booking} was corrected before, by {self.correction}. "
             "A booking is corrected once."
+        )
+
+
+@dataclass(eq=False)
+class SettlementNotCovered(Refused):
+    """Not so much is owed between the issuer and us. Amounts in minor units."""
+
+    code: ClassVar[str] = "settlement_not_covered"
+    owed: int
+    amount: int
+    currency: str
+    direction: str
+
+    def sentence(self) -> str:
+        """Give both amounts."""
+        there, asked = (show_money(minor, self.currency) for minor in (self.owed, self.amount))
+        who = "The issuer owes" if self.direction == "received" else "The issuer can be paid"
+        return (
+            f"{who} {there}, not {asked}. Compare its statement with `tandem operator issuer list`."
         )

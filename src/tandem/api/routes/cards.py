@@ -1,7 +1,7 @@
 """Device cards: for the person whose device has one, and for the operator."""
 
 import base64
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -13,15 +13,23 @@ from tandem.cards import (
     CardCommand,
     CardConflict,
     CardDelivered,
+    CardDetails,
     CardFilter,
     CardNotEligible,
+    CardOfNoIssuer,
     CardPackage,
+    CardRefused,
     Cards,
     CardView,
     CodeOver,
+    CodeTooSoon,
     CodeWrong,
     FundCard,
+    IssuerAway,
+    IssuersCard,
+    IssuerSilent,
     ProveCard,
+    SentCode,
     ShownCode,
     card_view,
 )
@@ -35,6 +43,9 @@ class Services(Protocol):
     def cards(self) -> Cards:
         """The token vault."""
         ...
+
+
+_OF_ISSUERS: Final = (CardOfNoIssuer, CardRefused, IssuerAway, IssuerSilent)
 
 
 class CardQuery(ListQuery, frozen=True):
@@ -78,11 +89,12 @@ class CardList(msgspec.Struct, frozen=True):
     who=("person",),
     status=201,
     idempotency="required",
-    errors=(CardNotEligible,),
+    errors=(CardNotEligible, *_OF_ISSUERS),
 )
 async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
-    """A card on the device that asks, which pays from a balance by tap.
+    """A card on the device that asks, which pays by tap: from a balance, or from an issuer's card.
 
+    The issuer may want a code of its own to be typed (`proof_by` is `issuer`), or to be spoken to.
     It is `active` at once on the device that the wallet was made with. A later device waits for a
     one-time code that an earlier one shows (`waiting_code`); where there is none, for the operator
     (`waiting_operator`). Then fetch its package.
@@ -90,7 +102,12 @@ async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
     principal, key = call.principal, base64.b64decode(body.device_key)
     assert principal.device_id is not None, "a person's key is a device's"
     return await call.services.cards.add(
-        principal.owner_id, principal.device_id, body.currency, key, call.idempotency
+        principal.owner_id,
+        principal.device_id,
+        body.currency,
+        key,
+        call.idempotency,
+        _details(body.card),
     )
 
 
@@ -126,6 +143,22 @@ async def show_my_code(call: Call[Services], card_id: UUID) -> ShownCode:
     principal = call.principal
     assert principal.device_id is not None, "a person's key is a device's"
     return await call.services.cards.show_code(principal.owner_id, principal.device_id, card_id)
+
+
+@operation(
+    "POST",
+    "/v1/people/me/cards/{card_id}/send-code",
+    tag="Cards",
+    summary="Have the issuer send a code",
+    who=("person",),
+    errors=(CardConflict, CodeTooSoon, IssuerAway, IssuerSilent),
+)
+async def send_my_code(call: Call[Services], card_id: UUID) -> SentCode:
+    """The issuer brings a new one-time code to the cardholder, as it knows them: by SMS, say.
+
+    For a card that waits for a code with `proof_by` `issuer`; at most one in half a minute.
+    """
+    return await call.services.cards.send_code(call.principal.owner_id, card_id)
 
 
 @operation(
@@ -197,13 +230,15 @@ async def resume_my_card(call: Call[Services], card_id: UUID) -> CardView:
     "PUT",
     "/v1/people/me/cards/{card_id}/funding",
     tag="Cards",
-    summary="Choose the balance that a card pays from",
+    summary="Choose what a card pays from",
     who=("person",),
-    errors=(CardConflict,),
+    errors=(CardConflict, CardNotEligible, *_OF_ISSUERS),
 )
 async def fund_my_card(call: Call[Services], card_id: UUID, body: FundCard) -> CardView:
-    """The card and its number stay as they are."""
-    return await call.services.cards.fund(call.principal.owner_id, card_id, body.currency)
+    """A balance, or a card of an issuer. The device card and its number stay as they are."""
+    return await call.services.cards.fund(
+        call.principal.owner_id, card_id, body.currency, _details(body.card)
+    )
 
 
 @operation(
@@ -362,6 +397,10 @@ async def remove_card(call: Call[Services], card_id: UUID) -> CardView:
     return await call.services.cards.by_operator(card_id, CardCommand.REMOVE)
 
 
+def _details(card: IssuersCard | None) -> CardDetails | None:
+    return None if card is None else CardDetails(card.number, card.expiry, card.security_code)
+
+
 async def _mine(call: Call[Services], card_id: UUID, command: CardCommand) -> CardView:
     return await call.services.cards.by_person(call.principal.owner_id, card_id, command)
 
@@ -371,6 +410,7 @@ OPERATIONS = (
     list_my_cards,
     get_my_card,
     show_my_code,
+    send_my_code,
     prove_my_card,
     fetch_my_card,
     suspend_my_card,

@@ -183,7 +183,8 @@ async def list_all_accounts(call: Call[Services], query: AccountsQuery) -> Page[
 async def get_account(call: Call[Services], account: str, query: AccountQuery) -> AccountView:
     """Whose it is, and its running totals.
 
-    `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), `bank` or `fees`.
+    `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), an
+    issuer (iss_…), `bank` or `fees`.
     """
     async with call.services.pool.acquire() as connection:
         account_id = await _account(call, connection, account, query.currency)
@@ -204,7 +205,8 @@ async def get_account(call: Call[Services], account: str, query: AccountQuery) -
 async def get_statement(call: Call[Services], account: str, query: StatementQuery) -> StatementPage:
     """An account's transfers, newest first, with the balance after each.
 
-    `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), `bank` or `fees`.
+    `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), an
+    issuer (iss_…), `bank` or `fees`.
     """
     async with call.services.pool.acquire() as connection:
         account_id = await _account(call, connection, account, query.currency)

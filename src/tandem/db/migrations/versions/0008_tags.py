@@ -1,7 +1,7 @@
 """Rolling tags of shops, and the taps that people opened.
 
 Revision ID: 0008
-Revises: 0005
+Revises: 0007
 """
 
 from alembic import op
@@ -10,7 +10,7 @@ from tandem.db.migrate import run
 from tandem.db.row_types import change_types
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
