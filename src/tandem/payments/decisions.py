@@ -166,7 +166,7 @@ def approve(
     unit = currency(payment.currency)
     payer_account, payee = person(payer.id, unit), merchant(payment.merchant_id, unit)
     amount = payment.amount
-    if payment.capture == Capture.MANUAL.value:
+    if payment.capture == Capture.MANUAL:
         until = view.now + timedelta(seconds=rules.authorisation_seconds)
         reserve = _pending(payment, payer_account, payee, amount, until, spends=True)
         authorised = changed(
