@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     """What the caller of an entry gets: the answer as JSON, and whether it is a repeat."""
 
     body: bytes
-    replayed: bool
+    replayed: bool = False
 
 
 @dataclass(eq=False)

@@ -7,6 +7,7 @@ a body may be is limited where it is read (tandem.web.reading).
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Final, Literal
 from urllib.parse import unquote
@@ -38,9 +39,29 @@ _TOO_LONG: Final = (
 
 
 class Cycle(RequestResponseCycle):
-    """A request and its answer, whose head goes out with the first part of its body."""
+    """A request and its answer, whose head goes out with the first part of its body.
 
+    How each begins stands in the class: that takes a third of the time of setting it for each.
+    """
+
+    logger = logging.getLogger("uvicorn.error")
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    expected_content_length = 0
     _head = b""
+
+    def __init__(self, protocol: "BoundedHttp", scope: HTTPScope, *, keep_alive: bool) -> None:
+        self.scope = scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.default_headers = protocol.server_state.default_headers
+        self.message_event = asyncio.Event()
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.body = bytearray()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Take the answer's head, or a part of its body (ASGI 3, HTTP)."""
@@ -74,13 +95,14 @@ class Cycle(RequestResponseCycle):
         elif status not in _WITHOUT_BODY and self.scope["method"] != "HEAD":
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked\r\n")
-        if b"close" in fields.get(b"connection", b"").lower():
+        connection = fields.get(b"connection")
+        if connection is not None and b"close" in connection.lower():
             self.keep_alive = False
         elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
         head = b"".join(lines)
         # What is to be one header must not become two, or the end of the head.
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) or head.count(b"\0"):
             forged = "a header of an answer has a line break or NUL in it"
             raise RuntimeError(forged)
         return b"%b%b\r\n" % (STATUS_LINE[status], head)
@@ -149,19 +171,8 @@ class BoundedHttp(HttpToolsProtocol):
         full = limit is not None and max(len(self.connections), len(self.tasks)) >= limit
         app = service_unavailable if full else self.app
         self.scope = self._scope(version)
-        self.cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle = Cycle(self, self.scope, keep_alive=keep_alive)
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, app)
         else:

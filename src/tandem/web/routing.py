@@ -53,6 +53,8 @@ class Route:
     def arguments(self, values: Sequence[str]) -> dict[str, Any]:
         """The path's arguments by name. Raises `NotFound` for what names nothing."""
         arguments: dict[str, UUID | str] = {}
+        if not values:
+            return arguments
         for (name, prefix, kind), text in zip(self._parameters, values, strict=True):
             if prefix is None:
                 if not text.isprintable() or not 1 <= len(text) <= MAX_TEXT:
