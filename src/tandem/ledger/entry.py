@@ -8,7 +8,7 @@ decision are committed together or not at all.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -36,7 +36,7 @@ Key = Any
 """A primary key: its column's value, or a tuple of its columns' values."""
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True):
     """A row to insert, or to update if it was read before."""
 
     table: Table[Any]
@@ -228,8 +228,8 @@ class View:
                 self._write(RESERVATIONS, Reservation(transfer.id, transfer.expires_at))
             elif transfer.pending_id is not None:
                 self._release(transfer.pending_id)
-        for table, row in writes:
-            self._write(table, row)
+        for write in writes:
+            self._write(write.table, write.row)
 
     def _move(self, account_id: UUID, number: int) -> None:
         """Note that an account moves for the first time; `number` is that of its transfer."""

@@ -4,7 +4,7 @@ Each takes the journal's `View` of this moment. A refusal is raised; a decline i
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple, cast
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -371,7 +371,7 @@ def refund(
     return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """A payment in JSON, as its merchant and the person who pays are told of it."""
 
     merchant: bytes

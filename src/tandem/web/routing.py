@@ -4,7 +4,7 @@ No pattern is tried in order: the time to find a route does not grow with their 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -68,7 +68,7 @@ class Route:
         return arguments
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What lives at a path: its operations by method, and the values of the path's arguments."""
 
     methods: Mapping[str, Route]
