@@ -3,8 +3,10 @@
 import os
 import platform
 import re
+import sysconfig
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -16,6 +18,8 @@ _PROC: Final = Path("/proc")
 
 _BLOCK = bytes(8192)
 _TRIES = 300
+_TURNS: Final = 2_000
+_LOOPS: Final = 200
 
 
 def this_machine(postgresql: str, folder: Path | None) -> Machine:
@@ -32,7 +36,24 @@ def this_machine(postgresql: str, folder: Path | None) -> Machine:
         python=platform.python_version(),
         postgresql=postgresql,
         fdatasync_ms=None if folder is None else _fdatasync_ms(folder),
+        python_said="--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")),
+        python_turn_ns=min(_turn_ns() for _ in range(_LOOPS)),
     )
+
+
+@dataclass(slots=True)
+class _Thing:
+    number: int
+
+
+def _turn_ns() -> float:
+    """What a turn of a loop takes that makes objects, keeps them and looks at them."""
+    kept: dict[int, int] = {}
+    began = time.perf_counter()
+    for number in range(_TURNS):
+        thing = _Thing(number)
+        kept[number & 255] = thing.number + 1
+    return (time.perf_counter() - began) / _TURNS * 1e9
 
 
 def _cpu() -> str:

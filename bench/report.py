@@ -179,7 +179,11 @@ def _rounds(run: Run) -> int:
 
 def _heading(machine: Machine) -> Iterator[str]:
     sync = "unknown" if machine.fdatasync_ms is None else f"{machine.fdatasync_ms:.2f} ms"
-    yield f"{machine.name}; {machine.kernel}; Python {machine.python}"
+    said = "with --enable-optimizations" if machine.python_said else "it does not say how"
+    turn = machine.python_turn_ns
+    took = "" if turn is None else f"; {turn:.0f} ns for a turn of a small loop"
+    yield f"{machine.name}; {machine.kernel}"
+    yield f"Python {machine.python}, built: {said}{took}"
     yield f"PostgreSQL {machine.postgresql}, fsync on; fdatasync of 8 KiB {sync}"
 
 

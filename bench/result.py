@@ -71,7 +71,12 @@ class Measure(msgspec.Struct):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where it ran. Two machines with the same name are compared."""
+    """Where it ran. Two machines with the same name are compared.
+
+    `python_said` is whether the interpreter's configuration says that it was built with
+    optimisation; distributions build theirs so and do not say it. `python_turn_ns` is what a turn
+    of a small loop took, which says it of every interpreter (docs/performance.md).
+    """
 
     name: str
     cpu: str
@@ -81,6 +86,8 @@ class Machine(msgspec.Struct, frozen=True):
     python: str
     postgresql: str
     fdatasync_ms: float | None
+    python_said: bool = False
+    python_turn_ns: float | None = None
 
 
 class Run(msgspec.Struct):

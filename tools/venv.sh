@@ -12,10 +12,12 @@ say() { printf '%s\n' "$*" >&2; }
 fits() { "$1" -c "import sys; sys.exit(sys.version_info < (3, $oldest))" >/dev/null 2>&1; }
 has_venv() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
-# The interpreters to try, the best first.
+# The interpreters to try, the best first. Of one version a distribution's goes first: it is built
+# with optimisation, and one that a version manager compiled here often is not (docs/performance.md).
 candidates() {
     minor=$newest
     while [ "$minor" -ge "$oldest" ]; do
+        echo "/usr/bin/python3.$minor"
         echo "python3.$minor"
         minor=$((minor - 1))
     done

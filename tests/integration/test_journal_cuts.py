@@ -122,7 +122,7 @@ async def check_repeats(url: str, journal: Journal, scene: Scene, came: Sequence
     for before, after in zip(came, again, strict=True):
         if isinstance(before, Outcome):
             assert isinstance(after, Outcome)
-            assert after == (before.body, True)
+            assert after == Outcome(before.body, replayed=True)
     assert [type(outcome) for outcome in again] == CAME
     assert await balances(url, scene.ann, scene.ben) == [55, 45]
 

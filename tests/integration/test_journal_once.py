@@ -94,7 +94,7 @@ async def test_a_repeat_gets_its_answer_where_it_would_be_refused_by_now(
         for (key, transfer), outcome in zip(requests, first, strict=True):
             others = [move(pay(ANN, BEN, 1)) for _ in range(neighbours)]
             again, *refused = await came(journal, move(transfer, key=key), *others)
-            assert again == (outcome.body, True)
+            assert again == Outcome(outcome.body, replayed=True)
             assert {type(one) for one in refused} <= {InsufficientFunds}
             conflict, *_ = await came(journal, move(transfer, key=key, body="x"), *others)
             assert isinstance(conflict, IdempotencyConflict)
@@ -180,7 +180,7 @@ async def test_a_lone_repeat_whose_rows_exist_gets_its_answer(fresh_database: st
 
     async with journal_on(fresh_database) as journal:
         first = await journal.submit(top_up(1))
-        assert await journal.submit(top_up(2)) == (first.body, True)
+        assert await journal.submit(top_up(2)) == Outcome(first.body, replayed=True)
     assert await balances(fresh_database, ANN) == [5]
 
 

@@ -220,6 +220,6 @@ async def at_once(calls: Iterable[Awaitable[Outcome]]) -> tuple[list[Outcome], l
     """Make all calls at once; what came of them, outcomes and refusals apart."""
     found = await asyncio.gather(*calls, return_exceptions=True)
     return (
-        [one for one in found if isinstance(one, tuple)],
+        [one for one in found if isinstance(one, Outcome)],
         [one for one in found if isinstance(one, BaseException)],
     )

@@ -14,8 +14,7 @@ ID = UUID("0199f0a4-c0de-7000-8000-000000000001")
 
 
 def element(*fields: bytes) -> bytes:
-    body = struct.pack(">i", len(fields)) + b"".join(fields)
-    return struct.pack(">i", len(body)) + body
+    return struct.pack(">i", len(fields)) + b"".join(fields)
 
 
 def field(oid: int, value: bytes | None) -> bytes:
@@ -85,8 +84,9 @@ def test_a_row_has_its_columns_in_order_and_what_the_guards_were() -> None:
     )
 
 
-def test_an_array_says_how_many_it_has() -> None:
-    assert packed_array([b"one", b"two"], 2) == struct.pack(">iiIii", 1, 0, 0, 2, 1) + b"onetwo"
+def test_an_array_says_how_many_it_has_and_how_long_each_is() -> None:
+    head = struct.pack(">iiIii", 1, 0, 0, 2, 1)
+    assert packed_array([b"one", b""], 2) == head + b"\0\0\0\3one\0\0\0\0"
 
 
 @pytest.mark.parametrize(

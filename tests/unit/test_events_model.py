@@ -53,8 +53,9 @@ def test_an_announcement_is_an_event_and_a_delivery_for_each_endpoint_that_wants
 
 def test_rows_fit_their_tables() -> None:
     told = announce(new_view(), SHOP, "payment.created", owner(9), Thing("x"), (endpoint(1),))
-    for table, row in told:
-        (packed,) = table.row_arguments([row])
+    for write in told:
+        row = write.row
+        (packed,) = write.table.row_arguments([row])
         assert isinstance(row, Event | Delivery)
         assert row.id.bytes in packed
     assert EVENTS.types["data"] == "json"

@@ -99,7 +99,7 @@ def check(stand: Stand) -> None:
     assert lin_row.spent_on(NOON.date()) == (spent if stand.now.date() == NOON.date() else p.amount)
 
 
-def edges(*states: Status) -> set[tuple[Status, Command, Status]]:
+def edges(*states: Status) -> set[tuple[str, Command, Status]]:
     """What leads from these states, as the table has it."""
     return {
         (before, command, after)
@@ -113,7 +113,7 @@ def edges(*states: Status) -> set[tuple[Status, Command, Status]]:
 @pytest.mark.parametrize("first", [Status.CREATED, Status.WAITING])
 def test_every_order_of_commands_to_depth_6(first: Status, *, manual: bool) -> None:
     seen: Counter[Any] = Counter()
-    led: set[tuple[Status, Command, Status]] = set()
+    led: set[tuple[str, Command, Status]] = set()
     walked = 0
     for stand, move in walks(begin(first, manual=manual), DEPTH, seen):
         walked += 1
@@ -150,7 +150,7 @@ def test_every_order_of_commands_to_depth_6(first: Status, *, manual: bool) -> N
 
 
 def test_the_table_leads_to_an_end_and_back_only_from_waiting_for_somebody() -> None:
-    order = [S for S in Status if S not in FINAL_STATES]
+    order: list[str] = [S for S in Status if S not in FINAL_STATES]
     for (before, _), ends in LIFE.items():
         assert before not in FINAL_STATES
         for after in ends - FINAL_STATES:

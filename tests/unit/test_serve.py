@@ -2,14 +2,16 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, Final
 
 import pytest
 import structlog
+from uvicorn.server import ServerState
 
-from tandem.serve.http import OneWrite, configuration
+from tandem.serve.http import configuration
 from tandem.serve.logs import Logs, set_up_logs
 from tandem.serve.parent import _settings_of, _url
+from tandem.serve.protocol import BODY_SECONDS, HEAD_SECONDS, IDLE_SECONDS, BoundedHttp
 
 
 @pytest.fixture(autouse=True)
@@ -103,37 +105,189 @@ def test_a_worker_is_not_told_what_it_need_not_know() -> None:
     assert _settings_of(given) == {"TANDEM_MODE": "sandbox"}
 
 
-class Wire:
+class Wire(asyncio.Transport):
     """A transport that notes what is written, and where it was closed."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.written: list[bytes] = []
 
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("127.0.0.1", 1) if name in {"sockname", "peername"} else default
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
 
     def close(self) -> None:
         self.written.append(b"closed")
+
+    def pause_reading(self) -> None:
+        """It has nothing to read."""
+
+    def resume_reading(self) -> None:
+        """It has nothing to read."""
 
     def is_closing(self) -> bool:
         return self.written[-1:] == [b"closed"]
 
 
-async def test_head_and_body_are_written_at_once_and_nothing_is_kept() -> None:
+Message = dict[str, Any]
+OK: Message = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+def part(body: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def of_length(length: int, *headers: tuple[bytes, bytes]) -> Message:
+    given = [(b"content-length", str(length).encode()), *headers]
+    return {"type": "http.response.start", "status": 201, "headers": given}
+
+
+def protocol_of(*messages: Message, limit: int = 10) -> tuple[BoundedHttp, Wire, list[Message]]:
+    """A connection to an application that answers by these messages, and what it was asked."""
+    asked: list[Message] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        body = await receive()
+        asked.append({**scope, "body": body["body"]})
+        for message in messages:
+            await send(message)
+
+    config = configuration(app, limit=limit)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"now")]
+    protocol = BoundedHttp(config, state, {}, asyncio.get_running_loop())
     wire = Wire()
-    one = OneWrite(cast("asyncio.Transport", wire), asyncio.get_running_loop())
-    one.write(b"head")
-    one.write(b"body")
-    assert wire.written == [b"headbody"]
-    one.write(b"head of a stream")
-    assert wire.written == [b"headbody"]
-    await asyncio.sleep(0)
-    assert wire.written[1:] == [b"head of a stream"]
-    one.write(b"no content")
-    one.write(b"")
-    one.write(b"last")
-    assert not one.is_closing()
-    one.close()
-    await asyncio.sleep(0)
-    assert wire.written[2:] == [b"no content", b"last", b"closed"]
-    assert one.is_closing()
+    protocol.connection_made(wire)
+    return protocol, wire, asked
+
+
+async def answers(protocol: BoundedHttp, *data: bytes) -> None:
+    for bytes_ in data:
+        protocol.data_received(bytes_)
+    while protocol.tasks:
+        await asyncio.gather(*protocol.tasks)
+
+
+GET: Final = b"GET /v1/a%20b?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_head_and_body_are_written_at_once() -> None:
+    protocol, wire, asked = protocol_of(of_length(4), part(b"body"))
+    await answers(protocol, b"POST / HTTP/1.1\r\nX-Y: z\r\nContent-Length: 3\r\n\r\n", b"abc", GET)
+    head = b"HTTP/1.1 201 Created\r\ndate: now\r\ncontent-length: 4\r\n\r\n"
+    assert wire.written == [head + b"body"] * 2
+    assert [one["body"] for one in asked] == [b"abc", b""]
+    assert asked[0]["headers"] == [(b"x-y", b"z"), (b"content-length", b"3")]
+    said = ("method", "path", "raw_path", "query_string", "http_version", "scheme", "client")
+    assert [asked[1][name] for name in said] == [
+        *("GET", "/v1/a b", b"/v1/a%20b", b"x=1", "1.1", "http", ("127.0.0.1", 1))
+    ]
+
+
+async def test_an_answer_without_a_length_goes_out_in_chunks() -> None:
+    protocol, wire, _ = protocol_of(OK, part(b"one", more=True), part(b"", more=True), part(b"two"))
+    await answers(protocol, GET)
+    head = b"HTTP/1.1 200 OK\r\ndate: now\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert wire.written == [head + b"3\r\none\r\n", b"", b"3\r\ntwo\r\n0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"GET"])
+async def test_no_body_where_there_is_none(method: bytes) -> None:
+    status = {**OK, "status": 204} if method == b"GET" else of_length(4)
+    protocol, wire, _ = protocol_of(status, part(b"" if method == b"GET" else b"body"))
+    await answers(protocol, GET.replace(b"GET", method))
+    assert b"chunked" not in wire.written[0]
+    assert wire.written[0].endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("sent", "version"), [([(b"connection", b"close")], b"1.1"), ([], b"1.0"), ([], b"1.1 close")]
+)
+async def test_a_connection_that_is_not_kept_is_closed(
+    sent: list[tuple[bytes, bytes]], version: bytes
+) -> None:
+    protocol, wire, _ = protocol_of(of_length(2, *sent), part(b"ok"))
+    asked = GET.replace(b"1.1", version.removesuffix(b" close"))
+    if b"close" in version:
+        asked = asked.replace(b"Host: a", b"Connection: close")
+    await answers(protocol, asked)
+    assert wire.written[0].count(b"connection: close\r\n") == 1
+    assert wire.written[1:] == [b"closed"]
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\0b"])
+async def test_no_header_becomes_two(value: bytes) -> None:
+    protocol, wire, _ = protocol_of(of_length(2, (b"x-a", value)), part(b"ok"))
+    await answers(protocol, GET)
+    assert wire.written == [b"closed"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (of_length(2), part(b"too long")),
+        (of_length(9), part(b"short")),
+        (OK, OK),
+        (of_length(1), part(b"a"), part(b"b")),
+        (OK, part(b"never", more=True)),
+    ],
+)
+async def test_an_answer_that_is_not_whole_ends_the_connection(messages: list[Message]) -> None:
+    protocol, wire, _ = protocol_of(*messages)
+    await answers(protocol, GET)
+    assert wire.is_closing()
+
+
+async def test_an_application_that_fails_is_an_answer() -> None:
+    protocol, wire, _ = protocol_of()
+    await answers(protocol, GET)
+    assert wire.written[0].startswith(b"HTTP/1.1 500 ")
+    assert wire.is_closing()
+
+
+async def test_one_connection_too_many_is_turned_away() -> None:
+    protocol, wire, _ = protocol_of(OK, part(b""), limit=1)
+    await answers(protocol, GET)
+    assert wire.written[0].startswith(b"HTTP/1.1 503 ")
+    assert wire.is_closing()
+
+
+async def test_requests_sent_ahead_are_answered_in_order() -> None:
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    await answers(protocol, GET + GET.replace(b"x=1", b"x=2") + GET.replace(b"x=1", b"x=3")[:20])
+    assert [one["query_string"] for one in asked] == [b"x=1", b"x=2"]
+    assert len(wire.written) == 2
+    now = protocol.loop.time()
+    assert not protocol.late(now + HEAD_SECONDS - 1)
+    assert protocol.late(now + HEAD_SECONDS + 1), "the head of the third"
+
+
+async def test_a_head_is_bounded() -> None:
+    protocol, wire, _ = protocol_of(OK, part(b""))
+    await answers(protocol, GET[:-2], *[b"X-A: %b\r\n" % (b"a" * 8000)] * 5)
+    assert wire.written[0].startswith(b"HTTP/1.1 431 ")
+
+
+async def test_each_phase_has_its_time() -> None:
+    protocol, _, _ = protocol_of(of_length(2), part(b"ok"))
+
+    def late_after(seconds: float) -> bool:
+        now = protocol.loop.time()
+        return not protocol.late(now + seconds - 1) and protocol.late(now + seconds + 1)
+
+    assert late_after(HEAD_SECONDS), "nobody asks anything"
+    await answers(protocol, GET)
+    assert late_after(IDLE_SECONDS), "the next request"
+    protocol.data_received(b"POST / HTTP/1.1\r\n")
+    assert late_after(HEAD_SECONDS)
+    protocol.data_received(b"Content-Length: 2\r\n\r\n")
+    assert late_after(BODY_SECONDS)
+    protocol.data_received(b"ab")
+    assert not protocol.late(protocol.loop.time() + 1e6), "the application has the time it needs"
+    await answers(protocol)
+    assert late_after(IDLE_SECONDS)
+    await answers(protocol, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na")
+    assert late_after(BODY_SECONDS), "it was answered before its body was whole"

@@ -61,12 +61,12 @@ def row_packer(columns: Sequence[Column], arguments: Sequence[str] = ()) -> Pack
     fit its column.
     """
     names: dict[str, Any] = {
-        "head": _LENGTH(len(columns)),
+        "count": _LENGTH(len(columns)),
+        "head": _HEADER,
         "join": b"".join,
-        "framed": _framed,
         "microseconds": _microseconds,
     }
-    parts = ["head"]
+    parts = ["count"]
     run: list[tuple[_Fixed, str]] = []
     for number, (kind, nullable, value) in enumerate(columns):
         fixed = _FIXED.get(kind)
@@ -75,11 +75,14 @@ def row_packer(columns: Sequence[Column], arguments: Sequence[str] = ()) -> Pack
             continue
         _end_run(run, parts, names)
         oid = _VARIABLE[kind][0] if fixed is None else fixed.oid
-        given = _given(kind, fixed, value, names)
-        names[f"empty{number}"] = _HEADER(oid, -1)
-        parts.append(f"(empty{number} if {value} is None else {given})" if nullable else given)
+        given = _given(kind, fixed, value, f"v{number}", names)
+        if nullable:
+            empty = [_HEADER(oid, -1), b""][: len(given)]
+            both = zip(empty, given, strict=True)
+            given = [f"({nothing!r} if {value} is None else {it})" for nothing, it in both]
+        parts += given
     _end_run(run, parts, names)
-    source = f"lambda {', '.join(('row', *arguments))}: framed(join(({', '.join(parts)},)))"
+    source = f"lambda {', '.join(('row', *arguments))}: join(({', '.join(parts)},))"
     return cast("Packer", eval(source, names))  # noqa: S307 - made of the columns that the code names, of nothing that comes from outside
 
 
@@ -88,43 +91,39 @@ def packed_array(elements: Iterable[bytes], count: int) -> bytes:
 
     An element type of 0 stands for the one that the argument is declared with.
     """
-    return _ARRAY(1, 0, 0, count, 1) + b"".join(elements)
+    parts = [_ARRAY(1, 0, 0, count, 1)]
+    for element in elements:
+        parts += (_LENGTH(len(element)), element)
+    return b"".join(parts)
 
 
-def _given(kind: str, fixed: _Fixed | None, value: str, names: dict[str, Any]) -> str:
-    """The expression of a value that is there, with its header."""
+def _given(
+    kind: str, fixed: _Fixed | None, value: str, name: str, names: dict[str, Any]
+) -> list[str]:
+    """The expressions of a value that is there: its header and itself, or both in one.
+
+    `name` is free for what the first of them makes for the second.
+    """
     if fixed is None:
         oid, made = _VARIABLE[kind]
-        names[f"of{oid}"] = _variable(oid)
-        return f"of{oid}({made.format(value)})"
-    names[f"one{fixed.oid}"] = struct.Struct(f">Q{fixed.format}").pack
-    return f"one{fixed.oid}({_word(fixed)}, {fixed.value.format(value)})"
+        return [f"head({oid}, len({name} := {made.format(value)}))", name]
+    names[f"one{fixed.oid}"] = struct.Struct(f">8s{fixed.format}").pack
+    return [f"one{fixed.oid}({_word(fixed)!r}, {fixed.value.format(value)})"]
 
 
 def _end_run(run: list[tuple[_Fixed, str]], parts: list[str], names: dict[str, Any]) -> None:
     """Pack columns of fixed lengths that follow one another by one call."""
     if run:
         name = f"run{len(parts)}"
-        names[name] = struct.Struct(">" + "".join(f"Q{fixed.format}" for fixed, _ in run)).pack
-        values = (f"{_word(fixed)}, {fixed.value.format(value)}" for fixed, value in run)
+        names[name] = struct.Struct(">" + "".join(f"8s{fixed.format}" for fixed, _ in run)).pack
+        values = (f"{_word(fixed)!r}, {fixed.value.format(value)}" for fixed, value in run)
         parts.append(f"{name}({', '.join(values)})")
         run.clear()
 
 
-def _word(fixed: _Fixed) -> int:
-    """The header of a value, OID and length, as one number."""
-    return fixed.oid << 32 | fixed.length
-
-
-def _variable(oid: int) -> Callable[[bytes], bytes]:
-    def pack(value: bytes) -> bytes:
-        return _HEADER(oid, len(value)) + value
-
-    return pack
-
-
-def _framed(element: bytes) -> bytes:
-    return _LENGTH(len(element)) + element
+def _word(fixed: _Fixed) -> bytes:
+    """The header of a value, OID and length: bytes, since a number takes longer to pack."""
+    return _HEADER(fixed.oid, fixed.length)
 
 
 @lru_cache(maxsize=1024)

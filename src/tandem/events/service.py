@@ -220,7 +220,7 @@ class Webhooks:
         if idempotency is not None:
             sealed = self._keyring.seal(body, _context(idempotency))
             await keep_answer(connection, idempotency, sealed, self._clock.now())
-        return Outcome(body, replayed=False)
+        return Outcome(body)
 
 
 def _context(idempotency: Idempotency) -> bytes:

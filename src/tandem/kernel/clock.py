@@ -20,7 +20,8 @@ class SystemClock:
 
     def now(self) -> datetime:
         """The machine's time plus the offset."""
-        return datetime.now(UTC) + self.offset
+        now = datetime.now(UTC)
+        return now + self.offset if self.offset else now
 
 
 class ManualClock:

@@ -32,6 +32,7 @@ _RANDOMS: Final = struct.Struct(">64Q")  # one call of the system for 64 ids
 _HALVES: Final = struct.Struct(">QQ").pack
 _RANDOM_BITS: Final = 2**62 - 1
 _VARIANT: Final = 0b10 << 62
+_ENTRY_BITS: Final = _RANDOM_BITS & ~0xFF
 _SHOWN = re.compile(r"([a-z]{2,8})_([0-9a-f]{32})", re.ASCII)
 
 
@@ -54,19 +55,19 @@ class Ids:
         """A new id."""
         return self.at(self._clock.now())
 
-    def at(self, now: datetime) -> UUID:
-        """A new id of a moment that the caller knows."""
+    def at(self, now: datetime, bits: int = _RANDOM_BITS) -> UUID:
+        """A new id of a moment that the caller knows. `bits` are those of `rand_b` to fill."""
         if now is not self._moment:
             self._moment, self._tick = now, int(now.timestamp() * 1000) << 12
         self._last = tick = max(self._tick, self._last + 1)
         if not self._randoms:
             self._randoms += _RANDOMS.unpack(self._entropy(_RANDOMS.size))
         high = (tick >> 12) << 16 | 0x7000 | tick & 0xFFF
-        return pgproto.UUID(_HALVES(high, _VARIANT | self._randoms.pop() & _RANDOM_BITS))
+        return pgproto.UUID(_HALVES(high, _VARIANT | self._randoms.pop() & bits))
 
     def entry(self) -> UUID:
         """A new journal entry's id: its last byte is zero, left for its transfers."""
-        return _numbered(self.new(), 0)
+        return self.at(self._clock.now(), _ENTRY_BITS)
 
 
 def uuid_of(number: int) -> UUID:

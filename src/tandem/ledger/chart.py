@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tandem.kernel import Currency, Invalid, read_id, uuid_of
 
-OPERATOR_ID: Final = UUID(int=0x00000000_0000_7000_8000_000000000000)
+OPERATOR_ID: Final = uuid_of(0x00000000_0000_7000_8000_000000000000)
 """The owner of the operator's own accounts."""
 
 _LOW_BITS: Final = 0xFFFF
@@ -106,22 +106,22 @@ def accounts_between(owner_id: UUID) -> tuple[UUID, UUID]:
 
 def bank(unit: Currency) -> AccountKey:
     """The operator's account at its bank."""
-    return AccountKey.of(OPERATOR_ID, unit, AccountCode.BANK)
+    return _account_key(OPERATOR_ID, unit.number, AccountCode.BANK)
 
 
 def fees(unit: Currency) -> AccountKey:
     """The operator's income from fees."""
-    return AccountKey.of(OPERATOR_ID, unit, AccountCode.FEES)
+    return _account_key(OPERATOR_ID, unit.number, AccountCode.FEES)
 
 
 def person(person_id: UUID, unit: Currency) -> AccountKey:
     """A person's balance."""
-    return AccountKey.of(person_id, unit, AccountCode.PERSON)
+    return _account_key(person_id, unit.number, AccountCode.PERSON)
 
 
 def merchant(merchant_id: UUID, unit: Currency) -> AccountKey:
     """A merchant's balance."""
-    return AccountKey.of(merchant_id, unit, AccountCode.MERCHANT)
+    return _account_key(merchant_id, unit.number, AccountCode.MERCHANT)
 
 
 def issuer(issuer_id: UUID, unit: Currency) -> AccountKey:

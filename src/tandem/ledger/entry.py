@@ -8,7 +8,7 @@ decision are committed together or not at all.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -36,7 +36,7 @@ Key = Any
 """A primary key: its column's value, or a tuple of its columns' values."""
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True):
     """A row to insert, or to update if it was read before."""
 
     table: Table[Any]
@@ -184,7 +184,7 @@ class View:
         self._take_in(booked, decision.writes)
         if entry.idempotency is not None:
             self._write(ANSWERS, Answer(*entry.idempotency, body, self.now))
-        return Outcome(body, replayed=False)
+        return Outcome(body)
 
     def _repeat(self, idempotency: Idempotency | None) -> Outcome | None:
         if idempotency is None:
@@ -214,22 +214,25 @@ class View:
 
     def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
         self.appended[TRANSFERS] += booked
+        before = self.before
         for transfer in booked:
-            self._move(transfer.debit_account_id, transfer.debit_number)
-            self._move(transfer.credit_account_id, transfer.credit_number)
+            if transfer.debit_account_id not in before:
+                self._move(transfer.debit_account_id, transfer.debit_number)
+            if transfer.credit_account_id not in before:
+                self._move(transfer.credit_account_id, transfer.credit_number)
+            if transfer.kind == TransferKind.POSTED:
+                continue
             if transfer.kind == TransferKind.PENDING:
                 self.pending[transfer.id] = transfer
                 self.open_pending.add(transfer.id)
                 self._write(RESERVATIONS, Reservation(transfer.id, transfer.expires_at))
             elif transfer.pending_id is not None:
                 self._release(transfer.pending_id)
-        for table, row in writes:
-            self._write(table, row)
+        for write in writes:
+            self._write(write.table, write.row)
 
     def _move(self, account_id: UUID, number: int) -> None:
-        """Note that an account moves; `number` is that of its transfer."""
-        if account_id in self.before:
-            return
+        """Note that an account moves for the first time; `number` is that of its transfer."""
         self.before[account_id] = number - 1
         account = self._accounts.get(account_id)
         if account is None:

@@ -271,18 +271,18 @@ def _release(
 
 def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> None:
     """Move the running totals of the two accounts."""
-    amount = transfer.amount
+    amount, kind = transfer.amount, transfer.kind
     debit.transfers += 1
     credit.transfers += 1
     assert 1 <= amount <= MAX_AMOUNT, "amounts are checked before they become transfers"
     assert debit.ledger == credit.ledger, "a transfer stays in its currency"
     assert debit is not credit, "a transfer goes from one account to another"
-    if transfer.kind is TransferKind.PENDING:
-        debit.debits_pending += amount
-        credit.credits_pending += amount
-    elif transfer.kind in (TransferKind.POSTED, TransferKind.POST):
+    if kind is TransferKind.POSTED or kind is TransferKind.POST:
         debit.debits_posted += amount
         credit.credits_posted += amount
+    elif kind is TransferKind.PENDING:
+        debit.debits_pending += amount
+        credit.credits_pending += amount
     if transfer.spends and transfer.pending_id is None:
         debit.spent = debit.spent_on(day) + amount
         debit.spent_day = max(day, debit.spent_day)
@@ -293,12 +293,13 @@ def _check(account: Account, amount: int) -> None:
     flags = account.flags
     debited, credited = account.debits_posted, account.credits_posted
     debits, credits_ = debited + account.debits_pending, credited + account.credits_pending
-    excess = max(debits, credits_) - MAX_TOTAL
+    most_debits = most_credits = MAX_TOTAL
     if flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
-        excess = max(excess, debits - credited - account.overdraft)
+        most_debits = min(MAX_TOTAL, credited + account.overdraft)
     if flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
-        excess = max(excess, credits_ - debited - account.overdraft)
-    if excess > 0:
+        most_credits = min(MAX_TOTAL, debited + account.overdraft)
+    if debits > most_debits or credits_ > most_credits:
+        excess = max(debits - most_debits, credits_ - most_credits)
         raise InsufficientFunds(account.id, max(0, amount - excess), amount)
 
 

@@ -8,7 +8,7 @@ about the request itself (`Refused.passing`).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, NamedTuple, get_type_hints
+from typing import Any, ClassVar, Final, get_type_hints
 
 import msgspec
 
@@ -18,11 +18,11 @@ _MARK: Final = b"!"  # no JSON begins with it
 _SHAPES: Final[dict[type[Refused], type[msgspec.Struct]]] = {}
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """What the caller of an entry gets: the answer as JSON, and whether it is a repeat."""
 
     body: bytes
-    replayed: bool
+    replayed: bool = False
 
 
 @dataclass(eq=False)

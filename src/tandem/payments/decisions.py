@@ -4,7 +4,7 @@ Each takes the journal's `View` of this moment. A refusal is raised; a decline i
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple, cast
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -173,7 +173,7 @@ def approve(
     payer_account, payee = paying_account(payment, payer.id), merchant(payment.merchant_id, unit)
     counts = payment.issuer_id is None
     amount = payment.amount
-    if payment.capture == Capture.MANUAL.value:
+    if payment.capture == Capture.MANUAL:
         until = view.now + timedelta(seconds=rules.authorisation_seconds)
         reserve = _pending(payment, payer_account, payee, amount, until, spends=counts)
         authorised = changed(
@@ -411,7 +411,7 @@ def paying_account(payment: Payment, person_id: UUID) -> AccountKey:
     return person(person_id, unit)
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """A payment in JSON, as its merchant and the person who pays are told of it."""
 
     merchant: bytes

@@ -358,10 +358,10 @@ class Payments(ShopCodes):
 
     # -- what commands need ----------------------------------------------------------------------
 
-    async def _submit(
+    def _submit(
         self, build: Callable[[], Awaitable[Entry]], idempotency: Idempotency | None
-    ) -> Outcome:
-        return await submit_fresh(self._journal, self._pool, build, idempotency, self._forget)
+    ) -> Awaitable[Outcome]:
+        return submit_fresh(self._journal, self._pool, build, idempotency, self._forget)
 
     def _forget(self, owner_id: UUID) -> None:
         self._people.drop(owner_id)

@@ -1,6 +1,7 @@
 """What a person may spend, for one payment and in one day: payments and sends ask here. Pure."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from tandem.kernel import Refused, currency, of_hundredths, show_money
@@ -50,8 +51,13 @@ class Spending:
         own = payer.limits.get(code)
         if own is not None:
             return own
-        unit = currency(code)
-        return Limits(of_hundredths(self.per_payment, unit), of_hundredths(self.per_day, unit))
+        return _limits(self.per_payment, self.per_day, code)
+
+
+@lru_cache(maxsize=256)
+def _limits(per_payment: int, per_day: int, code: str) -> Limits:
+    unit = currency(code)
+    return Limits(of_hundredths(per_payment, unit), of_hundredths(per_day, unit))
 
 
 def objection(

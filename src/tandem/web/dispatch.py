@@ -80,6 +80,7 @@ _AWAY: Final = (
 _JSON_TYPE: Final = (b"content-type", b"application/json")
 _PROBLEM_TYPE: Final = (b"content-type", problems.MEDIA_TYPE.encode())
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
+_canonical: Final = msgspec.json.Encoder(order="deterministic").encode
 _UNREAD: Final = frozenset({b"", b"{}"})
 
 S = TypeVar("S", bound="Needs")
@@ -152,9 +153,8 @@ class Dispatcher(Generic[S]):
             client = self._proxies.client(peer, scope["headers"])
             caller = await self._caller(route, headers, client)
             values = route.arguments(found.values)
-            call = Call(
-                self._services, caller, None, request_id, client, _text(headers, b"last-event-id")
-            )
+            last_event = _text(headers, b"last-event-id") if route.live else None
+            call = Call(self._services, caller, None, request_id, client, last_event)
             result = await self._perform(route, call, values, headers, scope, receive)
             answering = True
             if route.live:
@@ -339,7 +339,7 @@ def _with_key(
 
     The fingerprint is of what was understood: white space and the order of members do not matter.
     """
-    canonical = b"" if body is None else msgspec.json.encode(body, order="deterministic")
+    canonical = b"" if body is None else _canonical(body)
     fingerprint = sha256(f"{method} {path}\n".encode() + canonical).digest()
     owner = STRANGERS if call.caller is None else call.caller.owner_id
     idempotency = Idempotency(owner, key, fingerprint)

@@ -37,11 +37,12 @@ class Buckets:
 
     def take(self, key: Hashable, now: float) -> float:
         """Take one; returns 0, or the seconds to wait if there is none (nothing is taken then)."""
-        wait = self.wait(key, now)
+        full_at = self._full_at
+        full = max(full_at.get(key, now), now)
+        wait = full - now - self._room
         if wait > 0:
             return wait
-        full_at = self._full_at
-        full_at[key] = max(full_at.get(key, now), now) + self._interval
+        full_at[key] = full + self._interval
         full_at.move_to_end(key)
         if len(full_at) > self._size:
             full_at.popitem(last=False)

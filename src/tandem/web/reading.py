@@ -185,7 +185,7 @@ def decode_body(
     """
     try:
         body: msgspec.Struct = decoder.decode(raw)
-        if names is None or b"\\" in raw or any(raw.count(name) > 1 for name in names):
+        if names is None or b"\\" in raw or max(map(raw.count, names), default=0) > 1:
             _EACH_ONCE.decode(raw.decode())
         if _NUL in raw:
             _refuse_nul(msgspec.json.decode(raw), "", "")

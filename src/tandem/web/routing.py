@@ -3,8 +3,8 @@
 No pattern is tried in order: the time to find a route does not grow with their number.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -53,6 +53,8 @@ class Route:
     def arguments(self, values: Sequence[str]) -> dict[str, Any]:
         """The path's arguments by name. Raises `NotFound` for what names nothing."""
         arguments: dict[str, UUID | str] = {}
+        if not values:
+            return arguments
         for (name, prefix, kind), text in zip(self._parameters, values, strict=True):
             if prefix is None:
                 if not text.isprintable() or not 1 <= len(text) <= MAX_TEXT:
@@ -66,10 +68,10 @@ class Route:
         return arguments
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What lives at a path: its operations by method, and the values of the path's arguments."""
 
-    methods: Mapping[str, Route]
+    methods: Methods
     values: Sequence[str]
 
 
@@ -86,7 +88,7 @@ class Routes:
     """The routes of all operations. A path's fixed segment goes before an argument."""
 
     def __init__(self, operations: Sequence[Operation[Any]]) -> None:
-        self._exact: dict[str, Methods] = {}
+        self._exact: dict[str, Found] = {}
         self._root = _Node()
         for operation in operations:
             methods = self._methods_at(operation.path)
@@ -97,9 +99,9 @@ class Routes:
 
     def find(self, path: str) -> Found | None:
         """What lives at the path, or None."""
-        methods = self._exact.get(path)
-        if methods is not None:
-            return Found(methods, ())
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
         node, values = self._root, []
         for segment in path.split("/"):
             child = node.children.get(segment)
@@ -113,7 +115,7 @@ class Routes:
 
     def _methods_at(self, path: str) -> Methods:
         if "{" not in path:
-            return self._exact.setdefault(path, {})
+            return self._exact.setdefault(path, Found({}, ())).methods
         node = self._root
         for segment in path.split("/"):
             if segment.startswith("{"):
