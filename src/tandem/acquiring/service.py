@@ -12,7 +12,7 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, Final, Self
@@ -46,11 +46,20 @@ _PAUSE_SECONDS: Final = 0.1
 class Host:
     """The ISO 8583 host of some links. Raises `LinksUnusable` if their settings cannot be.
 
+    Without `sockets` it opens its own, else it has one for each listener, from `open_listeners`: so
+    they outlive it, and who connects while another takes over has to wait a moment and no more.
+    Whether links have their keys is seen when they are used (`check_keys` sees it before).
+
     `counts` are those that belong to no link: connections taken and refused. Each link has its own.
     """
 
     def __init__(
-        self, settings: HostSettings, authoriser: Authoriser, keys: KeyStore, context: Context
+        self,
+        settings: HostSettings,
+        authoriser: Authoriser,
+        keys: KeyStore,
+        context: Context,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
         self.buffer = memoryview(bytearray(_READ_BYTES))
         self.clerk = Clerk(authoriser)
@@ -64,7 +73,7 @@ class Host:
         self._addresses: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[asyncio.Task[Any]] = set()
-        self._sockets: list[socket.socket] = []
+        self._sockets = list(sockets)
         self._runners: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._day: date | None = None
@@ -76,11 +85,7 @@ class Host:
         self._time = asyncio.get_running_loop().time
         self._day = self._context.business_day()
         contexts = [None if one.tls is None else tls_context(one.tls) for one in self._listeners]
-        try:
-            self._sockets += map(_listening, self._listeners)
-        except BaseException:
-            self._stop_listening()
-            raise
+        self._sockets = self._sockets or open_listeners(self._settings)
         runs = [
             self._accept(*given)
             for given in zip(self._sockets, self._listeners, contexts, strict=True)
@@ -294,6 +299,18 @@ class Host:
     def _stop_listening(self) -> None:
         for listening in self._sockets:
             listening.close()
+
+
+def open_listeners(settings: HostSettings) -> list[socket.socket]:
+    """Sockets that listen, one for each listener. Raises `OSError` if a port cannot be had."""
+    made: list[socket.socket] = []
+    try:
+        made.extend(map(_listening, settings.listeners))
+    except BaseException:
+        for listening in made:
+            listening.close()
+        raise
+    return made
 
 
 def _listening(listener: Listener) -> socket.socket:

@@ -5,6 +5,7 @@ from typing import Final
 
 from cyclopts import App
 
+from tandem.acquiring import LINK_KEYS
 from tandem.app import Services
 from tandem.cards import PAN_SEALS
 from tandem.cli.beside import services
@@ -21,8 +22,9 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS)
-"""What is kept sealed row by row: the seeds of pay codes, secrets of webhooks, card numbers."""
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, LINK_KEYS)
+"""What is kept sealed row by row: seeds of pay codes, secrets of webhooks, numbers of cards, and
+keys of links."""
 
 
 @app.command(name="list")

@@ -84,6 +84,8 @@ RIGHTS: Final[Mapping[str, Right]] = {
         )
     ),
     "card_taps": Right(),
+    "link_keys": Right(update=("kind", "check_value", "sealed", "changed_at"), delete=True),
+    "refund_reversals": Right(),
     "refunds": Right(),
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),
