@@ -16,6 +16,7 @@ from card_site import HERE, START_YUAN, Site, links, site, terminal_settings
 from living import fresh_key, made
 
 from acquiring_host import code
+from acquiring_play import original
 from conftest import open_folder
 from tandem.acquiring import Client, De, Message, NotSent
 from tandem.kernel import SystemClock, system_entropy
@@ -337,7 +338,7 @@ async def test_what_is_configured_wrongly_stops_the_start_with_a_sentence(place:
     await place.server.start()
 
 
-async def test_a_refund_over_the_host(place: Site) -> None:
+async def test_a_refund_and_its_reversal_over_the_host(place: Site) -> None:
     async with connected(place) as client:
         with counter(place, client) as here:
             assert (await here.till.take(30_00)).approved
@@ -357,6 +358,11 @@ async def test_a_refund_over_the_host(place: Site) -> None:
         answer = await client.request(refund)
         assert code(answer) == "00", (place.folder / "iso8583.trace").read_text()[-2500:]
         assert await place.spent() == before - 1000
+        about = original("0200", int(refund.text(De.STAN) or 0), "0000000000")
+        undone = message("0420", 10_00, ORIGINAL=about)
+        for mti in ("0420", "0421"):
+            assert code(await client.request(Message(mti, dict(undone.fields)))) == "00"
+        assert await place.spent() == before
 
 
 async def test_the_books_are_whole_in_the_end(place: Site) -> None:

@@ -37,6 +37,7 @@ from tandem.acquiring.links import (
 from tandem.acquiring.mac import MacKey, check_mac, seal_message
 from tandem.acquiring.message import Message, mti_name, response_mti
 from tandem.acquiring.model import (
+    VERIFICATION,
     Advice,
     Authorisation,
     Authoriser,
@@ -62,6 +63,7 @@ from tandem.acquiring.wire import Wire
 
 __all__ = [
     "LINK_KEYS",
+    "VERIFICATION",
     "AcquiringRefused",
     "Advice",
     "Authorisation",

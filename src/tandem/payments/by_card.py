@@ -24,13 +24,20 @@ from tandem.cards import (
     read_tap,
 )
 from tandem.db import Idempotency, IdempotencyConflict, Pool
-from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, currency, read_id
+from tandem.kernel import Clock, Entropy, Ids, NotFound, currency, read_id, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome
+from tandem.payments.entries import ByMerchant, TakeBack
 from tandem.payments.errors import CardUnknown
-from tandem.payments.model import Capture, NewPayment, Payment, Source
+from tandem.payments.model import Capture, Command, NewPayment, Payment, Source
 from tandem.payments.service import At, Payments
-from tandem.payments.store import BY_CARD, REVERSAL, answer_to, payment_by_tap
+from tandem.payments.store import (
+    BY_CARD,
+    REVERSAL,
+    answer_to,
+    payment_by_tap,
+    refund_by_id,
+)
 from tandem.payments.taps import Forestall, PayByCard, TapTrace
 from tandem.settings import Settings
 
@@ -43,6 +50,7 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
 
     `pan` and `sequence` are the card's (elements 2 or 35, and 23), `icc` element 55, `day` the
     terminal's date. `capture` is manual for an authorisation. `offline`: the terminal approved it.
+    `only_asks`: no money is to move, whatever the amount that the card was shown.
     """
 
     amount: int
@@ -54,6 +62,7 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
     trace: TapTrace
     capture: Capture = Capture.AUTOMATIC
     offline: bool = False
+    only_asks: bool = False
 
     def __repr__(self) -> str:
         return f"NewTap({self.amount} {self.currency}, …{self.pan[-4:]})"
@@ -78,6 +87,8 @@ class CardPayments(Payments):
 
     async def pay_by_card(self, at: At, new: NewTap, idempotency: Idempotency) -> Outcome:
         """Pay by a tap; the outcome is a `TapAnswer`, also of a payment that is declined.
+
+        What only asks about the card makes no payment.
 
         Raises `CardUnknown`, `Invalid` for element 55 that is none of a card of ours, and what
         payments in any way do: `WayRefused`, `CurrencyNotTaken`, `MerchantNotActive`.
@@ -114,6 +125,7 @@ class CardPayments(Payments):
                 tap=read_tap(new.icc),
                 asked=asked,
                 trace=new.trace,
+                only_asks=new.only_asks,
             )
 
         return await self._submit(entry, idempotency)
@@ -125,10 +137,11 @@ class CardPayments(Payments):
 
         The outcome is a PaymentView. Raises `NotFound` if there was none, and what `capture` does.
         """
-        found = await self._made_by(merchant_id, original)
-        if found is None:
+        made = await self._made(merchant_id, original)
+        if made is None or not made.startswith("pay_"):
             raise NotFound("payment", original)
-        return await self.capture(merchant_id, found.id, amount, idempotency, final=True)
+        payment_id = read_id("pay", made)
+        return await self.capture(merchant_id, payment_id, amount, idempotency, final=True)
 
     async def reverse(
         self,
@@ -139,17 +152,21 @@ class CardPayments(Payments):
     ) -> None:
         """Undo the request with one of these keys, down to `final_amount`.
 
-        What is reserved goes free, what was captured goes back. A request that was never seen does
-        nothing any more when it comes. Once is as good as often. Raises `Invalid` if an
-        authorisation is to be undone in part, and what `cancel` and `refund` do.
+        What is reserved goes free, what was captured goes back, a refund is taken back. A request
+        that was never seen does nothing any more when it comes. Once is as good as often. Raises
+        `InsufficientFunds` if a person does not have a refund any more, and what `cancel` and
+        `refund` do.
         """
         for number, original in enumerate(originals):
             if await self._forestalled(merchant_id, original):
                 continue
-            found = await self._made_by(merchant_id, original)
-            if found is not None:
-                key = idempotency._replace(key=f"{idempotency.key}/{number}")
-                await self._undo(found, final_amount, key)
+            made = await self._made(merchant_id, original)
+            key = idempotency._replace(key=f"{idempotency.key}/{number}")
+            if made is not None and made.startswith("ref_"):
+                await self._take_back(merchant_id, read_id("ref", made), final_amount, key)
+            elif made is not None:
+                payment = await self.of_merchant(merchant_id, read_id("pay", made))
+                await self._undo(payment, final_amount, key)
 
     async def refund_by_card(
         self,
@@ -193,10 +210,10 @@ class CardPayments(Payments):
             return False
         return True
 
-    async def _made_by(self, merchant_id: UUID, original: str) -> Payment | None:
-        """The payment that a request with this key made; None if it was refused, or never came.
+    async def _made(self, merchant_id: UUID, original: str) -> str | None:
+        """The id of the payment or refund that a request with this key made.
 
-        Raises `Invalid` if it was a refund: what was given back is not taken again.
+        None if it was refused or forestalled, never came, or only asked about a card.
         """
         async with self._pool.acquire() as connection:
             body = await answer_to(connection, merchant_id, original)
@@ -204,24 +221,59 @@ class CardPayments(Payments):
             answer = msgspec.json.decode(body or b"", type=_Answered)
         except msgspec.MsgspecError:
             return None  # a refusal that was kept
-        shown = answer.id if answer.payment is None else answer.payment.id
-        if shown is None:
-            return None  # it was forestalled
-        if not shown.startswith("pay_"):
-            raise Invalid("original", "a refund cannot be reversed: the money was given back")
-        return await self.of_merchant(merchant_id, read_id("pay", shown))
+        return answer.id if answer.payment is None else answer.payment.id
 
     async def _undo(self, payment: Payment, final_amount: int, key: Idempotency) -> None:
         """Leave no more of a payment than `final_amount`."""
         merchant_id = payment.merchant_id
-        if payment.pending_id is not None:
-            if final_amount:
-                raise Invalid("final_amount", "an authorisation is reversed in full")
+        kept = max(0, final_amount - payment.captured)
+        if payment.reserved and not kept:
             await self.cancel(merchant_id, payment.id, key)
+        elif payment.reserved > kept:
+            await self._reduce(payment, kept, key)
         back = payment.refundable - final_amount
         if back > 0:
             key = key._replace(key=f"{key.key}/refund")
             await self.refund(merchant_id, payment.id, back, REVERSAL, key)
+
+    async def _reduce(self, payment: Payment, kept: int, idempotency: Idempotency) -> None:
+        async def entry() -> Entry:
+            now, shop = await self._merchants_payment(payment.merchant_id, payment.id)
+            return ByMerchant(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                shop=shop,
+                payment=now,
+                command=Command.REDUCE,
+                amount=kept,
+            )
+
+        await self._submit(entry, idempotency)
+
+    async def _take_back(
+        self, merchant_id: UUID, refund_id: UUID, final_amount: int, idempotency: Idempotency
+    ) -> None:
+        """Leave no more given back by a refund than `final_amount`; once, whoever asks again."""
+        async with self._pool.acquire() as connection:
+            given = await refund_by_id(connection, refund_id)
+        if given is None or given.merchant_id != merchant_id:
+            raise NotFound("refund", show_id("ref", refund_id))
+        amount = given.amount - final_amount
+        if given.reversed or amount <= 0:
+            return
+
+        async def entry() -> Entry:
+            payment, shop = await self._merchants_payment(merchant_id, given.payment_id)
+            return TakeBack(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                shop=shop,
+                payment=payment,
+                given=given,
+                amount=amount,
+            )
+
+        await self._submit(entry, idempotency)
 
 
 class _Id(msgspec.Struct):

@@ -34,12 +34,14 @@ from tandem.payments.errors import (
 )
 from tandem.payments.model import (
     PAYMENTS,
+    REFUND_REVERSALS,
     REFUNDS,
     Capture,
     Command,
     NewPayment,
     Payment,
     Refund,
+    RefundReversal,
     Status,
     allowed,
     changed,
@@ -89,8 +91,12 @@ class Step(msgspec.Struct, frozen=True):
 
 def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
     """The merchant's terms for this payment. Raises why the shop does not take it."""
+    return check_place(shop, rules, way, code, check_amount(amount))
+
+
+def check_place(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
+    """The same for a question about a card, whose amount may be 0."""
     place = shop.place
-    check_amount(amount)
     if place.merchant_status != "active":
         raise MerchantNotActive
     terms = place.currencies.get(code)
@@ -298,11 +304,7 @@ def capture(
             expires_at=None,
         )
         return Step(captured, (post, *_fee(payment, payee, charge, unit)), "payment.captured")
-    reserved = view.pending.get(payment.pending_id)
-    again = (
-        reserved is not None and reserved.spends and view.day_of(reserved.created_at) == view.day
-    )
-    reserve = _pending(payment, payer, payee, rest, payment.expires_at, spends=again)
+    reserve = _again(view, payment, rest)
     partly = changed(taken, Command.CAPTURE, Status.AUTHORISED, pending_id=transfer_id(entry, 2))
     return Step(partly, (post, reserve, *_fee(payment, payee, charge, unit)), "payment.captured")
 
@@ -338,6 +340,33 @@ def release(view: View, payment: Payment, command: Command) -> Step:
     return Step(over, transfers, f"payment.{told}")
 
 
+def reduce(view: View, payment: Payment, kept: int, entry: UUID) -> Step:
+    """Leave no more than `kept` reserved: the rest goes free in the same entry."""
+    allowed(payment, Command.REDUCE, view.now)
+    assert payment.pending_id is not None, "what is authorised is reserved"
+    if not 0 < kept < payment.reserved:
+        raise CaptureExceedsAuthorised(payment.reserved, kept, payment.currency)
+    payer, payee = _parties(payment, currency(payment.currency))
+    free = Transfer(
+        payer,
+        payee,
+        payment.reserved,
+        TransferCode.PAYMENT,
+        payment.id,
+        TransferKind.VOID,
+        payment.pending_id,
+    )
+    reduced = changed(
+        payment,
+        Command.REDUCE,
+        Status.AUTHORISED,
+        authorised=payment.captured + kept,
+        pending_id=transfer_id(entry, 2),
+        updated_at=view.now,
+    )
+    return Step(reduced, (free, _again(view, payment, kept)), "payment.reduced")
+
+
 def refund(
     view: View, payment: Payment, amount: int | None, reason: str | None
 ) -> tuple[Step, Refund]:
@@ -369,6 +398,25 @@ def refund(
     status = Status.AUTHORISED if reserved else ended(less, Status.CAPTURED)
     refunded = changed(less, Command.REFUND, status)
     return Step(refunded, (back,), "payment.refunded", (Write(REFUNDS, given),)), given
+
+
+def take_back(view: View, payment: Payment, given: Refund, amount: int) -> Step:
+    """Take a refund back, in full or in part, because its till never heard that it was given.
+
+    The person must still have it: raises `InsufficientFunds`.
+    """
+    allowed(payment, Command.TAKE_BACK, view.now)
+    payer, payee = _parties(payment, currency(payment.currency))
+    account = view.account(payer)
+    if amount > account.available:
+        raise InsufficientFunds(account.id, max(0, account.available), amount)
+    taken = RefundReversal(given.id, payment.id, amount, payment.currency, view.now)
+    back = Transfer(payer, payee, amount, TransferCode.REFUND, payment.id)
+    more = msgspec.structs.replace(payment, refunded=payment.refunded - amount, updated_at=view.now)
+    reserved = more.pending_id is not None
+    status = Status.AUTHORISED if reserved else ended(more, Status.CAPTURED)
+    restored = changed(more, Command.TAKE_BACK, status)
+    return Step(restored, (back,), "payment.refund_reversed", (Write(REFUND_REVERSALS, taken),))
 
 
 class Told(NamedTuple):
@@ -407,6 +455,15 @@ def _fee(payment: Payment, payee: AccountKey, charge: int, unit: Currency) -> tu
     if charge == 0:
         return ()
     return (Transfer(payee, fees(unit), charge, TransferCode.FEE, payment.id),)
+
+
+def _again(view: View, payment: Payment, amount: int) -> Transfer:
+    """A reservation in place of the payment's own; it counts to the same day's spending."""
+    assert payment.pending_id is not None, "there is one already"
+    before = view.pending.get(payment.pending_id)
+    spends = before is not None and before.spends and view.day_of(before.created_at) == view.day
+    payer, payee = _parties(payment, currency(payment.currency))
+    return _pending(payment, payer, payee, amount, payment.expires_at, spends=spends)
 
 
 def _pending(

@@ -30,7 +30,7 @@ from tandem.payments.entries import (
     PayWithCode,
 )
 from tandem.payments.errors import CodePaused
-from tandem.payments.model import Command, NewPayment, Payment, Refund
+from tandem.payments.model import Command, NewPayment, Payment, RefundNow
 from tandem.payments.store import (
     PaymentFilter,
     due_payments,
@@ -237,7 +237,7 @@ class Payments:
 
     async def refunds(
         self, merchant_id: UUID, payment_id: UUID, before: UUID | None, limit: int
-    ) -> list[Refund]:
+    ) -> list[RefundNow]:
         """The refunds of a merchant's payment, newest first."""
         await self.of_merchant(merchant_id, payment_id)
         async with self._pool.acquire() as connection:
