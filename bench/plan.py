@@ -23,6 +23,9 @@ class Plan:
     http_connections: tuple[int, ...]
     code_connections: int
     """Connections at which merchants take pay codes."""
+    iso_links: tuple[int, ...] = (1, 8)
+    iso_in_flight: int = 64
+    """Requests over ISO 8583 that wait for their answers at one time, of all links together."""
 
 
 PLANS: Final = {
@@ -70,6 +73,7 @@ PLANS: Final = {
         http_seconds=0.2,
         http_connections=(4,),
         code_connections=4,
+        iso_in_flight=4,
     ),
 }
 """`full` takes up to seven minutes, `quick` up to one, `smoke` a few seconds and says nothing."""

@@ -14,6 +14,8 @@ _TITLES: Final = {
     "tandem http": "Tandem over HTTP",
     "usual http": "The usual way over HTTP",
     "tandem http pay code": "Tandem over HTTP, pay codes",
+    "tandem iso 8583": "Tandem over ISO 8583, clients: links",
+    "tandem iso 8583 half": "Tandem over ISO 8583, at half of it",
     "tandem http first": "Tandem over HTTP, nothing cached",
     "usual http first": "The usual way over HTTP, first run",
 }
@@ -23,6 +25,7 @@ _RIVALS: Final = {
     "tandem http first": "usual http first",
 }
 _AT: Final = 64
+_LINKS: Final = 8
 _BUSY: Final = 0.1
 """So many cores taken by others spoil the figures."""
 _COLUMNS: Final = "{:38}{:>7} {:>10} {:>17} {:>8} {:>8} {:>6}"
@@ -33,7 +36,7 @@ Spread = tuple[float, float, float]
 
 
 class Target(NamedTuple):
-    """A ratio to reach, and what was `found` (None: not measured).
+    """A ratio or milliseconds to reach, and what was `found` (None: not measured).
 
     Payments a second are to be at least so many times the usual way's, latencies below it.
     """
@@ -95,6 +98,13 @@ def targets(run: Run) -> list[Target]:
     def http(pattern: Pattern) -> Spread | None:
         return rate_ratio(find("tandem http", pattern, _AT), find("usual http", pattern, _AT))
 
+    def iso(links: int) -> Spread | None:
+        return rate_ratio(
+            find("tandem iso 8583", "uniform", links), find("tandem http", "uniform", _AT)
+        )
+
+    half = find("tandem iso 8583 half", "uniform", _LINKS)
+    slowest = None if half is None else _spread([sample.p99_ms for sample in half.samples])
     equal = rate_ratio(find("tandem journal", "uniform", 16), find("usual pgbench", "uniform", 16))
     return [
         Target("journal at its best / usual way, 16 clients, uniform", 5, journal("uniform")),
@@ -103,6 +113,9 @@ def targets(run: Run) -> list[Target]:
         Target(f"HTTP / usual way, {_AT} connections, uniform", 4, http("uniform")),
         Target(f"HTTP / usual way, {_AT} connections, hot", 12, http("hot")),
         Target("p50 of a lone payment / of a bare commit", 2.5, latency, below=True),
+        Target(f"ISO 8583, 1 link / HTTP, {_AT} connections, uniform", 0.5, iso(1)),
+        Target(f"ISO 8583, {_LINKS} links / HTTP, {_AT} connections, uniform", 0.5, iso(_LINKS)),
+        Target("p99 in ms over ISO 8583 at half load", 50, slowest, below=True),
     ]
 
 

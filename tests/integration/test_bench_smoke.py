@@ -20,6 +20,8 @@ WAYS = {
     "tandem http",
     "usual http",
     "tandem http pay code",
+    "tandem iso 8583",
+    "tandem iso 8583 half",
     "tandem http first",
     "usual http first",
 }
@@ -69,7 +71,7 @@ def test_the_table_fits_and_names_every_target(
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 100
     assert run["machine"]["name"] in done.stdout
-    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 6
+    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 9
 
 
 def test_a_server_that_is_not_durable_is_not_measured(database_url: str) -> None:
