@@ -296,7 +296,7 @@ async def test_a_key_is_rotated_and_replaced_beside_the_running_host(place: Site
         with counter(place, client) as here:
             assert (await here.till.take(10_03)).approved
     status, said = await place.run("acquiring", "keys", "list")
-    assert "harbour  aes" in " ".join(said.split()).replace("harbour aes", "harbour  aes")
+    assert "harbour aes" in " ".join(said.split())
     assert bytes(range(1, 17)).hex() not in said.lower().replace(" ", "")
     await replace(place, bytes(range(2, 18)))
     with pytest.raises(NotSent):

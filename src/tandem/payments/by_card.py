@@ -7,7 +7,7 @@ Whoever calls (the acquirer's host) has read the message; what the chip said sta
 """
 
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -24,7 +24,7 @@ from tandem.cards import (
     read_tap,
 )
 from tandem.db import Idempotency, IdempotencyConflict, Pool
-from tandem.kernel import Clock, Entropy, Ids, NotFound, currency, read_id, show_id
+from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, currency, read_id, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome
 from tandem.payments.entries import ByMerchant, TakeBack
@@ -43,6 +43,20 @@ from tandem.settings import Settings
 
 UNDONE: Final = bytes(32)
 """The fingerprint of what a reversal forestalled: no SHA-256 of a request is known to be zero."""
+
+
+CACHED_CARDS: Final = 100_000
+
+
+class KnownCard(NamedTuple):
+    """A card, what its key is made of, and the key."""
+
+    card: DeviceCard
+    master: MasterKey
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"KnownCard({self.card!r})"
 
 
 class NewTap(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +98,7 @@ class CardPayments(Payments):
     ) -> None:
         super().__init__(pool, journal, clock, ids, entropy, keyring, settings)
         self._cards = cards
+        self._known: Lru[tuple[bytes, int], KnownCard] = Lru(CACHED_CARDS)
 
     async def pay_by_card(self, at: At, new: NewTap, idempotency: Idempotency) -> Outcome:
         """Pay by a tap; the outcome is a `TapAnswer`, also of a payment that is declined.
@@ -93,10 +108,13 @@ class CardPayments(Payments):
         Raises `CardUnknown`, `Invalid` for element 55 that is none of a card of ours, and what
         payments in any way do: `WayRefused`, `CurrencyNotTaken`, `MerchantNotActive`.
         """
+        built = 0
 
         async def entry() -> Entry:
+            nonlocal built
+            built += 1
             shop = await self._shop_of(at)
-            card, master, key = await self._card(new.pan, new.sequence)
+            card, master, key = await self._card(new.pan, new.sequence, anew=built > 1)
             unit = currency(new.currency)
             asked = Asked(
                 amount=new.amount,
@@ -190,16 +208,27 @@ class CardPayments(Payments):
             raise NotFound("payment", rrn)
         return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency)
 
-    async def _card(self, pan: str, sequence: int | None) -> tuple[DeviceCard, MasterKey, bytes]:
-        """The card with this number, and its key. Raises `CardUnknown`."""
+    async def _card(self, pan: str, sequence: int | None, *, anew: bool = False) -> KnownCard:
+        """The card with this number, and its key. Raises `CardUnknown`.
+
+        One that was seen is remembered: whose it is, on which device and under which key never
+        changes for a number with its sequence number, and all else is read under the journal's
+        lock. `anew` looks again all the same.
+        """
         hashed = pan_hash((await self._cards.vault.keys()).lookup, pan)
+        known = None if sequence is None or anew else self._known.get((hashed, sequence))
+        if known is not None:
+            return known
         async with self._pool.acquire() as connection:
             card = await card_by_number(connection, hashed, sequence)
         if card is None:
             raise CardUnknown
         master = await self._cards.vault.known(card.key_index)
         assert master is not None, "a card's key is never taken away"
-        return card, master, master.card_key(pan, card.sequence)
+        found = KnownCard(card, master, master.card_key(pan, card.sequence))
+        if sequence is not None:
+            self._known.put((hashed, sequence), found)
+        return found
 
     async def _forestalled(self, merchant_id: UUID, original: str) -> bool:
         """Let the request do nothing when it comes; False if it was here."""
