@@ -11,9 +11,9 @@ import os
 import socket
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +22,25 @@ from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 
 from tandem.acquiring import Client, ClientSettings, Mac
 from tandem.cards import unwrap
-from tandem.emv.authority import TrustedKeys
 from tandem.emv.card import Profile
 from tandem.emv.terminal import Knowledge
 from tandem.kernel import SystemClock, read_id, system_entropy
-from tandem.tap import Device, DeviceStore, Provisioned
+from tandem.tap import (
+    Device,
+    DeviceStore,
+    DirectField,
+    Open,
+    Payment,
+    Provisioned,
+    Reply,
+    Secret,
+    TerminalSettings,
+    TerminalStore,
+    Till,
+    read_terminal_settings,
+    read_trusted,
+)
+from tandem.till import HostOnline
 from tap_play import PASSCODE
 
 KEY: Final = bytes(range(1, 17))
@@ -46,6 +60,7 @@ class Site:
     lin: Person
     shop: Shop
     profile: Profile
+    crowd_port: int
 
     @property
     def terminal_file(self) -> Path:
@@ -89,10 +104,6 @@ class Site:
             env={**kept, "TANDEM_DATA": str(self.server.data)},
         )
 
-    def knowledge(self, trusted: TrustedKeys) -> Knowledge:
-        """What a terminal knows."""
-        return Knowledge(trusted=trusted)
-
     def phone(self) -> "DeviceStore":
         """The folder of the person's phone."""
         return DeviceStore(self.folder / "phone", system_entropy)
@@ -124,6 +135,67 @@ class Site:
         said, _ = await terminal.communicate()
         assert terminal.returncode is not None
         return terminal.returncode, said.decode()
+
+
+@dataclass
+class Listening:
+    """A terminal's way to its host that remembers what went over it."""
+
+    online: HostOnline
+    settings: TerminalSettings
+    asked: list[tuple[Payment, Secret]] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+
+    async def authorise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        self.asked.append((payment, secret))
+        self.replies.append(await self.online.authorise(payment, secret, repeat=repeat))
+        return self.replies[-1]
+
+    async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        return await self.online.advise(payment, secret, repeat=repeat)
+
+    async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        self.replies.append(await self.online.reverse(payment, secret, repeat=repeat))
+        return self.replies[-1]
+
+    def use(self, client: Client) -> None:
+        """Go over another connection from now on."""
+        self.online = HostOnline(client, self.settings, SystemClock())
+
+
+@dataclass
+class Counter:
+    """A till with the person's phone before it, in this process."""
+
+    till: Till
+    store: TerminalStore
+    device: Device
+    online: Listening
+
+
+@contextmanager
+def counter(place: Site, client: Client) -> Iterator[Counter]:
+    """A till in this process that asks over this connection, with the person's phone before it."""
+    settings = read_terminal_settings(terminal_settings(place, 1, HERE).encode())
+    clock = SystemClock()
+    with (
+        place.phone() as cards,
+        TerminalStore(place.folder / "till-here", system_entropy) as store,
+    ):
+        device = Device(cards, clock, system_entropy)
+        device.verify(PASSCODE)
+        online = Listening(HostOnline(client, settings, clock), settings)
+        till = Till(
+            settings,
+            Knowledge(trusted=read_trusted(settings, place.folder)),
+            store,
+            DirectField(device),
+            online,
+            Open(),
+            clock,
+            system_entropy,
+        )
+        yield Counter(till, store, device, online)
 
 
 def free_port() -> int:
@@ -191,7 +263,7 @@ async def site(folder: Path, *, workers: int = 1) -> AsyncIterator[Site]:
         async with server.client(server.operator_key) as operator:
             lin = await sign_up(operator, "lin", yuan=START_YUAN)
             shop = await open_shop(server, operator, "Blue Door")
-        place = Site(server, folder, free_port(), lin, shop, await _card(server, lin))
+        place = Site(server, folder, free_port(), lin, shop, await _card(server, lin), free_port())
         with place.phone() as store:
             store.add(Provisioned(profile=place.profile))
             Device(store, SystemClock(), system_entropy).set_passcode(PASSCODE)

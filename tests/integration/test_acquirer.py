@@ -6,36 +6,24 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from card_site import HERE, START_YUAN, Site, links, site, terminal_settings
+from card_site import HERE, START_YUAN, Counter, Site, counter, links, site
 from living import fresh_key, made
 
 from acquiring_host import code
 from acquiring_play import original
 from conftest import open_folder
 from tandem.acquiring import Client, De, Message, NotSent
-from tandem.kernel import SystemClock, system_entropy
+from tandem.kernel import SystemClock
 from tandem.tap import (
-    Device,
-    DirectField,
-    Open,
     Payment,
-    Reply,
-    Secret,
     State,
-    TerminalStore,
-    Till,
-    read_terminal_settings,
-    read_trusted,
 )
 from tandem.tap.terminal import issuer_data
-from tandem.till import HostOnline
-from tap_play import PASSCODE
 
 _STAN: Final = itertools.count(500_000)
 
@@ -45,61 +33,6 @@ async def place() -> AsyncIterator[Site]:
     with open_folder() as folder:
         async with site(folder, workers=2) as opened:
             yield opened
-
-
-@dataclass
-class Listening:
-    """A terminal's way to its host that remembers what went over it."""
-
-    online: HostOnline
-    asked: list[tuple[Payment, Secret]] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
-
-    async def authorise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        self.asked.append((payment, secret))
-        self.replies.append(await self.online.authorise(payment, secret, repeat=repeat))
-        return self.replies[-1]
-
-    async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        return await self.online.advise(payment, secret, repeat=repeat)
-
-    async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        self.replies.append(await self.online.reverse(payment, secret, repeat=repeat))
-        return self.replies[-1]
-
-
-@dataclass
-class Counter:
-    """A till with the person's phone before it, in this process."""
-
-    till: Till
-    store: TerminalStore
-    device: Device
-    online: Listening
-
-
-@contextmanager
-def counter(place: Site, client: Client) -> Iterator[Counter]:
-    settings = read_terminal_settings(terminal_settings(place, 1, HERE).encode())
-    clock = SystemClock()
-    with (
-        place.phone() as cards,
-        TerminalStore(place.folder / "till-here", system_entropy) as store,
-    ):
-        device = Device(cards, clock, system_entropy)
-        device.verify(PASSCODE)
-        online = Listening(HostOnline(client, settings, clock))
-        till = Till(
-            settings,
-            place.knowledge(read_trusted(settings, place.folder)),
-            store,
-            DirectField(device),
-            online,
-            Open(),
-            clock,
-            system_entropy,
-        )
-        yield Counter(till, store, device, online)
 
 
 @asynccontextmanager

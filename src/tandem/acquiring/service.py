@@ -71,6 +71,9 @@ class Host:
         self._states = {link.name: LinkState(link, keys) for link in settings.links}
         self._connections: dict[Connection, str] = {}
         self._addresses: Counter[str] = Counter()
+        self._newcomers: dict[str, dict[Connection, None]] = {
+            link.name: {} for link in settings.links
+        }
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[asyncio.Task[Any]] = set()
         self._sockets = list(sockets)
@@ -179,17 +182,34 @@ class Host:
             self.counts["strangers"] += 1
             return False
         full = len(self._connections) >= self._settings.connections
-        if full or self._addresses[connection.address] >= self._settings.per_address:
+        crowded = self._addresses[connection.address] >= self._settings.per_address
+        if crowded or (full and not self._makes_room(max(self._newcomers.values(), key=len))):
             self.counts["connections_above_limit"] += 1
             return False
         return True
+
+    def _makes_room(self, newcomers: dict[Connection, None]) -> bool:
+        """Send away the oldest connection that has not signed on; False if there is none.
+
+        Else whoever opens connections and says nothing would shut out those who mean it.
+        """
+        while newcomers:
+            oldest = next(iter(newcomers))
+            del newcomers[oldest]
+            if oldest.session is not None and not oldest.session.established:
+                self.counts["connections_gave_way"] += 1
+                self.left(oldest, "it gave way before its sign-on")
+                oldest.transport.abort()
+                return True
+        return False
 
     def _remember(self, connection: Connection) -> None:
         self._connections[connection] = connection.address
         self._addresses[connection.address] += 1
         self._empty.clear()
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: Connection) -> bool:
+        """Count it no more; False if it was forgotten before."""
         address = self._connections.pop(connection, None)
         if address is not None:
             self._addresses[address] -= 1
@@ -197,6 +217,7 @@ class Host:
                 del self._addresses[address]
         if not self._connections:
             self._empty.set()
+        return address is not None
 
     # -- what connections ask for ----------------------------------------------------------------
 
@@ -209,19 +230,22 @@ class Host:
             self.counts["strangers"] += 1
             return None
         states = tuple(self._states[link.name] for link in links)
-        if states[0].connections >= states[0].link.limits.connections:
+        lead, newcomers = states[0], self._newcomers[links[0].name]
+        full = lead.connections >= lead.link.limits.connections
+        if full and not self._makes_room(newcomers):
             self.counts["connections_above_limit"] += 1
             return None
-        states[0].connections += 1
+        lead.connections += 1
+        newcomers[connection] = None
         self.counts["connections"] += 1
         return Session(states, self._context, self._time())
 
     def left(self, connection: Connection, reason: str) -> None:
         """A connection is gone."""
-        self._forget(connection)
-        if connection.session is not None:
+        if self._forget(connection) and connection.session is not None:
             lead = connection.session.lead
             lead.connections -= 1
+            self._newcomers[lead.link.name].pop(connection, None)
             address = connection.address
             log.info("a link's connection ended", link=lead.link.name, peer=address, reason=reason)
 

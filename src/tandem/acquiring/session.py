@@ -69,12 +69,21 @@ class Session:
         self._held_until_seconds = now_seconds
         self._queue: deque[Ticket] = deque()
         self._faults = 0
+        self._proved = False
         self._closed: str | None = None
         self._stan = 0
         self._asked: dict[str, float] = {}
         self._since_seconds = now_seconds
         self._heard_seconds = now_seconds
         self._half_seconds: float | None = None
+
+    @property
+    def established(self) -> bool:
+        """Whether the peer has shown that it is the link's: by a sign-on, or a message that counts.
+
+        One that has not gives way to newcomers when there are too many.
+        """
+        return self.signed_on if self._settings.sign_on else self._proved
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -157,7 +166,7 @@ class Session:
         ticket = self._ticket(state or lead, message, frame)
         try:
             self._check(ticket, state, frame, now_seconds)
-            self._faults = 0
+            self._faults, self._proved = 0, True
             if message.kind in _NETWORK:
                 return self._manage(ticket, now_seconds)
             ticket.request = read_request(
