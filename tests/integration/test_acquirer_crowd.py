@@ -101,6 +101,9 @@ async def test_ten_thousand_connections_leave_the_others_served(place: Site) -> 
             try:
                 assert len(opened) == count
                 assert (await here.till.take(11_00)).approved
+                # Those whose length cannot be are closed; the others stand.
+                standing = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+                assert standing > count // 2
                 more = resident_bytes(worker) - before
                 assert more < count * MOST_BYTES_EACH, f"{more // count} bytes each"
                 taken: list[Payment] = []
