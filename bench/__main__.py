@@ -22,6 +22,7 @@ from bench.plan import PLANS, Plan
 from bench.report import changes, progress, table
 from bench.result import Measure, Run
 from bench.rounds import open_bench
+from bench.tap import open_taps
 from tandem.app import tune_process
 from tandem.db.errors import DatabaseUnavailable
 
@@ -57,9 +58,12 @@ async def measure(plan: Plan, profile: Path | None) -> Run:
     async with open_server(os.environ, _tell) as server:
         machine = this_machine(server.version, server.folder)
         with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder:
-            async with open_bench(server, plan, Path(folder), _tell, profile) as bench:
+            async with (
+                open_bench(server, plan, Path(folder), _tell, profile) as bench,
+                open_taps(plan, Path(folder), _tell) as taps,
+            ):
                 first = await bench.prepare(_tell)
-                steps = bench.steps()
+                steps = [*bench.steps(), *taps.steps()]
                 tune_process()
                 for number in range(1, plan.rounds + 1):
                     count = iter(range(1, len(steps) + 1))

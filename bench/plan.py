@@ -23,6 +23,8 @@ class Plan:
     http_connections: tuple[int, ...]
     code_connections: int
     """Connections at which merchants take pay codes."""
+    taps: int
+    """Taps, one after another, over each transport."""
     iso_links: tuple[int, ...] = (1, 8)
     iso_in_flight: int = 64
     """Requests over ISO 8583 that wait for their answers at one time, of all links together."""
@@ -43,6 +45,7 @@ PLANS: Final = {
         http_seconds=2.0,
         http_connections=(1, 64, 256),
         code_connections=64,
+        taps=300,
     ),
     "quick": Plan(
         name="quick",
@@ -58,6 +61,7 @@ PLANS: Final = {
         http_seconds=1.5,
         http_connections=(64,),
         code_connections=64,
+        taps=100,
     ),
     "smoke": Plan(
         name="smoke",
@@ -73,6 +77,7 @@ PLANS: Final = {
         http_seconds=0.2,
         http_connections=(4,),
         code_connections=4,
+        taps=3,
         iso_in_flight=4,
     ),
 }

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
+import msgspec
+
 from bench.result import Machine, Measure, Pattern, Run
 
 WIDTH: Final = 100
@@ -18,6 +20,8 @@ _TITLES: Final = {
     "tandem iso 8583 half": "Tandem over ISO 8583, at half of it",
     "tandem http first": "Tandem over HTTP, nothing cached",
     "usual http first": "The usual way over HTTP, first run",
+    "tap in process": "A tap with CDA, in one process",
+    "tap pc/sc": "A tap with CDA, over PC/SC",
 }
 _RIVALS: Final = {
     "tandem journal": "usual pgbench",
@@ -28,6 +32,8 @@ _AT: Final = 64
 _LINKS: Final = 8
 _BUSY: Final = 0.1
 """So many cores taken by others spoil the figures."""
+_ALLOWED_MS: Final = 500
+"""For a tap: what terminals of the card schemes have to keep to between card and reader."""
 _COLUMNS: Final = "{:38}{:>7} {:>10} {:>17} {:>8} {:>8} {:>6}"
 
 
@@ -36,9 +42,9 @@ Spread = tuple[float, float, float]
 
 
 class Target(NamedTuple):
-    """A ratio or milliseconds to reach, and what was `found` (None: not measured).
+    """A ratio or a time to reach, and what was `found` (None: not measured).
 
-    Payments a second are to be at least so many times the usual way's, latencies below it.
+    Payments a second are to be at least so many times the usual way's, times and latencies `below`.
     """
 
     text: str
@@ -105,6 +111,11 @@ def targets(run: Run) -> list[Target]:
 
     half = find("tandem iso 8583 half", "uniform", _LINKS)
     slowest = None if half is None else _spread([sample.p99_ms for sample in half.samples])
+
+    def tap(way: str) -> Spread | None:
+        taps = find(way, "", 1)
+        return None if taps is None else _spread([sample.p99_ms for sample in taps.samples])
+
     equal = rate_ratio(find("tandem journal", "uniform", 16), find("usual pgbench", "uniform", 16))
     return [
         Target("journal at its best / usual way, 16 clients, uniform", 5, journal("uniform")),
@@ -116,6 +127,10 @@ def targets(run: Run) -> list[Target]:
         Target(f"ISO 8583, 1 link / HTTP, {_AT} connections, uniform", 0.5, iso(1)),
         Target(f"ISO 8583, {_LINKS} links / HTTP, {_AT} connections, uniform", 0.5, iso(_LINKS)),
         Target("p99 in ms over ISO 8583 at half load", 50, slowest, below=True),
+        Target("p99 of a tap with CDA in one process, ms", 10, tap("tap in process"), below=True),
+        Target(
+            "p99 of a tap with CDA over the virtual reader, ms", 20, tap("tap pc/sc"), below=True
+        ),
     ]
 
 
@@ -140,11 +155,30 @@ def table(run: Run) -> Iterator[str]:
     yield "--- to reach ".ljust(WIDTH, "-")
     for target in targets(run):
         yield _target_line(target)
+    yield from _parts(run)
     yield ""
     yield (
         f"Plan {run.plan!r}, medians of {_rounds(run)} rounds; "
         f"{run.verified_transfers:,} transfers verified; {run.seconds:.0f} s in all."
     )
+
+
+def _parts(run: Run) -> Iterator[str]:
+    """What a tap is made of."""
+    for measure in run.measures:
+        found = [sample.parts for sample in measure.samples if sample.parts is not None]
+        if found:
+            card, terminal, disk, whole = (
+                median(values) for values in zip(*map(msgspec.structs.astuple, found), strict=True)
+            )
+            yield (
+                f"  {_TITLES[measure.way]}: {whole:.1f} ms on average, of the "
+                f"{_ALLOWED_MS} that the industry allows;"
+            )
+            yield (
+                f"    {(card + terminal) / whole:.0%} is cryptography ({card:.2f} ms the phone's, "
+                f"{terminal:.2f} the terminal's), {disk / whole:.0%} the phone's disk."
+            )
 
 
 _PATTERN_TITLES: Final = {

@@ -10,11 +10,20 @@ Pattern = Literal["", "uniform", "hot"]
 """Whom people pay: any merchant, or all of them the same one."""
 
 
+class Parts(msgspec.Struct, frozen=True):
+    """What a tap takes on average: cryptography on each side, the phone's disk, and all of it."""
+
+    card_ms: float
+    terminal_ms: float
+    disk_ms: float
+    whole_ms: float
+
+
 class Sample(msgspec.Struct, frozen=True):
     """One measurement: `count` payments (or commits) in `seconds`; latencies in milliseconds.
 
     `acknowledged` also counts those before and after the time that was measured. `others` is how
-    many cores other programs took meanwhile, if that is known.
+    many cores other programs took meanwhile, if that is known. `parts` are those of taps.
     """
 
     count: int
@@ -23,6 +32,7 @@ class Sample(msgspec.Struct, frozen=True):
     p99_ms: float
     acknowledged: int
     others: float | None = None
+    parts: Parts | None = None
 
     @property
     def rate(self) -> float:

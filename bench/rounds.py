@@ -43,10 +43,10 @@ Take = Callable[[], Awaitable[Sample]]
 
 
 class Step(NamedTuple):
-    """Something that each round measures, and the database that it happens in."""
+    """Something that each round measures, and the database that it happens in, if in any."""
 
     measure: Measure
-    database: str
+    database: str | None
     take: Take
 
 
@@ -177,13 +177,14 @@ class Bench:
         sample = await self._links.measure(1, once=True)
         self._acknowledged[self._tandem] += sample.acknowledged
         for step in steps:
-            await sweep(step.database)
+            if step.database is not None:
+                await sweep(step.database)
             others = Others()
             sample = await step.take()
             if self._server.folder is not None:  # else the database is somebody else's program
                 sample = msgspec.structs.replace(sample, others=others.cores())
             step.measure.samples.append(sample)
-            if step.measure.way != "bare":
+            if step.database is not None and step.measure.way != "bare":
                 self._acknowledged[step.database] += sample.acknowledged
             tell(step.measure)
 

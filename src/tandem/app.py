@@ -36,6 +36,7 @@ from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.settings import Mode, Settings
 from tandem.settlement import Corrections, MerchantBooks, Payouts, Withdrawals
+from tandem.tags import Tags
 from tandem.timers import Due, run_timers
 from tandem.wallet import Wallet
 
@@ -85,6 +86,7 @@ class Services:
     webhooks: Webhooks
     hub: EventHub
     cards: Cards
+    tags: Tags
     payments: CardPayments
     records: PaymentRecords
     wallet: Wallet
@@ -120,7 +122,8 @@ async def open_services(
         access = Access(pool, clock, ids, entropy)
         hub = EventHub(pool, clock)
         cards = Cards(pool, clock, ids, entropy, keyring, settings)
-        payments = CardPayments(pool, journal, clock, ids, entropy, keyring, settings, cards)
+        tags = Tags(pool, clock, ids, entropy, keyring, settings)
+        payments = CardPayments(pool, journal, clock, ids, entropy, keyring, settings, cards, tags)
         people = People(pool, clock, ids, entropy, access, keyring, settings)
         wallet = Wallet(pool, journal, clock, ids, settings)
         services = Services(
@@ -137,6 +140,7 @@ async def open_services(
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
             cards=cards,
+            tags=tags,
             payments=payments,
             records=PaymentRecords(pool),
             wallet=wallet,

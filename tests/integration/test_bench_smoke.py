@@ -24,7 +24,10 @@ WAYS = {
     "tandem iso 8583 half",
     "tandem http first",
     "usual http first",
+    "tap in process",
 }
+AT_READER = "tap pc/sc"
+"""Only where the virtual reader can be started."""
 
 
 def bench(*arguments: str, database_url: str) -> "subprocess.CompletedProcess[str]":
@@ -53,13 +56,19 @@ def test_every_way_pays_and_the_books_are_whole(
     ran: tuple["subprocess.CompletedProcess[str]", dict[str, Any]],
 ) -> None:
     _, run = ran
-    assert {measure["way"] for measure in run["measures"]} == WAYS
+    assert {measure["way"] for measure in run["measures"]} - {AT_READER} == WAYS
     paid = 0
     for measure in run["measures"]:
         (sample,) = measure["samples"]
         assert 0 < sample["count"] <= sample["acknowledged"], measure
         assert 0 < sample["p50_ms"] <= sample["p99_ms"], measure
-        paid += 0 if measure["way"] == "bare" else sample["acknowledged"]
+        paid += (
+            0 if measure["way"] in {"bare", "tap in process", AT_READER} else sample["acknowledged"]
+        )
+        if measure["way"].startswith("tap"):
+            *parts, whole = sample["parts"].values()
+            assert min(parts) > 0
+            assert sum(parts) < whole
     # two transfers for each payment, and the top-ups of the hundred people of both databases
     assert run["verified_transfers"] >= 2 * paid + 2 * 100
 
@@ -71,7 +80,10 @@ def test_the_table_fits_and_names_every_target(
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 100
     assert run["machine"]["name"] in done.stdout
-    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 9
+    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 11
+    assert "cryptography" in done.stdout
+    taps = [measure for measure in run["measures"] if measure["way"] == AT_READER]
+    assert taps or "No taps over PC/SC: " in done.stderr
 
 
 def test_a_server_that_is_not_durable_is_not_measured(database_url: str) -> None:

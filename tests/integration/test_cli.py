@@ -306,6 +306,8 @@ def test_a_key_has_a_name_that_can_be_shown(beside: Cli, name: str) -> None:
         (("operator", "person", "suspend", NOBODY), "person"),
         (("operator", "merchant", "suspend", "mer_" + "0" * 32), "merchant"),
         (("operator", "till", "add", "shp_" + "0" * 32, "Till"), "shop"),
+        (("operator", "tag", "add", "shp_" + "0" * 32, "Counter"), "shop"),
+        (("operator", "tag", "revoke", "tag_" + "0" * 32), "tag"),
         (("operator", "key", "revoke", "key_" + "0" * 32), "API key"),
         (("ledger", "entry", "ent_" + "0" * 32), "entry"),
         (("ledger", "statement", "@nobody"), "person"),

@@ -48,6 +48,7 @@ async def shop_of(town: Town) -> tuple[UUID, UUID]:
 async def test_what_somebody_has_is_shown_whatever_the_operator_takes(bob: Someone) -> None:
     assert await balances(bob) == {"EUR": 5000}
     (line,) = await bob.town.services.wallet.history(bob.id, "EUR", None, 10)
+    assert await bob.town.services.wallet.history(bob.id, None, None, 10) == [line]
     assert (line.balance, line.currency) == (5000, "EUR")
     await bob.town.top_up(bob.id, 100)
     assert await balances(bob) == {"CNY": 100, "EUR": 5000}, "the operator's own come first"

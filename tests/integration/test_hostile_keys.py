@@ -56,10 +56,12 @@ async def belongings(house: House) -> dict[str, str]:
         order = {"amount": 500, "currency": "CNY", "shop_id": house.theirs.shop_id}
         endpoint = await post(till, "/v1/webhooks", {"url": "http://127.0.0.1:9/x"})
         payment = await post(till, "/v1/payments", order)
+        tag = await post(till, "/v1/tags", {"name": "Counter", "shop_id": house.theirs.shop_id})
         sent = made(await till.get(f"/v1/webhooks/{endpoint['id']}/deliveries"))["data"]
         return {
             "payment_id": payment["id"],
             "shop_id": house.theirs.shop_id,
+            "tag_id": tag["id"],
             "till_id": house.theirs.till_id,
             "key_id": house.theirs.key_id,
             "endpoint_id": endpoint["id"],

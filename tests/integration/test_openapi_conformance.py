@@ -166,11 +166,14 @@ async def furnish_shop(server: Living, shop: Shop, payer: Person) -> dict[str, l
         captured = (await post(phone, "/v1/wallet/payments", paid))["id"]
         await post(till, f"/v1/payments/{captured}/refunds", {"amount": 1})
         spare = await post(till, "/v1/keys", {"name": "spare", "scopes": ["shops:read"]})
+        tag = {"name": "Counter", "shop_id": shop.shop_id}
+        tags = [(await post(till, "/v1/tags", tag))["id"] for _ in range(3)]
         deliveries = made(await till.get(f"/v1/webhooks/{endpoint}/deliveries"))["data"]
         return {
             "payment_id": [created, authorised, captured],
             "shop_id": [shop.shop_id],
             "till_id": [shop.till_id],
+            "tag_id": tags,
             "endpoint_id": [endpoint],
             "delivery_id": [view["id"] for view in deliveries],
             "event_id": [made(await till.get("/v1/events"))["data"][0]["id"]],
@@ -188,7 +191,8 @@ def make_sense(body: dict[str, Any], sense: dict[str, object]) -> None:
     """Put what is there in place of what only looks right: a shop, a currency, a little money."""
     body |= {name: sense[name] for name in sense.keys() & body.keys()}
     if body.keys() & {"till_id", "pay_code", "order_reference"}:
-        body |= {"shop_id": sense["shop_id"], "till_id": None, "pay_code": None}
+        body |= {"shop_id": sense["shop_id"], "till_id": None}
+        body |= dict.fromkeys({"pay_code"} & body.keys())
 
 
 CASES: Final = [

@@ -62,7 +62,8 @@ async def test_an_order_from_its_code_to_its_refund(town: Town, lin: Someone, do
     payments = town.services.payments
     made = said(await payments.create_order(door.at, asked(3800), key()))
     assert (made["status"], made["payer"], made["fee"]) == ("created", None, 0)
-    read = await payments.read_code(link(town.services.settings.public_url, made["code_token"]))
+    url = link(town.services.settings.public_url, made["code_token"])
+    read = await payments.read_code(lin.id, url)
     assert show_id("pay", read.id) == made["id"]  # type: ignore[union-attr]  # an order's code
     landing = await payments.code_landing(made["code_token"])
     assert (landing.shop_name, landing.amount) == ("Blue Door, East", 3800)
@@ -117,7 +118,8 @@ async def test_a_static_code_is_a_shops_or_a_tills(town: Town, lin: Someone, doo
     till = await services.merchants.create_till(
         door.id, door.shop_id, "Till 1", Acceptance({"scan": WayRule(max_amount={"CNY": 50})}), None
     )
-    shop = await services.payments.read_code(link(services.settings.public_url, till.code_token))
+    url = link(services.settings.public_url, till.code_token)
+    shop = await services.payments.read_code(lin.id, url)
     assert isinstance(shop, Shop)
     assert shop.place.till_id == till.id
     new = asked(50, source=Source.STATIC_CODE)
@@ -141,7 +143,7 @@ async def test_an_order_for_click_is_not_scanned_where_scan_is_off(
     new = msgspec.structs.replace(asked(300), way="click")
     made = said(await payments.create_order(door.at, new, key()))
     url = link(services.settings.public_url, made["code_token"])
-    found = await payments.read_code(url, "click")
+    found = await payments.read_code(lin.id, url, "click")
     for command in (Command.SCAN, Command.APPROVE):
         with pytest.raises(WayRefused) as refused:
             await payments.by_person(lin.id, found.id, command, key(), way="scan")  # type: ignore[union-attr]  # an order's code
@@ -364,7 +366,7 @@ async def test_what_is_somebody_elses_is_not_there(town: Town, lin: Someone, doo
         payments.pay_static(mei.id, "a" * 20, asked(1), key()),
         payments.code_landing("a" * 20),
         payments.code_landing("a\0b"),
-        payments.read_code(link(services.settings.public_url, "a" * 20)),
+        payments.read_code(lin.id, link(services.settings.public_url, "a" * 20)),
     ]
     for call in calls:
         with pytest.raises(NotFound):

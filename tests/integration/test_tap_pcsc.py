@@ -15,15 +15,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from emv_tap import AID, NOW
 from tandem.emv.terminal import Lost, Result, Why
 from tandem.kernel import ManualClock, system_entropy
+from tandem.tags import TagPackage, read_link, template
+from tandem.tags.sun import read_message
 from tandem.tap import Device, Presence, ReaderUnusable, VirtualReaderRefused, pcsc, virtual
+from tandem.tap.soft_tag import SoftTag, blank
 from tandem.tap.transport import CardPort
 from tandem.tap.vpcd import LOOPBACK, PORT, connect
 from tap_play import device_in, pay
+from terminal import Cli
 
 LACKING = [*virtual.lacking(), *filter(None, [pcsc.missing() and "pyscard"])]
 pytestmark = pytest.mark.skipif(
@@ -90,6 +95,26 @@ def test_a_tap_through_pc_sc_is_approved(field: pcsc.PcscField, device: Device) 
         assert not field.gone(0.1)
         leave.set()
         assert field.gone(SEEN_SECONDS)
+
+
+def test_a_rolling_tag_is_written_read_and_wiped(reader: str, tmp_path: Path, cli: Cli) -> None:
+    """By the commands, over the same stack: each of them waits for the tag and lets it go."""
+    url = template("https://pay.example", "Zm9vYmFyYmF6cXV4MTIz")
+    package = TagPackage("tag_" + "0" * 32, url, *(f"{n:032X}" for n in range(1, 5)))
+    file = tmp_path / "tag.json"
+    file.write_bytes(msgspec.json.encode(package))
+    states = [blank(system_entropy)]
+    with present(SoftTag(states[0], states.append, system_entropy)):
+        assert "reading 1" in cli.done("tag", "write", "--rolling", str(file), "--reader", reader)
+        keys, shown = package.keys(), cli.done("tag", "read").replace("\n", "")
+        link = read_link(shown.strip(), "https://pay.example")
+        assert link is not None
+        said = read_message(keys.meta, keys.mac, link.picc_data, link.mac)
+        assert said is not None
+        assert (said.uid, said.counter) == (states[0].uid, 2)
+        assert "write-protected" in cli.refused("tag", "write", "https://evil.example/")
+        assert "empty" in cli.done("tag", "wipe", str(file))
+    assert states[-1].content == states[0].content
 
 
 def test_the_same_device_can_be_tapped_again(field: pcsc.PcscField, device: Device) -> None:

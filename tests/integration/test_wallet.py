@@ -61,9 +61,10 @@ async def test_money_goes_from_one_to_the_other(town: Town, lin: Someone, mei: S
 async def test_a_late_copy_of_a_refused_send_reaches_no_newcomer(town: Town, lin: Someone) -> None:
     """Nobody had the handle when it was refused; a stranger who takes it gets nothing."""
     wallet, again = town.services.wallet, key()
-    for _ in range(2):
-        with pytest.raises(NotFound):
+    for repeated in (False, True):
+        with pytest.raises(NotFound) as nobody:
             await wallet.send(lin.id, "latecomer", 500, "CNY", None, again)
+        assert nobody.value.replayed is repeated
     await town.services.people.sign_up("latecomer", "A stranger", "Phone", None)
     with pytest.raises(NotFound):
         await wallet.send(lin.id, "latecomer", 500, "CNY", None, again)
@@ -144,6 +145,7 @@ async def test_history_tells_every_movement_and_what_is_reserved(
     assert {line.with_name for line in lines} == {None, "Mei Chen", "Blue Door, East"}
     assert await wallet.history(lin.id, "CNY", 4, 2) == lines[7:9]
     assert await wallet.history(lin.id, "EUR", None, 5) == []
+    assert await wallet.history(lin.id, None, None, 50) == lines
     (theirs,) = await wallet.history(mei.id, "CNY", None, 5)
     assert (theirs.change, theirs.with_name, theirs.message) == (100, "Lin Wei", "lunch")
 
@@ -296,11 +298,21 @@ async def test_a_bank_reference_is_booked_once(town: Town, lin: Someone) -> None
         await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key())
     again = await services.wallet.top_up(lin.id, 10, "CNY", "B-77", key("first"))
     assert again.replayed
+    keys = [key() for _ in range(16)]
     with capture_logs():  # of entries that the database refused, with their tracebacks
         outcomes, refused = await at_once(
-            services.wallet.top_up(lin.id, 10, "CNY", "B-78", key()) for _ in range(16)
+            services.wallet.top_up(lin.id, 10, "CNY", "B-78", one) for one in keys
         )
     assert (len(outcomes), {type(one) for one in refused}) == (1, {ReferenceBooked})
+    await services.corrections.make("B-78", None, "not there", key())
+    late, refused = await at_once(
+        services.wallet.top_up(lin.id, 10, "CNY", "B-78", one) for one in keys
+    )
+    assert [one.replayed for one in late] == [True], "the reference is free, refusals are kept"
+    assert {(type(one), getattr(one, "replayed", None)) for one in refused} == {
+        (ReferenceBooked, True)
+    }
+    await services.wallet.top_up(lin.id, 10, "CNY", "B-78", key())
     await town.paid(door, lin, 100)
     with capture_logs():
         outcomes, refused = await at_once(

@@ -81,8 +81,9 @@ def test_examples_are_what_they_are_examples_of(operation: Operation[Any]) -> No
         for content in response.get("content", {}).values():
             if "example" in content:
                 check(content["example"], content["schema"])
-            for example in content.get("examples", {}).values():
-                check(example["value"], content["schema"])
+            for code, example in content.get("examples", {}).items():
+                assert example == {"$ref": f"#/components/examples/{code}"}
+                check(DOCUMENT["components"]["examples"][code]["value"], content["schema"])
 
 
 @EACH

@@ -35,7 +35,7 @@ from tandem.settings import Settings
 ROOMS = tuple(
     f"tandem.{room}"
     for room in (
-        "kernel", "codes", "ledger", "people", "merchants", "events", "cards", "payments",
+        "kernel", "codes", "ledger", "people", "merchants", "events", "cards", "tags", "payments",
         "wallet", "settlement", "api",
     )
 )  # fmt: skip

@@ -29,6 +29,10 @@ SAID = {
     "codes draw x --svg": "--svg needs a value after it. See: tandem codes draw --help",
     "codes draw x --bars=3": "--bars takes no value; give it alone or leave it out. "
     "See: tandem codes draw --help",
+    "tag": "tandem tag needs a command: write, read, wipe or virtual. See: tandem tag --help",
+    "tag wipe": "tandem tag wipe needs PACKAGE. See: tandem tag wipe --help",
+    "tag virtual --port 0": "--port must be a whole number from 1 to 65535, not '0'. "
+    "See: tandem tag virtual --help",
     "db upgrade --now": "tandem db upgrade has no option --now; leave it out. "
     "See: tandem db upgrade --help",
     "up --sandbx": "tandem up has no option --sandbx; did you mean --sandbox? "

@@ -31,14 +31,18 @@ from tandem.db.libpq import environment_of
             },
         ),
         (
-            "postgresql://me@one:1,two,[::1]:3/pay?target_session_attrs=primary",
+            "postgresql://me@one:1,two,three:3/pay?target_session_attrs=primary",
             {
-                "PGHOST": "one,two,::1",
+                "PGHOST": "one,two,three",
                 "PGPORT": "1,,3",
                 "PGUSER": "me",
                 "PGDATABASE": "pay",
                 "PGTARGETSESSIONATTRS": "primary",
             },
+        ),
+        (
+            "postgresql://me@/pay?host=one,::1&port=1,2",
+            {"PGHOST": "one,::1", "PGPORT": "1,2", "PGUSER": "me", "PGDATABASE": "pay"},
         ),
         ("postgresql://[::1]/pay", {"PGHOST": "::1", "PGDATABASE": "pay"}),
         (

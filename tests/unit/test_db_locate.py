@@ -88,6 +88,7 @@ def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
     [
         *("", "mysql://u:secret@h/d", "postgresql://[secret", "secret"),
         *("postgresql://u:se#cret@h", "postgresql://u:12/secret@h/d"),
+        *("postgresql://u:secret@one:1,[::1]:3/d", "postgresql://u:secret@[::1],two/d"),
     ],
 )
 def test_what_is_no_url_is_refused_without_quoting_it(url: str) -> None:

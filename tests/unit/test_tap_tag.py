@@ -14,7 +14,7 @@ from tandem.tap.tag import MAX_URL, find_tag, read_url, write_url
 
 pytest.importorskip("ndef", reason="NDEF: ndeflib is not installed")
 URL: Final = "https://pay.example/c/0123456789abcdef"
-OTHER: Final = "https://pay.example/c/" + "x" * 300
+OTHER: Final = "https://pay.example/c/" + "x" * 290 + "?a=1&b=%20"
 FINE, NONE, WRONG = Response(b"", 0x9000), Response(b"", 0x6A82), Response(b"", 0x6B00)
 
 

@@ -27,7 +27,8 @@ from web_fakes import make_app as app_of
 from web_fakes import make_client as client_of
 
 from tandem.kernel import Refused
-from tandem.ledger import JournalBusy
+from tandem.ledger import JournalBusy, RefusedEarlier
+from tandem.ledger.outcome import answered, kept
 from tandem.settings import Settings
 
 
@@ -279,6 +280,13 @@ async def test_refusals_of_the_journal(client: httpx.AsyncClient, services: Serv
     response = await client.post("/v1/things", json=BODY, headers=WRITE)
     assert problem(response, 503, "busy") == {"retry_after_seconds": 3}
     assert response.headers["retry-after"] == "3"
+    assert "idempotent-replayed" not in response.headers
+    with pytest.raises(RefusedEarlier) as earlier:
+        answered(kept(RefusedEarlier("unknown_since")))
+    services.failure = earlier.value
+    response = await client.post("/v1/things", json=BODY, headers=WRITE)
+    assert problem(response, 409, "refused_earlier") == {"reason": "unknown_since"}
+    assert response.headers["idempotent-replayed"] == "true"
 
 
 class OfNobody(Refused):

@@ -11,7 +11,9 @@ import structlog
 from web_fakes import TOKEN, Services, make_app, make_client
 
 from tandem.api.problems import ROWS
+from tandem.kernel import Refused
 from tandem.payments import Landing
+from tandem.tags import TagOff, TagTapUsed, TagWrong
 
 
 @pytest.fixture
@@ -109,6 +111,32 @@ async def test_a_static_code(client: httpx.AsyncClient, services: Services) -> N
     text = (await client.get(f"/c/{TOKEN}")).text
     assert "You type the amount" in text
     assert text.count("Blue Door") == 1
+
+
+async def test_a_tap(client: httpx.AsyncClient, services: Services) -> None:
+    landing = Landing("East Gate", "Blue Door", None, None, None)
+    services.payments.tags[TOKEN, "picc_data=1&cmac=2"] = landing
+    response = await client.get(f"/t/{TOKEN}?picc_data=1&cmac=2")
+    assert response.status_code == 200
+    assert "hold the phone to the tag" in response.text
+    assert response.headers["cache-control"] == "no-store"
+    unknown = await client.get(f"/t/{TOKEN}?picc_data=1&cmac=3")
+    assert unknown.status_code == 404
+    assert "Nothing was paid" in unknown.text
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"), [(TagWrong(), 422), (TagTapUsed(), 409), (TagOff(), 409)]
+)
+async def test_a_tap_that_cannot_be_paid_by(
+    client: httpx.AsyncClient, services: Services, refused: Refused, status: int
+) -> None:
+    services.payments.tags[TOKEN, ""] = refused
+    response = await client.get(f"/t/{TOKEN}")
+    assert response.status_code == status
+    assert refused.sentence().replace("'", "&#39;") in response.text
+    assert "Nothing is paid" in response.text
+    assert response.headers["cache-control"] == "no-store"
 
 
 async def test_names_are_only_text(client: httpx.AsyncClient, services: Services) -> None:

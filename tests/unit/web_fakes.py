@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from tandem.access import KeyUnknown, Principal
 from tandem.api.operation import Body, Call, ListQuery, Live, Operation, Page, Raw, operation, page
-from tandem.kernel import Invalid, ManualClock, NotFound, show_id
+from tandem.kernel import Invalid, ManualClock, NotFound, Refused, show_id
 from tandem.ledger import InsufficientFunds, Outcome
 from tandem.payments import Landing
 from tandem.settings import Settings
@@ -85,11 +85,18 @@ class Journal:
 class Landings:
     def __init__(self) -> None:
         self.known: dict[str, Landing] = {}
+        self.tags: dict[tuple[str, str], Landing | Refused] = {}
 
     async def code_landing(self, token: str) -> Landing:
         if token not in self.known:
             raise NotFound("code", token)
         return self.known[token]
+
+    async def tag_landing(self, token: str, query: str) -> Landing:
+        found = self.tags.get((token, query), NotFound("tag", "with such a link"))
+        if isinstance(found, Refused):
+            raise found
+        return found
 
 
 class Services:

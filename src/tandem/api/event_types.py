@@ -14,6 +14,7 @@ import msgspec
 from tandem.cards import CardView
 from tandem.payments import PaymentView, PersonPaymentView
 from tandem.settlement import CorrectionView, PayoutView, WithdrawalView
+from tandem.tags import TagView
 from tandem.wallet import RequestView, SendView, TopUpView
 
 
@@ -60,6 +61,11 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "payout.made": EventKind("the operator sent the merchant's money to its bank", PayoutView),
     "payout.corrected": EventKind(
         "a payout was booked wrongly or bounced: the merchant has its money again", CorrectionView
+    ),
+    "tag.blocked": EventKind(
+        "too many wrong links of a rolling tag came one after another: nobody pays at it until it "
+        "is resumed",
+        TagView,
     ),
     "send.sent": EventKind("the person sent money to another", person=SendView),
     "send.received": EventKind("another person sent them money", person=SendView),

@@ -46,6 +46,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
+    "Tags": "NFC tags of shops that sign a link of their own at each tap.",
     "People": "People with a wallet: signing up, devices, limits.",
     "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
     "Events": "What happened, as a list and live.",
@@ -61,18 +62,22 @@ _KEY_SCHEMES: Final = {
     "person": ("deviceKey", "The key of a person's device, `tk_dev_…`, made at sign-up."),
     "operator": ("operatorKey", "The operator's key, `tk_op_…`."),
 }
-_REQUEST_ID: Final = {
-    "description": "The request's id: yours (X-Request-Id) if you sent a sane one.",
-    "schema": {"type": "string"},
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "X-Request-Id": {
+        "description": "The request's id: yours (X-Request-Id) if you sent a sane one.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` if this is the answer to an earlier request with the same key.",
+        "schema": {"type": "string", "const": "true"},
+    },
 }
-_RETRY_AFTER: Final = {
-    "description": "Seconds to wait before the next try.",
-    "schema": {"type": "integer", "minimum": 1},
-}
-_REPLAYED: Final = {
-    "description": "`true` if this is the answer to an earlier request with the same key.",
-    "schema": {"type": "string", "const": "true"},
-}
+_PASSING: Final = (429, 500, 503)
+"""Statuses of refusals that are kept for no repeat: they say nothing about the request."""
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -157,6 +162,8 @@ def document(
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": _HEADERS,
+            "examples": _problem_examples(operations),
             "securitySchemes": {
                 name: {"type": "http", "scheme": "bearer", "description": text}
                 for name, text in _KEY_SCHEMES.values()
@@ -263,10 +270,10 @@ def _query_parameters(operation: Operation[Any]) -> Iterable[dict[str, Any]]:
 
 
 def _success(operation: Operation[Any]) -> dict[str, Any]:
-    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
+    names = ["X-Request-Id"]
     if operation.idempotency is not None:
-        headers["Idempotent-Replayed"] = _REPLAYED
-    made: dict[str, Any] = {"description": operation.summary, "headers": headers}
+        names.append("Idempotent-Replayed")
+    made: dict[str, Any] = {"description": operation.summary, "headers": _headers(names)}
     answer = operation.answer_type
     if answer is None:
         return made
@@ -317,23 +324,47 @@ def _failures(operation: Operation[Any]) -> dict[str, Any]:
         assert row is not None, f"{operation.name}: {refusal.__name__} has no row in problems.ROWS"
         by_status.setdefault(row.status, {})[refusal.code] = row
     return {
-        str(status): _failure(status, dict(sorted(by_status[status].items())))
+        str(status): _failure(
+            status,
+            dict(sorted(by_status[status].items())),
+            kept=operation.idempotency is not None and status not in _PASSING,
+        )
         for status in sorted(by_status)
     }
 
 
-def _failure(status: int, rows: Mapping[str, problems.Row]) -> dict[str, Any]:
-    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
+def _failure(status: int, rows: Mapping[str, problems.Row], *, kept: bool) -> dict[str, Any]:
+    names = ["X-Request-Id"]
+    if kept:
+        names.append("Idempotent-Replayed")
     if status in _RETRIED:
-        headers["Retry-After"] = _RETRY_AFTER
+        names.append("Retry-After")
     codes = {"properties": {"code": {"enum": list(rows)}, "status": {"const": status}}}
     return {
         "description": " / ".join(problems.title_of(code) for code in rows),
-        "headers": headers,
+        "headers": _headers(names),
         "content": {
             problems.MEDIA_TYPE: {
                 "schema": {"allOf": [schema_of(problems.Problem), codes]},
-                "examples": {code: {"value": problems.example(row)} for code, row in rows.items()},
+                "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in rows},
             }
         },
+    }
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _problem_examples(operations: Sequence[Operation[Any]]) -> dict[str, Any]:
+    """An example of each problem that any operation answers with, by code."""
+    rows = {
+        refusal.code: problems.row_of(refusal)
+        for operation in operations
+        for refusal in refusals(operation)
+    }
+    return {
+        code: {"value": problems.example(row)}
+        for code, row in sorted(rows.items())
+        if row is not None
     }

@@ -89,6 +89,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "request_id": ("req", "money request"),
     "send_id": ("snd", "send"),
     "shop_id": ("shp", "shop"),
+    "tag_id": ("tag", "tag"),
     "till_id": ("til", "till"),
     "top_up_id": ("top", "top-up"),
     "transfer_id": ("trf", "transfer"),

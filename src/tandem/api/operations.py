@@ -13,6 +13,7 @@ from tandem.api.routes import (
     paying,
     payments,
     records,
+    tags,
     wallet,
     webhooks,
 )
@@ -24,6 +25,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *codes.OPERATIONS,
     *cards.OPERATIONS,
     *parties.OPERATIONS,
+    *tags.OPERATIONS,
     *webhooks.OPERATIONS,
     *bookings.OPERATIONS,
     *books.OPERATIONS,

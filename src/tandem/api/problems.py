@@ -61,6 +61,14 @@ from tandem.settlement import (
     PayoutNotCovered,
     WithdrawalNotCovered,
 )
+from tandem.tags import (
+    TagKeysWithheld,
+    TagOff,
+    TagRevoked,
+    TagTapOver,
+    TagTapUsed,
+    TagWrong,
+)
 from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -134,6 +142,11 @@ ROWS: Final = (
     Row(409, CardConflict("lost", "resume", ("remove",))),
     Row(409, CardDelivered()),
     Row(409, CodeOver()),
+    Row(409, TagTapUsed()),
+    Row(409, TagTapOver()),
+    Row(409, TagOff()),
+    Row(409, TagKeysWithheld()),
+    Row(409, TagRevoked()),
     Row(413, wire.BodyTooLarge(65_536)),
     Row(415, wire.MediaTypeUnsupported("text/plain")),
     Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),
@@ -148,6 +161,7 @@ ROWS: Final = (
     Row(422, NotEmvco("it does not begin with 000201")),
     Row(422, CodeDamaged(("its CRC is 1D3D and should be 4A27",))),
     Row(422, CodeWrong(3)),
+    Row(422, TagWrong()),
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
     Row(500, wire.InternalFault()),

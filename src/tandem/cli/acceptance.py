@@ -173,7 +173,7 @@ async def _shop(shop: str) -> Shop:
 
 async def _till(till: str) -> Till:
     async with services() as opened:
-        return await opened.merchants.till(*await _till_of(opened, till))
+        return await opened.merchants.till(*await till_of(opened, till))
 
 
 async def _accept_at_shop(shop: str, policy: Acceptance) -> Shop:
@@ -184,7 +184,7 @@ async def _accept_at_shop(shop: str, policy: Acceptance) -> Shop:
 
 async def _accept_at_till(till: str, policy: Acceptance) -> Till:
     async with services() as opened:
-        owner, till_id = await _till_of(opened, till)
+        owner, till_id = await till_of(opened, till)
         return await opened.merchants.accept_at_till(owner, till_id, policy)
 
 
@@ -196,7 +196,8 @@ async def owner_of(pool: Pool, shop: str) -> tuple[UUID, UUID]:
     return _known(place, "shop", shop).merchant_id, shop_id
 
 
-async def _till_of(opened: Services, till: str) -> tuple[UUID, UUID]:
+async def till_of(opened: Services, till: str) -> tuple[UUID, UUID]:
+    """Whose till it is, and its id. Raises `NotFound`, `Invalid`."""
     till_id = read_id("til", till, "till")
     async with opened.pool.acquire() as connection:
         place = await load_place(connection, till_id=till_id)

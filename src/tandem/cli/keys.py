@@ -17,14 +17,15 @@ from tandem.events import SIGNING_SECRETS
 from tandem.kernel import show_id
 from tandem.keyring import FileKeyRing, sealed_anew
 from tandem.people import CODE_SEEDS
+from tandem.tags import TAG_KEYS
 
 app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, LINK_KEYS)
-"""What is kept sealed row by row: seeds of pay codes, secrets of webhooks, numbers of cards, and
-keys of links."""
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, TAG_KEYS, LINK_KEYS)
+"""Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
+links with terminals."""
 
 
 @app.command(name="list")

@@ -16,6 +16,7 @@ from tandem.cli.payments import payment_app
 from tandem.cli.people import person_app, person_of
 from tandem.cli.run import run
 from tandem.cli.show import done, facts, money, say
+from tandem.cli.tags import tag_app
 from tandem.db import work
 from tandem.kernel import currency, parse_amount, read_id
 from tandem.ledger import OPERATOR_ID
@@ -31,6 +32,7 @@ for _part in (
     merchant_app,
     shop_app,
     till_app,
+    tag_app,
     card_app,
     payment_app,
 ):

@@ -6,6 +6,7 @@ The environment is passed in as a mapping, so that nothing here depends on who c
 import asyncio
 import os
 import pwd
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ ROOTS_DATA: Final = Path("/var/lib/tandem")
 
 _CONNECT_LIMIT_S: Final = 10.0
 _SCHEMES: Final = ("postgresql", "postgres")
+_BRACKETED_AMONG_OTHERS: Final = re.compile(r"//[^/?]*(?:,\[|\][^/?@,]*,)")
 
 
 def default_data_folder(env: Mapping[str, str]) -> Path:
@@ -157,6 +159,11 @@ def describe(url: str) -> str:
 
     Raises `DatabaseUrlInvalid` unless it is a URL of a PostgreSQL.
     """
+    if _BRACKETED_AMONG_OTHERS.search(url):
+        # Python's newer releases take a host in brackets for the only one.
+        raise DatabaseUrlInvalid(
+            "has an IPv6 address among several hosts; write those as ?host=one,::1&port=5432,5432"
+        )
     try:
         parts = urlsplit(url)
         options = parse_qs(parts.query)

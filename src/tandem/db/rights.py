@@ -86,6 +86,8 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "card_taps": Right(),
     "link_keys": Right(update=("kind", "check_value", "sealed", "changed_at"), delete=True),
     "refund_reversals": Right(),
+    "tags": Right(update=("name", "status", "keys", "uid", "counter", "wrong_links", "tapped_at")),
+    "tag_taps": Right(update=("payment_id",)),
     "refunds": Right(),
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),

@@ -13,6 +13,7 @@ from tandem.events.model import (
     DeliveryStatus,
     Endpoint,
     Event,
+    Now,
     announce,
 )
 from tandem.events.secrets import SIGNING_SECRETS
@@ -29,7 +30,7 @@ from tandem.events.shapes import (
     endpoint_view,
     event_view,
 )
-from tandem.events.store import load_endpoints
+from tandem.events.store import load_endpoints, tell_merchant
 
 __all__ = [
     "DELIVERIES",
@@ -51,6 +52,7 @@ __all__ = [
     "EventHub",
     "EventView",
     "NewEndpoint",
+    "Now",
     "Sender",
     "Subscription",
     "TargetRefused",
@@ -62,4 +64,5 @@ __all__ = [
     "endpoint_view",
     "event_view",
     "load_endpoints",
+    "tell_merchant",
 ]

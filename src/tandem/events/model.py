@@ -5,16 +5,16 @@ see it. For each of the owner's endpoints that wants it there is one delivery, w
 with growing gaps until the endpoint takes it or the last try has failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
 from tandem.db import Integer, Json, Table
-from tandem.ledger import View, Write
+from tandem.ledger import Write
 
 PAYMENT_TYPES: Final = tuple(
     f"payment.{what}"
@@ -33,7 +33,7 @@ PAYMENT_TYPES: Final = tuple(
         "released",
     )
 )
-MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made", "payout.corrected")
+MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made", "payout.corrected", "tag.blocked")
 """The types of events of merchants: those that an endpoint can ask for."""
 
 PERSON_TYPES: Final = (
@@ -151,8 +151,29 @@ class Endpoint(msgspec.Struct, frozen=True):
         return self.enabled and (not self.types or event_type in self.types)
 
 
+class Moment(Protocol):
+    """When something happens, and the ids of what follows from it: a journal's view, or `Now`."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment."""
+        ...
+
+    @property
+    def new_id(self) -> Callable[[], UUID]:
+        """Makes ids."""
+        ...
+
+
+class Now(NamedTuple):
+    """The moment of a unit of work, for what moves no money."""
+
+    now: datetime
+    new_id: Callable[[], UUID]
+
+
 def announce(
-    view: View,
+    view: Moment,
     owner_id: UUID,
     event_type: str,
     object_id: UUID,
@@ -175,7 +196,7 @@ def announce(
     return writes
 
 
-def _delivery(view: View, event: Event, endpoint: Endpoint) -> Delivery:
+def _delivery(view: Moment, event: Event, endpoint: Endpoint) -> Delivery:
     return Delivery(
         id=view.new_id(),
         endpoint_id=endpoint.id,

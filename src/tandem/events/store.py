@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from tandem.db import Connection, Record
-from tandem.events.model import Delivery, Endpoint, Event
+from tandem.events.model import Delivery, Endpoint, Event, Now, announce
 from tandem.kernel import currency
 from tandem.ledger import merchant, set_terms
 
@@ -34,6 +36,23 @@ async def load_endpoints(connection: Connection, merchant_id: UUID) -> tuple[End
         merchant_id,
     )
     return tuple(map(_endpoint, rows))
+
+
+async def tell_merchant(
+    connection: Connection,
+    moment: Now,
+    merchant_id: UUID,
+    event_type: str,
+    object_id: UUID,
+    data: msgspec.Struct,
+) -> None:
+    """Write a merchant's event and its deliveries, in the transaction of what it tells.
+
+    For what moves no money: a journal's entries announce theirs themselves.
+    """
+    endpoints = await load_endpoints(connection, merchant_id)
+    for write in announce(moment, merchant_id, event_type, object_id, data, endpoints):
+        await connection.execute(write.table.one_row_statement, *msgspec.structs.astuple(write.row))
 
 
 async def find_endpoint(

@@ -9,9 +9,9 @@ A refusal is a value: a stable `code` (snake_case, part of the API), a sentence 
 says what to do, and the data that explains it as dataclass fields. What it becomes on a wire
 (an HTTP status, an ISO 8583 response code) is that wire's own table; no refusal knows one.
 A refusal that is `passing` says that it could not be done at this moment; any other is the answer
-to the request. Anything that is not a `Refused` is a fault of ours. (`eq=False`: Python hashes
-exceptions and writes to them while they are raised, so they can be neither compared by value nor
-frozen.)
+to the request, and `replayed` when a repeat of the request gets it again. Anything that is not a
+`Refused` is a fault of ours. (`eq=False`: Python hashes exceptions and writes to them while they
+are raised, so they can be neither compared by value nor frozen.)
 """
 
 from dataclasses import dataclass, fields
@@ -24,6 +24,7 @@ class Refused(Exception):
 
     code: ClassVar[str] = "refused"
     passing: ClassVar[bool] = False
+    replayed = False  # no annotation: it is no fact behind the refusal
 
     def sentence(self) -> str:
         """What happened and what to do, in one or two plain sentences."""

@@ -1,6 +1,6 @@
 """The ledger: accounts, transfers, and the journal that commits them."""
 
-from tandem.ledger.bookings import booked_once, corrected, replaced
+from tandem.ledger.bookings import corrected, replaced
 from tandem.ledger.chart import (
     OPERATOR_ID,
     AccountCode,
@@ -97,7 +97,6 @@ __all__ = [
     "accounts_of",
     "bank",
     "bank_reference",
-    "booked_once",
     "corrected",
     "currency_of",
     "due_reservations",

@@ -4,12 +4,9 @@ The tables of such bookings have the columns `reference` and `replaces`, unique 
 takes the place of none, or of one that was corrected in full (`corrections`).
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from tandem.db import Connection, Table
 from tandem.ledger.errors import ReferenceBooked
@@ -34,17 +31,6 @@ async def replaced(connection: Connection, table: Table[Any], reference: str) ->
     if not taken_back:
         raise ReferenceBooked(reference)
     return booking_id
-
-
-@contextmanager
-def booked_once(table: Table[Any], reference: str) -> Iterator[None]:
-    """Raise `ReferenceBooked` if a rival books the reference while the block does."""
-    try:
-        yield
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != f"{table.name}_booked_once":
-            raise
-        raise ReferenceBooked(reference) from error
 
 
 async def corrected(connection: Connection, bookings: Collection[UUID]) -> dict[UUID, int]:

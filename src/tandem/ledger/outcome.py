@@ -61,8 +61,13 @@ def answered(answer: bytes) -> Outcome:
             data = msgspec.json.decode(found.data, type=_SHAPES.get(kind) or _shape(kind))
         except msgspec.ValidationError:
             continue  # it was kept by a version whose refusal had other data
-        raise kind(**msgspec.structs.asdict(data))
-    raise RefusedEarlier(found.code)
+        raise _again(kind(**msgspec.structs.asdict(data)))
+    raise _again(RefusedEarlier(found.code))
+
+
+def _again(refused: Refused) -> Refused:
+    refused.replayed = True
+    return refused
 
 
 def _kinds(code: str) -> Iterator[type[Refused]]:

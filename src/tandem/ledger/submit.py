@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from tandem.db import Idempotency, Pool, earlier_answer, keep_first_answer, work
 from tandem.kernel import Refused
 from tandem.ledger.entry import Entry
@@ -24,6 +26,9 @@ async def submit_fresh(
 ) -> Outcome:
     """Build an entry and commit it; build it anew when what it was built on has changed.
 
+    So what may be made only once is looked for in `build`, and the database's constraint finds
+    whoever makes it at the same moment.
+
     A repeat gets its first answer even where building it would be refused by now. `forget` is told
     whose cached rows were stale. Raises the refusals of `build` and of the entry's decision.
     """
@@ -39,6 +44,10 @@ async def submit_fresh(
             return await journal.submit(entry)
         except ChangedMeanwhile as stale:
             forget(stale.owner_id)
+            if attempt == ATTEMPTS - 1:
+                raise
+        except asyncpg.UniqueViolationError:
+            # A rival came first; built anew, the entry is refused for what is there now.
             if attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("the loop returns or raises")

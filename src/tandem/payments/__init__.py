@@ -16,6 +16,7 @@ from tandem.payments.errors import (
     RefundNotCovered,
 )
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
+from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
 from tandem.payments.service import At, Payments
 from tandem.payments.shapes import (
@@ -61,6 +62,7 @@ __all__ = [
     "TapAnswer",
     "TapTotals",
     "TapTrace",
+    "Tapped",
     "link",
     "merchant_view",
     "new_token",

@@ -1,6 +1,6 @@
 """The use cases of payments by a device card: take, complete, reverse, refund.
 
-    taps = CardPayments(…, cards=cards)
+    taps = CardPayments(…, cards=cards, tags=tags)
     await taps.pay_by_card(at, amount, currency, tap, …)
 
 Whoever calls (the acquirer's host) has read the message; what the chip said stays bytes until here.
@@ -40,6 +40,7 @@ from tandem.payments.store import (
 )
 from tandem.payments.taps import Forestall, PayByCard, TapTrace
 from tandem.settings import Settings
+from tandem.tags import Tags
 
 UNDONE: Final = bytes(32)
 """The fingerprint of what a reversal forestalled: no SHA-256 of a request is known to be zero."""
@@ -95,8 +96,9 @@ class CardPayments(Payments):
         keyring: KeyRing,
         settings: Settings,
         cards: Cards,
+        tags: Tags,
     ) -> None:
-        super().__init__(pool, journal, clock, ids, entropy, keyring, settings)
+        super().__init__(pool, journal, clock, ids, entropy, keyring, settings, tags)
         self._cards = cards
         self._known: Lru[tuple[bytes, int], KnownCard] = Lru(CACHED_CARDS)
 

@@ -58,6 +58,7 @@ from tandem.payments.model import (
 )
 from tandem.payments.shapes import BY_PERSON, refund_view
 from tandem.people import DEVICES, PersonTerms
+from tandem.tags import TAG_TAPS, TagTap, check_tap
 
 
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,7 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
-    """A person pays the amount they typed at a shop's static code."""
+    """A person pays the amount they typed at a shop's static code, or at a tag that they tapped."""
 
     id: UUID
     idempotency: Idempotency | None
@@ -100,14 +101,19 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
     new: NewPayment
     payer: PersonTerms
+    tap_id: UUID | None = None
 
     def touches(self) -> Touches:
-        """The three accounts of a payment."""
-        return _paying(self.shop, self.payer, self.new.currency)
+        """The three accounts of a payment, and the tap, which is paid by once."""
+        paying = _paying(self.shop, self.payer, self.new.currency)
+        if self.tap_id is None:
+            return paying
+        return Touches(paying.accounts, ((TAG_TAPS, self.tap_id),), terms=paying.terms)
 
     def decide(self, view: View) -> Decision:
         """Pay at once, or raise why not: nothing exists yet that could be declined."""
         new = self.new
+        tap = self._tap(view)
         terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
         wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
         if wrong is not None:
@@ -116,7 +122,19 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
         step = approve(view, self.rules, payment, self.payer, terms, self.id)
         shown = told(step.payment)
         writes = written(view, self.shop.endpoints, step, shown)
+        if tap is not None:
+            used = msgspec.structs.replace(tap, payment_id=payment.id)
+            writes = (*writes, Write(TAG_TAPS, used))
         return Decision(shown.person, step.transfers, writes)
+
+    def _tap(self, view: View) -> TagTap | None:
+        """The tap of a rolling tag, if it was one and this person may still pay by it."""
+        if self.tap_id is None:
+            return None
+        tap = view.row(TAG_TAPS, self.tap_id)
+        assert tap is not None, "taps are never taken away"
+        check_tap(tap, self.payer.id, view.now)
+        return tap
 
 
 class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):

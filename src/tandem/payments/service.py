@@ -14,12 +14,11 @@ import msgspec
 from tandem.codes import PayCodeExpired, PayCodeInvalid, paycode
 from tandem.codes.paycode import Mark
 from tandem.db import Idempotency, Pool, work
-from tandem.events import load_endpoints
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, Refused, clean_note, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, TransferCode, due_reservations, submit_fresh
-from tandem.merchants import OfferedWay, Way, load_place
-from tandem.payments.codes import Landing, is_token, link_token, new_token
+from tandem.merchants import Way
+from tandem.payments.codes import new_token
 from tandem.payments.decisions import Rules, Shop
 from tandem.payments.entries import (
     ByMerchant,
@@ -31,12 +30,12 @@ from tandem.payments.entries import (
 )
 from tandem.payments.errors import CodePaused
 from tandem.payments.model import Command, NewPayment, Payment, RefundNow
+from tandem.payments.reading import ShopCodes
 from tandem.payments.store import (
     PaymentFilter,
     due_payments,
     list_payments,
     payment_by_id,
-    payment_by_token,
     refunds_of_payment,
 )
 from tandem.payments.throttle import WrongCodes
@@ -50,8 +49,8 @@ from tandem.people import (
     open_seed,
 )
 from tandem.settings import Settings
+from tandem.tags import Tags, TagTap
 
-CACHED_SHOPS: Final = 10_000
 CACHED_PEOPLE: Final = 100_000
 DUE_AT_ONCE: Final = 200
 
@@ -64,7 +63,7 @@ class At(msgspec.Struct, frozen=True):
     till_id: UUID | None = None
 
 
-class Payments:
+class Payments(ShopCodes):
     """Takes payments by scan, both ways, and leads them through their life."""
 
     def __init__(
@@ -76,14 +75,13 @@ class Payments:
         entropy: Entropy,
         keyring: KeyRing,
         settings: Settings,
+        tags: Tags,
     ) -> None:
-        self._pool = pool
+        super().__init__(pool, clock, settings, tags)
         self._journal = journal
-        self._clock = clock
         self._ids = ids
         self._entropy = entropy
         self._keyring = keyring
-        self._settings = settings
         self._rules = Rules(
             settings.wallet,
             Spending(settings.limit_per_payment, settings.limit_per_day),
@@ -91,7 +89,6 @@ class Payments:
             settings.confirm_seconds,
             settings.authorisation_seconds,
         )
-        self._shops: Lru[UUID | str, Shop] = Lru(CACHED_SHOPS)
         self._people: Lru[UUID, PersonTerms] = Lru(CACHED_PEOPLE)
         self._devices: Lru[int, Device] = Lru(CACHED_PEOPLE)
         self._wrong_codes = WrongCodes()
@@ -246,15 +243,23 @@ class Payments:
     # -- a person asks ---------------------------------------------------------------------------
 
     async def pay_static(
-        self, person_id: UUID, token: str, new: NewPayment, idempotency: Idempotency | None
+        self,
+        person_id: UUID,
+        token: str,
+        new: NewPayment,
+        idempotency: Idempotency | None,
+        *,
+        tap: TagTap | None = None,
     ) -> Outcome:
         """Pay a typed amount at a static code; the outcome is a PersonPaymentView.
 
-        Raises `Invalid`.
+        `tap` is that of the rolling tag by which the person came there. Raises `Invalid`.
         """
         asked = new.cleaned()
 
         async def entry() -> Entry:
+            if tap is not None:
+                await self._tags.check_in_use(tap.tag_id)
             return PayStatic(
                 id=self._ids.entry(),
                 idempotency=idempotency,
@@ -262,6 +267,7 @@ class Payments:
                 rules=self._rules,
                 new=asked,
                 payer=await self._payer(person_id),
+                tap_id=None if tap is None else tap.id,
             )
 
         return await self._submit(entry, idempotency)
@@ -315,38 +321,6 @@ class Payments:
         mine = PaymentFilter(person_id=person_id)
         async with self._pool.acquire() as connection:
             return await list_payments(connection, mine, before, limit)
-
-    async def read_code(self, text: str, way: OfferedWay = "scan") -> Payment | Shop:
-        """What a code of ours stands for: an order, or a shop's static code. As `link_token`."""
-        token = link_token(text, self._settings.public_url, way)
-        known = self._shops.get(token)  # a token is random: an order never has a shop's
-        if known is not None:
-            return known
-        async with self._pool.acquire() as connection:
-            payment = await payment_by_token(connection, token)
-        if payment is not None:
-            return payment
-        try:
-            return await self._shop(token)
-        except NotFound:
-            raise NotFound("code", token) from None
-
-    async def code_landing(self, token: str) -> Landing:
-        """What the page behind a code shows. Raises `NotFound`."""
-        if not is_token(token):
-            raise NotFound("code", "with such a token")
-        async with self._pool.acquire() as connection:
-            payment = await payment_by_token(connection, token)
-        if payment is not None:
-            return Landing(
-                payment.shop_name,
-                payment.merchant_name,
-                payment.amount,
-                payment.currency,
-                payment.status,
-            )
-        place = (await self._shop(token)).place
-        return Landing(place.shop_name, place.merchant_name, None, None, None)
 
     # -- time passes -----------------------------------------------------------------------------
 
@@ -402,22 +376,6 @@ class Payments:
             shop, shown = await self._shop(at.shop_id), show_id("shp", at.shop_id)
         if shop.place.merchant_id != at.merchant_id:
             raise NotFound("shop or till", shown)
-        return shop
-
-    async def _shop(self, key: UUID | str) -> Shop:
-        """A shop or till by its id, or by the token of its static code."""
-        shop = self._shops.get(key)
-        if shop is None:
-            async with self._pool.acquire() as connection:
-                if isinstance(key, str):
-                    place = await load_place(connection, code_token=key)
-                else:
-                    place = await load_place(connection, till_id=key)
-                    place = place or await load_place(connection, shop_id=key)
-                if place is None:
-                    raise NotFound("shop or till", str(key))
-                shop = Shop(place, await load_endpoints(connection, place.merchant_id))
-            self._shops.put(key, shop)
         return shop
 
     async def _payer(self, person_id: UUID) -> PersonTerms:

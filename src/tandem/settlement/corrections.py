@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
-import asyncpg
 import msgspec
 from msgspec import Meta
 
@@ -51,8 +50,6 @@ from tandem.ledger import (
 )
 from tandem.merchants import merchant_terms
 from tandem.settlement.errors import AlreadyCorrected, CorrectionNotCovered
-
-_MADE_ONCE: Final = "corrections_made_once"
 
 BookingKind = Literal["top_up", "payout", "withdrawal"]
 
@@ -225,12 +222,10 @@ class Corrections:
         """
         booking = clean_text(booking, "booking", REFERENCE_LENGTH)
         reason = clean_text(reason, "reason", NOTE_LENGTH)
-        found: list[Booking] = []
 
         async def entry() -> Entry:
             async with self._pool.acquire() as connection:
                 wrong = await _find(connection, booking)
-                found[:] = [wrong]
                 await _refuse_second(connection, wrong)
                 terms: int | None = None
                 endpoints: tuple[Endpoint, ...] = ()
@@ -248,14 +243,7 @@ class Corrections:
                 endpoints=endpoints,
             )
 
-        try:
-            return await submit_fresh(self._journal, self._pool, entry, idempotency)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != _MADE_ONCE:
-                raise
-            async with self._pool.acquire() as connection:
-                await _refuse_second(connection, found[0])  # a rival made it at this moment
-            raise
+        return await submit_fresh(self._journal, self._pool, entry, idempotency)
 
     async def get(self, correction_id: UUID) -> Correction:
         """One correction. Raises `NotFound`."""

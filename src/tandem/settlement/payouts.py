@@ -22,7 +22,6 @@ from tandem.ledger import (
     Write,
     bank,
     bank_reference,
-    booked_once,
     currency_of,
     merchant,
     replaced,
@@ -152,8 +151,7 @@ class Payouts:
                 replaces=before,
             )
 
-        with booked_once(PAYOUTS, reference):
-            return await submit_fresh(self._journal, self._pool, entry, idempotency)
+        return await submit_fresh(self._journal, self._pool, entry, idempotency)
 
     async def of_merchant(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[Payout]:
         """A merchant's payouts, newest first."""

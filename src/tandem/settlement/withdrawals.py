@@ -27,7 +27,6 @@ from tandem.ledger import (
     Write,
     bank,
     bank_reference,
-    booked_once,
     currency_of,
     fees,
     person,
@@ -166,8 +165,7 @@ class Withdrawals:
                 replaces=before,
             )
 
-        with booked_once(WITHDRAWALS, reference):
-            return await submit_fresh(self._journal, self._pool, entry, idempotency)
+        return await submit_fresh(self._journal, self._pool, entry, idempotency)
 
     async def all(self, before: UUID | None, limit: int) -> list[Withdrawal]:
         """All withdrawals, people's and the operator's own, newest first."""

@@ -20,13 +20,15 @@ from tandem.tap.errors import ReaderUnusable, TagUnusable
 from tandem.tap.transport import Transport
 
 MAX_URL: Final = 1000
-_APPLICATION: Final = bytes.fromhex("D2760000850101")
+APPLICATION: Final = bytes.fromhex("D2760000850101")
+"""The name of the application of Type 4 tags."""
 _CONTAINER: Final = bytes.fromhex("E103")
 _CONTAINER_BYTES: Final = 15
 _NDEF_CONTROL: Final = bytes.fromhex("0406")
 _SELECT, _READ, _UPDATE, _OWN = 0xA4, 0xB0, 0xD6, 0xFF
 _BY_NAME, _BY_ID, _NO_ANSWER = 0x04, 0x00, 0x0C
 _LENGTH: Final = 2
+_NOT_SATISFIED: Final = 0x6982
 _OPEN: Final = 0x00
 _MOST: Final = 240
 
@@ -53,7 +55,7 @@ class Tag(Protocol):
 
 def find_tag(transport: Transport) -> Tag:
     """The tag in the field, of whichever type it is. Raises `TagUnusable` if it is none."""
-    answer = _ask(transport, _select(_BY_NAME, _OPEN, _APPLICATION, MAX_RESPONSE_DATA))
+    answer = ask(transport, _select(_BY_NAME, _OPEN, APPLICATION, MAX_RESPONSE_DATA))
     if answer.ok:
         return Type4(transport)
     return Type2(transport)
@@ -65,7 +67,7 @@ def write_url(tag: Tag, url: str) -> None:
         raise Invalid("url", "must begin with https:// or http://, in printable ASCII")
     if len(url) > MAX_URL or " " in url:
         raise Invalid("url", f"must have at most {MAX_URL} characters, and no spaces")
-    ndef = _ndeflib()
+    ndef = ndeflib()
     message = b"".join(ndef.message_encoder([ndef.UriRecord(url)]))
     tag.write(message)
     if tag.read() != message:
@@ -74,12 +76,13 @@ def write_url(tag: Tag, url: str) -> None:
 
 def read_url(tag: Tag) -> str | None:
     """The first URL on a tag, None if there is none. Raises `TagUnusable` if it is damaged."""
-    ndef = _ndeflib()
+    ndef = ndeflib()
     try:
         records = list(ndef.message_decoder(tag.read()))
     except (ndef.DecodeError, ValueError) as error:
         raise TagUnusable("what is on it is no NDEF message") from error
-    found = [record.uri for record in records if isinstance(record, ndef.UriRecord)]
+    # as it stands on the tag: `uri` would write = and & otherwise
+    found = [record.iri for record in records if isinstance(record, ndef.UriRecord)]
     return str(found[0]) if found else None
 
 
@@ -201,7 +204,8 @@ def _select(p1: int, p2: int, name: bytes, expected: int | None) -> Command:
     return Command(0, _SELECT, p1, p2, name, expected)
 
 
-def _ask(transport: Transport, command: Command) -> Response:
+def ask(transport: Transport, command: Command) -> Response:
+    """What the tag answers. Raises `TagUnusable` if it left, or answers with no response."""
     answer = transport.transmit(command.write())
     if isinstance(answer, Lost):
         raise TagUnusable("it was taken away")
@@ -212,13 +216,16 @@ def _ask(transport: Transport, command: Command) -> Response:
 
 
 def _need(transport: Transport, command: Command) -> bytes:
-    response = _ask(transport, command)
+    response = ask(transport, command)
+    if response.status == _NOT_SATISFIED and command.ins == _UPDATE:
+        raise TagUnusable("it is write-protected")
     if response.status != Status.OK:
         raise TagUnusable(f"it answers {response.status:04X}")
     return response.data
 
 
-def _ndeflib() -> Any:  # noqa: ANN401 -- found at run time
+def ndeflib() -> Any:  # noqa: ANN401 -- found at run time
+    """The module `ndef`. Raises `ReaderUnusable` if it is not installed."""
     try:
         return import_module("ndef")
     except ImportError:

@@ -1,6 +1,6 @@
 """The use cases of the wallet: balances, history, sending and asking for money, top-ups."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +22,6 @@ from tandem.ledger import (
     Outcome,
     accounts_of,
     bank_reference,
-    booked_once,
     currency_of,
     line_type,
     person,
@@ -76,17 +75,20 @@ class Wallet:
             terms = await load_terms(connection, person_id)
             found = await accounts_of(connection, person_id)
         by_code = {currency_by_number(account.ledger).code: account for account in found}
-        moved = {code for code, account in by_code.items() if account.transfers}
-        taken = [unit.code for unit in self._settings.currencies]
-        shown = [code for code in taken if code in moved] + sorted(moved.difference(taken))
         return WalletView(
-            [self._balance(code, by_code.get(code), terms) for code in shown or taken[:1]]
+            [self._balance(code, by_code.get(code), terms) for code in self._shown(found)]
         )
 
     async def history(
-        self, person_id: UUID, code: str, before: int | None, limit: int
+        self, person_id: UUID, code: str | None, before: int | None, limit: int
     ) -> list[HistoryLine]:
-        """The movements of a balance, newest first, with the balance after each."""
+        """The movements of a balance, newest first, with the balance after each.
+
+        `code`: the balance's currency; None is the first that `view` shows.
+        """
+        if code is None:
+            async with self._pool.acquire() as connection:
+                code = self._shown(await accounts_of(connection, person_id))[0]
         unit = await self._unit(code, person_id)
         async with self._pool.acquire() as connection:
             account_id = person(person_id, unit).id
@@ -271,8 +273,7 @@ class Wallet:
                 replaces=before,
             )
 
-        with booked_once(TOP_UPS, reference):
-            return await self._submit(entry, idempotency)
+        return await self._submit(entry, idempotency)
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""
@@ -312,6 +313,15 @@ class Wallet:
     async def _terms(self, person_id: UUID) -> PersonTerms:
         async with self._pool.acquire() as connection:
             return await load_terms(connection, person_id)
+
+    def _shown(self, accounts: Iterable[Account]) -> list[str]:
+        """The currencies of a person's balances, in the order in which they are shown."""
+        moved = {
+            currency_by_number(account.ledger).code for account in accounts if account.transfers
+        }
+        taken = [unit.code for unit in self._settings.currencies]
+        shown = [code for code in taken if code in moved] + sorted(moved.difference(taken))
+        return shown or taken[:1]
 
     async def _unit(self, code: str, person_id: UUID) -> Currency:
         return await currency_of(self._pool, self._settings, code, person_id)

@@ -307,6 +307,8 @@ class Dispatcher(Generic[S]):
             (b"x-request-id", request_id.encode()),
             *extra,
         ]
+        if refused.replayed:
+            pairs.append(_REPLAYED)
         if isinstance(refused, BodyTooLarge):
             await _respond_and_drain(send, receive, headers, status, pairs, body)
             return

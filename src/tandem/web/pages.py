@@ -23,6 +23,7 @@ from tandem.api.errors import InternalFault, MethodNotAllowed, NoSuchPath
 from tandem.api.openapi import render
 from tandem.kernel import Clock, Currency, NotFound, Refused, currency, format_amount
 from tandem.payments import Landing
+from tandem.tags import TagOff, TagTapUsed, TagWrong
 from tandem.web.dispatch import RequestIds, Scope, Send
 from tandem.web.faults import describe
 from tandem.web.reading import Receive, read_headers
@@ -35,6 +36,7 @@ POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
+_PRIVATE: Final = {"x-robots-tag": "noindex, nofollow", "cache-control": "no-store"}
 _A_DAY: Final = "public, max-age=86400"
 _STATES: Final[Mapping[str, str]] = {
     "created": "Waiting to be paid",
@@ -54,6 +56,10 @@ class CodeLandings(Protocol):
 
     async def code_landing(self, token: str) -> Landing:
         """What the page shows. Raises `NotFound`."""
+        ...
+
+    async def tag_landing(self, token: str, query: str) -> Landing:
+        """What the page of a tap shows. Raises `NotFound`, or why nobody can pay by it."""
         ...
 
 
@@ -108,6 +114,7 @@ class Pages:
             *(Route(path, _fixed(*page), methods=["GET"]) for path, page in fixed.items()),
             Route("/problems/{code}", self._problem, methods=["GET"]),
             Route("/c/{token}", self._landing, methods=["GET"]),
+            Route("/t/{token}", self._tapped, methods=["GET"]),
         ]
 
     def shield(self, site: ASGIApp) -> ASGIApp:
@@ -146,11 +153,26 @@ class Pages:
         return HTMLResponse(self._page("problem.html", row=_explained(row)))
 
     async def _landing(self, request: Request) -> Response:
-        token = request.path_params["token"]
-        headers = {"x-robots-tag": "noindex, nofollow", "cache-control": "no-store"}
-        landing = await self._look_up(token)
+        landing = await self._look_up(request.path_params["token"])
         if landing is None:
-            return HTMLResponse(self._page("no_code.html"), 404, headers)
+            return HTMLResponse(self._page("no_code.html"), 404, _PRIVATE)
+        return self._shown(landing, tapped=False)
+
+    async def _tapped(self, request: Request) -> Response:
+        """The page of a rolling tag's link. It looks and changes nothing: the wallet opens taps."""
+        token, query = request.path_params["token"], request.url.query
+        try:
+            landing = await self._landings.tag_landing(token, query)
+        except NotFound:
+            return HTMLResponse(self._page("no_code.html"), 404, _PRIVATE)
+        except (TagWrong, TagTapUsed, TagOff) as refused:
+            row = problems.row_of(type(refused))
+            assert row is not None, "the API answers with them too"
+            page = self._page("no_tap.html", sentence=refused.sentence())
+            return HTMLResponse(page, row.status, _PRIVATE)
+        return self._shown(landing, tapped=True)
+
+    def _shown(self, landing: Landing, *, tapped: bool) -> Response:
         money = None
         if landing.amount is not None and landing.currency is not None:
             money = _money(landing.amount, currency(landing.currency))
@@ -162,8 +184,9 @@ class Pages:
             money=money,
             state=state,
             payable=landing.status in (None, "created"),
+            tapped=tapped,
         )
-        return HTMLResponse(page, 200, headers)
+        return HTMLResponse(page, 200, _PRIVATE)
 
     async def _look_up(self, token: str) -> Landing | None:
         if _TOKEN.fullmatch(token) is None:

@@ -24,11 +24,14 @@ from tandem.payments import (
     PaymentTaken,
     PersonPaymentView,
     Source,
+    Tapped,
     person_view,
 )
 from tandem.people import LimitExceeded, PayerNotActive
+from tandem.tags import TagOff, TagTapOver, TagTapUsed, TagWrong
 
-SCANNING = (CodeDamaged, NotEmvco, CodeOfAnotherOperator)
+TAPPING = (TagWrong, TagTapUsed, TagTapOver, TagOff)
+SCANNING = (CodeDamaged, NotEmvco, CodeOfAnotherOperator, *TAPPING)
 PAYING = (
     NotFound,
     PaymentConflict,
@@ -126,10 +129,14 @@ class Scanned(msgspec.Struct, frozen=True):
     ),
 )
 async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
-    """Say what a scanned code stands for. An order waits for this person from now on."""
-    found = await call.services.payments.read_code(body.code, body.way)
+    """Say what a scanned code stands for. An order waits for this person from now on.
+
+    The link of a shop's rolling tag is this person's from now on, for a few minutes and one
+    payment. Nobody else can open it.
+    """
+    found = await call.services.payments.scan(call.principal.owner_id, body.code, body.way)
     if not isinstance(found, Payment):
-        place = found.place
+        place = (found.shop if isinstance(found, Tapped) else found).place
         return Scanned("shop", place.merchant_name, place.shop_name, None, sorted(place.currencies))
     outcome = await call.services.payments.by_person(
         call.principal.owner_id, found.id, Command.SCAN, None, way=body.way
@@ -150,9 +157,9 @@ async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
     errors=(*PAYING, *SCANNING),
 )
 async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
-    """Pay a static code with the amount that the person typed, or an order by its code."""
+    """Pay a static code or a tapped tag with the amount that was typed, or an order by its code."""
     payments, person_id = call.services.payments, call.principal.owner_id
-    found = await payments.read_code(body.code, body.way)
+    found = await payments.read_code(person_id, body.code, body.way)
     if isinstance(found, Payment):
         if body.amount not in (None, found.amount) or body.currency not in (None, found.currency):
             raise Invalid("amount", "this code is for an order with an amount of its own")
@@ -168,8 +175,10 @@ async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
         source=Source.STATIC_CODE,
         capture=Capture.AUTOMATIC,
     )
-    key = found.place.till_code_token or found.place.shop_code_token
-    return await payments.pay_static(person_id, key, new, call.idempotency)
+    tap = found.tap if isinstance(found, Tapped) else None
+    place = (found.shop if isinstance(found, Tapped) else found).place
+    key = place.till_code_token or place.shop_code_token
+    return await payments.pay_static(person_id, key, new, call.idempotency, tap=tap)
 
 
 @operation("GET", "/v1/wallet/payments", tag="Wallet", summary="List my payments", who=("person",))

@@ -75,7 +75,10 @@ class AskForMoney(Body, frozen=True, kw_only=True):
 class HistoryQuery(Query, frozen=True):
     """Which movements to read."""
 
-    currency: CurrencyCode = "CNY"
+    currency: Annotated[
+        CurrencyCode | None,
+        Meta(description="The balance; if left out, the first that `/v1/wallet` shows"),
+    ] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="The most lines", examples=[20])] = 20
     after: (
         Annotated[int, Meta(ge=1, le=2**53, description="The `next` of the page before")] | None
@@ -99,7 +102,7 @@ async def get_wallet(call: Call[Services]) -> WalletView:
 @operation("GET", "/v1/wallet/history", tag="Wallet", summary="Read the history", who=("person",))
 async def get_history(call: Call[Services], query: HistoryQuery) -> History:
     """The movements of a balance, newest first, with the balance after each."""
-    code = currency(query.currency).code
+    code = None if query.currency is None else currency(query.currency).code
     lines = await call.services.wallet.history(
         call.principal.owner_id, code, query.after, query.limit + 1
     )

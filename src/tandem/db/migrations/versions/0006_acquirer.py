@@ -1,7 +1,7 @@
 """Keys of the acquirer's links; taps that only asked about a card; refunds that were taken back.
 
 Revision ID: 0006
-Revises: 0005
+Revises: 0008
 """
 
 from alembic import op
@@ -10,7 +10,7 @@ from tandem.db.migrate import run
 from tandem.db.row_types import row_types
 
 revision = "0006"
-down_revision = "0005"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
