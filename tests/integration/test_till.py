@@ -123,6 +123,7 @@ async def test_a_question_about_the_card_is_an_authorisation_of_nothing(
         field = DirectField(device)
         with till_in(tmp_path / "till", field, online, clock, settings=asking) as (till, _):
             assert (await till.take(amount)).approved
+            device.verify(PASSCODE)
             assert (await till.take(8000)).approved
     asked, paid = bank.asked
     assert isinstance(asked, Authorisation)
