@@ -271,6 +271,14 @@ async def test_a_new_business_day_is_told_and_a_quiet_link_is_asked() -> None:
         assert asked.text(De.NETWORK_CODE) == "301"
 
 
+async def test_who_asks_and_closes_its_side_at_once_still_hears() -> None:
+    async with open_host() as host, open_wire(host) as wire:
+        wire.writer.write(wire.terminal.write(network("001")) + wire.terminal.write(network("301")))
+        wire.writer.write_eof()
+        assert codes(await wire.answers(2)) == ["00", "00"]
+        assert await wire.ended()
+
+
 async def test_the_trace_and_the_logs_show_no_card() -> None:
     lines: list[str] = []
     context = make_context(

@@ -86,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The peer sends no more, and may still wait for answers (not with TLS)."""
         self._ended = True
+        self._flush()  # it is closed after this, unless something is still under way
         busy = self.session is not None and self.session.pending > 0
         return busy and self.transport.get_extra_info("ssl_object") is None
 

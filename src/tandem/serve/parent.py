@@ -128,6 +128,8 @@ async def serving(
         settings = read_settings(environment)
         data = default_data_folder(environment)
         acquirer = await open_acquirer(environment)
+        for sock in () if acquirer is None else acquirer.sockets:
+            stack.callback(sock.close)
         workers = Workers(sockets, fail, acquirer)
         workers.start()  # they load their code while the database starts, and so do we
         stack.push_async_callback(workers.stop)
