@@ -61,6 +61,10 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure against the usual way, on one PostgreSQL with fsync on
 	@$(PY) -m bench $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(READY) ## fuzz what reads bytes of others, a minute each (ARGS="--seconds 600 kernel": longer)
+	@$(PY) tests/fuzz/fuzzing.py $(ARGS)
+
 .PHONY: docs
 docs: $(READY) ## write docs/reference anew: OpenAPI, command line, errors, events
 	@mkdir -p docs/reference

@@ -23,6 +23,7 @@ from tandem.emv.card import (
     signed_data,
 )
 from tandem.emv.certificates import Certificate, certify_card
+from tandem.emv.cryptograms import CCD_6, CryptogramData, cryptogram_matches
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (
     Combination,
@@ -35,7 +36,7 @@ from tandem.emv.terminal import (
 )
 from tandem.emv.terminal.entry import Prepared
 from tandem.emv.tlv import Tlv, constructed
-from tandem.kernel import Entropy, ManualClock, currency
+from tandem.kernel import Currency, Entropy, ManualClock, currency
 
 AID: Final = bytes.fromhex("F074616E64656D")
 RID: Final = AID[:5]
@@ -229,3 +230,32 @@ def verified() -> Device:
 def answer_of(*children: Tlv) -> bytes:
     """A response of format 2."""
     return constructed(Tag.FORMAT_2, *children).raw + OK
+
+
+def is_the_card_s(outcome: Outcome, amount: int, unit: Currency = CNY) -> bool:
+    """Whether the issuer would find the cryptogram right, for this card and this amount."""
+    assert outcome.card is not None
+    values = outcome.card.values
+    data = CryptogramData(
+        amount=bytes.fromhex(f"{amount:012d}"),
+        amount_other=bytes(6),
+        country=values[Tag.TERMINAL_COUNTRY],
+        tvr=values[Tag.TVR],
+        currency=bytes.fromhex(f"{unit.number:04d}"),
+        date=values[Tag.TRANSACTION_DATE],
+        type=b"\x00",
+        unpredictable_number=values[Tag.UNPREDICTABLE_NUMBER],
+        aip=values[Tag.AIP],
+        atc=values[Tag.ATC],
+        application_data=values[Tag.ISSUER_APPLICATION_DATA],
+    )
+    cryptogram = values[Tag.CRYPTOGRAM]
+    return outcome.card.pan == DATA.pan and cryptogram_matches(
+        CCD_6, CRYPTOGRAM_KEY, data, cryptogram
+    )
+
+
+UNSIGNED: Final = msgspec.structs.replace(
+    terminal(tac_denial=bytes(5), tac_online=bytes(5)), capabilities=bytes.fromhex("000800")
+)
+"""A terminal that takes cards which prove nothing, for those of the tests."""

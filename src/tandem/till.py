@@ -30,7 +30,7 @@ from tandem.acquiring import (
 from tandem.kernel import Clock, Entropy
 from tandem.merchants import Acceptance, narrow
 from tandem.tap import Payment, Reply, Secret, TerminalMisset, TerminalSettings
-from tandem.tap.payment import REFUND, Unanswered, Unreachable
+from tandem.tap.payment import REFUND, Unanswered, Unreachable, Unsendable
 
 log = structlog.get_logger(__name__)
 
@@ -108,8 +108,7 @@ class HostOnline:
         except NoAnswer as error:
             raise Unanswered(error.sentence()) from error
         except MessageMalformed as error:
-            # It was never sent: what a card said does not fit a message of this link.
-            raise Unreachable(error.sentence()) from error
+            raise Unsendable(error.sentence()) from error
         code = answer.text(De.RESPONSE_CODE) or ""
         return Reply(
             approved=code == "00",

@@ -102,8 +102,10 @@ def test_an_old_key_is_retired_and_its_index_not_given_again(rotated: Authority)
 
 
 def test_the_indexes_of_a_rid_are_used_up_once() -> None:
-    last = AuthorityPublicKey(RID, 255, authority().current.public.key, LATER)
+    last = AuthorityPublicKey(RID, 254, authority().current.public.key, LATER)
     made = Authority(RID, (AuthorityKey(last, authority().current.private),))
+    made = made.rotate(LATER, entropy("x"), 1152)
+    assert made.current.public.index == 255
     with pytest.raises(Invalid, match="has had 255 keys"):
         made.rotate(LATER, entropy("x"), 1152)
 

@@ -42,6 +42,27 @@ def test_the_directory_lists_what_is_presented_in_order_of_priority() -> None:
     assert [name.value for name in names if name] == [AID, AID + b"\x02", AID + b"\x03"]
 
 
+@pytest.mark.parametrize(
+    ("label", "aid_bytes", "listed"), [("A", 6, 8), ("SIXTEEN LETTERS1", 16, 4)]
+)
+def test_of_more_cards_than_a_directory_holds_the_first_are_in_it(
+    label: str, aid_bytes: int, listed: int
+) -> None:
+    names = [AID[:5] + bytes((n,)).rjust(aid_bytes - 5, b"\x01") for n in range(12)]
+    cards = [
+        profile(msgspec.structs.replace(DATA, aid=name, label=label, kernel_id=bytes(8)))
+        for name in names
+    ]
+    device = Device(*cards)
+    answer = send(device, apdu.select(PPSE))
+    assert answer.status == Status.OK
+    found = read_one(answer.data).first(Tag.FCI_PROPRIETARY, Tag.ISSUER_DISCRETIONARY)
+    assert found is not None
+    in_it = [entry.first(Tag.ADF_NAME) for entry in found.children]
+    assert [name.value for name in in_it if name] == names[:listed]
+    assert status(device, apdu.select(names[-1])) == Status.OK
+
+
 def test_a_card_may_ask_for_a_kernel() -> None:
     device = Device(profile(msgspec.structs.replace(DATA, kernel_id=b"\x2a")))
     assert b"\x9f\x2a\x01\x2a" in send(device, apdu.select(PPSE)).data

@@ -11,6 +11,7 @@ from tandem.emv import apdu
 from tandem.emv.apdu import PPSE, Command, Response, Status
 from tandem.emv.card import Application, Card, CardState, Unsaved
 from tandem.emv.card.files import CDOL1, PDOL
+from tandem.emv.card.profile import MAX_ATC
 from tandem.emv.tags import Tag
 from tandem.emv.tlv import first, primitive, read_one
 from tandem.kernel import ManualClock
@@ -29,9 +30,9 @@ AMOUNTS = st.sampled_from([0, 1, 300, 2000, 2001, 5000, 5001, 30000])
 class AnyReader(RuleBasedStateMachine):
     """The model knows the phase, what is saved and what was seen; the card has to agree."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.saved = CardState()
+    @initialize(atc=st.sampled_from([0, MAX_ATC - 3, MAX_ATC]))
+    def begin(self, atc: int) -> None:
+        self.saved = CardState(atc=atc)
         self.seen: dict[int, bytes] = {}
         self.boots = 0
         self.boot()
@@ -94,8 +95,9 @@ class AnyReader(RuleBasedStateMachine):
         data = primitive(Tag.COMMAND_TEMPLATE, PDOL.fill(values)).raw
         before = self.saved
         response = self.send(apdu.get_processing_options(data))
-        if self.phase is not Phase.SELECTED:
+        if self.phase is not Phase.SELECTED or before.atc == MAX_ATC:
             assert response.status == Status.CONDITIONS_NOT_SATISFIED
+            assert self.saved == before
             return
         if response.status == Status.NOT_ALLOWED:
             assert not self.verified
@@ -174,9 +176,9 @@ class AnyReader(RuleBasedStateMachine):
     @invariant()
     def within_limits(self) -> None:
         if hasattr(self, "saved"):
-            assert self.saved.unverified_total <= LIMITS.unverified_total
-            assert self.saved.transit_total <= LIMITS.transit_total
-            assert self.saved.offline_total <= LIMITS.offline_total
+            for kind in ("unverified", "transit", "offline"):
+                for limit in (f"{kind}_total", f"{kind}_count"):
+                    assert getattr(self.saved, limit) <= getattr(LIMITS, limit)
 
 
 TestAnyReader = AnyReader.TestCase

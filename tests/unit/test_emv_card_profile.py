@@ -48,6 +48,18 @@ def test_a_profile_and_a_state_are_written_and_read(
     assert read_it(write_it(state), type=CardState) == state
 
 
+FLAGS = {"go_online", "blocked"}
+
+
+@pytest.mark.parametrize("field", [f for f in CardState.__struct_fields__ if f not in FLAGS])
+def test_a_state_that_cannot_be_is_not_read(field: str) -> None:
+    """Below zero it would allow more than the limits; beyond two bytes there is no number."""
+    beyond = 0x10000 if field in {"atc", "last_online_atc"} else -(10**9)
+    for bad in (-1, beyond, "1", None):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(msgspec.json.encode({field: bad}), type=CardState)
+
+
 def test_a_profile_shows_no_keys() -> None:
     shown = repr(PROFILE().keys)
     assert "\\x01" not in shown

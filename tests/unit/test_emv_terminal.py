@@ -44,6 +44,7 @@ from tandem.emv.terminal import (
     Terminal,
     Tone,
     Transaction,
+    Tsi,
     Tvr,
     UiStatus,
     Why,
@@ -106,6 +107,30 @@ def test_under_the_floor_limit_the_card_approves_and_proves_it() -> None:
     assert len(device.commands) == 8
 
 
+def test_the_terminal_says_what_it_did() -> None:
+    """Transaction status information (9B; Book 3, Annex C6)."""
+
+    def tsi(outcome: Outcome) -> Tsi:
+        assert outcome.card is not None
+        return Tsi(int.from_bytes(outcome.card.values[Tag.TSI], "big"))
+
+    every = Tsi.ODA | Tsi.CVM | Tsi.CARD_RISK_MANAGEMENT | Tsi.TERMINAL_RISK_MANAGEMENT
+    assert tsi(pay(verified(), 3800)) == every
+    no_cda = msgspec.structs.replace(terminal(tac_denial=bytes(5)), capabilities=b"\0\x08\0")
+    assert tsi(pay(verified(), 8000, no_cda)) == every ^ Tsi.ODA
+    assert tsi(pay(Device(), 300, gate())) == Tsi.NOTHING
+
+
+def test_each_tap_has_a_number_of_its_own() -> None:
+    """Or the answer to one could be used in another (Book 2, 6.6)."""
+    entropy, numbers = seeded("terminal"), set[bytes]()
+    for _ in range(5):
+        outcome = run(ready(TERMINAL, payment(3800)), entropy, verified().transmit)
+        assert outcome.card is not None
+        numbers.add(outcome.card.values[Tag.UNPREDICTABLE_NUMBER])
+    assert len(numbers) == 5
+
+
 def test_over_the_floor_limit_the_issuer_is_asked() -> None:
     outcome = pay(verified(), 8000)
     assert (outcome.result, outcome.why) == (Result.ONLINE_REQUEST, Why.CARD_ASKED_ONLINE)
@@ -165,8 +190,8 @@ def test_the_host_s_answer_decides(
     asked = pay(verified(), 8000)
     final = complete(asked, answer)
     assert (final.result, final.ui.message, final.why) == (result, message, why)
-    assert final.card == asked.card
-    assert final.ui.amount == 8000
+    assert (final.card, final.ui.amount) == (asked.card, 8000)
+    assert final.ui.lights.tone is (Tone.SUCCESS if result is Result.APPROVED else Tone.ALERT)
     assert final.receipt
     with pytest.raises(ValueError, match="asks nobody"):
         complete(final, answer)

@@ -5,27 +5,24 @@ from collections.abc import Callable
 import pytest
 
 from emv_tap import (
-    CRYPTOGRAM_KEY,
-    DATA,
     FINGER,
     TERMINAL,
     WIDE,
     Device,
     answer_of,
     gate,
+    is_the_card_s,
     profile,
     ready,
     seeded,
     verified,
 )
 from tandem.emv.apdu import Ins
-from tandem.emv.cryptograms import CCD_6, CryptogramData, cryptogram_matches
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (
     Answer,
     Lost,
     Message,
-    Outcome,
     Result,
     Start,
     Terminal,
@@ -82,29 +79,6 @@ def test_the_dialogue_is_a_generator_of_commands() -> None:
 
 
 # -- changed on the way ----------------------------------------------------------------------------
-
-
-def is_the_card_s(outcome: Outcome, amount: int) -> bool:
-    """Whether the issuer would find the cryptogram right, for this card and this amount."""
-    assert outcome.card is not None
-    values = outcome.card.values
-    data = CryptogramData(
-        amount=bytes.fromhex(f"{amount:012d}"),
-        amount_other=bytes(6),
-        country=values[Tag.TERMINAL_COUNTRY],
-        tvr=values[Tag.TVR],
-        currency=b"\x01\x56",
-        date=values[Tag.TRANSACTION_DATE],
-        type=b"\x00",
-        unpredictable_number=values[Tag.UNPREDICTABLE_NUMBER],
-        aip=values[Tag.AIP],
-        atc=values[Tag.ATC],
-        application_data=values[Tag.ISSUER_APPLICATION_DATA],
-    )
-    cryptogram = values[Tag.CRYPTOGRAM]
-    return outcome.card.pan == DATA.pan and cryptogram_matches(
-        CCD_6, CRYPTOGRAM_KEY, data, cryptogram
-    )
 
 
 def changing(device: Device, answer_at: int, byte_at: int, mask: int) -> Callable[[bytes], bytes]:

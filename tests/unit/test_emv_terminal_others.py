@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from emv_tap import (
     OK,
     PAYMENT,
     TERMINAL,
+    UNSIGNED,
     Device,
     answer_of,
     gate,
@@ -22,10 +22,9 @@ from emv_tap import (
     knowledge,
     ready,
     seeded,
-    terminal,
     verified,
 )
-from tandem.emv.apdu import Command
+from tandem.emv.apdu import Command, Ins
 from tandem.emv.card import Certificates
 from tandem.emv.card.files import AIP, records
 from tandem.emv.certificates import certify_card
@@ -44,7 +43,7 @@ from tandem.emv.terminal import (
     prepare,
     run,
 )
-from tandem.emv.tlv import Tlv, constructed, primitive, write
+from tandem.emv.tlv import Tlv, constructed, primitive, read_one, write
 
 # -- other people's cards --------------------------------------------------------------------------
 
@@ -63,6 +62,13 @@ DIRECTORY = (
     + OK
 )
 NAME = constructed(Tag.FCI, primitive(Tag.DF_NAME, AID)).raw + OK
+
+
+def name_asking(pdol: bytes) -> bytes:
+    listed = constructed(Tag.FCI_PROPRIETARY, primitive(Tag.PDOL, pdol))
+    return constructed(Tag.FCI, primitive(Tag.DF_NAME, AID), listed).raw + OK
+
+
 OPTIONS = bytes.fromhex("8006180008010100") + OK
 OBJECTS: dict[int, bytes] = {
     Tag.PAN: bytes.fromhex("9801234567890121"),
@@ -79,12 +85,6 @@ def record(changed: dict[int, bytes] | None = None, without: Iterable[int] = ())
     }
     children = (primitive(tag, value) for tag, value in objects.items())
     return constructed(Tag.RECORD, *children).raw + OK
-
-
-UNSIGNED = msgspec.structs.replace(
-    terminal(tac_denial=bytes(5), tac_online=bytes(5)), capabilities=bytes.fromhex("000800")
-)
-"""A terminal that takes cards which prove nothing, for those of the tests."""
 
 
 def scripted(*answers: bytes, shop: Terminal = UNSIGNED, amount: int = 3800) -> Outcome:
@@ -159,6 +159,10 @@ def test_a_card_that_approves_what_it_was_asked_to_decline_or_send_online_is_end
         ([DIRECTORY, NAME, OPTIONS, record({Tag.EXPIRY: bytes.fromhex("31123A")})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.CDOL1: b"\x9f"})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.CDOL1: b"\x9f\x02\xff"})], Why.CARD_ERROR),
+        ([DIRECTORY, name_asking(b"\x9f\x02\xfd")], Why.CARD_ERROR),
+        ([DIRECTORY, name_asking(b"\x9f\x02\x7f\x9f\x37\x7e")], Why.CARD_ERROR),
+        ([DIRECTORY, name_asking(b"\x9f\x02")], Why.CARD_ERROR),
+        ([DIRECTORY, name_asking(b"\x9f\x02\xfc")], Why.TORN),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.TRACK_2: b"\x12\x3d"})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.PAN: b"\xff\xff"})], Why.CARD_ERROR),
         ([DIRECTORY, NAME, OPTIONS, record({Tag.PAN: bytes(3)})], Why.CARD_ERROR),
@@ -172,11 +176,15 @@ def test_a_card_that_approves_what_it_was_asked_to_decline_or_send_online_is_end
         ([DIRECTORY, NAME, OPTIONS, record(), answer_of(
             primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x80"), primitive(Tag.ATC, b"\x00\x01"),
         )], Why.DATA_MISSING),
+        ([DIRECTORY, NAME, OPTIONS, record(), answer_of(
+            primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x80"), primitive(Tag.CRYPTOGRAM, bytes(8)),
+        )], Why.DATA_MISSING),
     ],
 )  # fmt: skip
 def test_what_is_not_as_the_books_have_it_ends_the_tap(answers: list[bytes], why: Why) -> None:
     outcome = scripted(*answers)
-    assert (outcome.result, outcome.why) == (Result.END_APPLICATION, why)
+    ended = Result.TRY_AGAIN if why is Why.TORN else Result.END_APPLICATION
+    assert (outcome.result, outcome.why) == (ended, why)
 
 
 def test_what_a_file_beyond_10_holds_is_the_card_s_own_and_not_read() -> None:
@@ -198,6 +206,142 @@ def test_a_data_object_that_comes_twice_ends_the_tap() -> None:
         Tag.RECORD, *(primitive(t, v) for t, v in (*OBJECTS.items(), *OBJECTS.items()))
     )
     assert scripted(DIRECTORY, NAME, OPTIONS, twice.raw + OK).why is Why.CARD_ERROR
+
+
+OTHER_PAN = bytes.fromhex("9801234567890139")
+OTHER_NAME = primitive(Tag.DF_NAME, AID + b"\x01")
+APPROVED = (
+    primitive(Tag.CRYPTOGRAM_INFORMATION, b"\x40"),
+    primitive(Tag.ATC, b"\x00\x01"),
+    primitive(Tag.CRYPTOGRAM, bytes(8)),
+)
+AFL = primitive(Tag.AFL, bytes.fromhex("08010100"))
+
+
+def test_an_answer_that_takes_back_what_an_earlier_one_said_ends_the_tap() -> None:
+    """The exception file and the certificates were for the first number, not for this one."""
+    whole = read_one(record(LOOSE)[:-2])
+    for changed in (primitive(Tag.PAN, OTHER_PAN), primitive(Tag.EXPIRY, b"\x49\x12\x31")):
+        same = whole.first(changed.tag)
+        assert same is not None
+        outcomes = [
+            scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE), answer_of(*APPROVED, more))
+            for more in (same, changed)
+        ]
+        assert [outcome.why for outcome in outcomes] == [Why.CARD_APPROVED, Why.CARD_ERROR]
+
+
+def test_a_card_number_is_not_taken_from_where_none_stands() -> None:
+    """At a gate the exception file is for the number that the host is sent."""
+    device = Device()
+    run(ready(gate(), 300), seeded(), device.transmit)
+    name = primitive(Tag.DF_NAME, AID)
+    for more in (primitive(Tag.PAN, OTHER_PAN), constructed(0x73, primitive(Tag.PAN, OTHER_PAN))):
+        fci = constructed(Tag.FCI, name, constructed(Tag.FCI_PROPRIETARY, more)).raw + OK
+        outcome = scripted(DIRECTORY, fci, device.answers[2], shop=gate())
+        assert outcome.card is not None
+        assert outcome.card.pan == DATA.pan
+
+
+def test_no_record_or_option_gives_the_application_another_name() -> None:
+    """The acquirer is told the name that was selected."""
+    options = answer_of(primitive(Tag.AIP, b"\x18\x00"), AFL, OTHER_NAME)
+    records = record(LOOSE | {Tag.DF_NAME: OTHER_NAME.value})
+    assert scripted(DIRECTORY, NAME, options, record(LOOSE), APPROVES).why is Why.CARD_ERROR
+    assert scripted(DIRECTORY, NAME, OPTIONS, records, APPROVES).why is Why.CARD_ERROR
+    renames = answer_of(*APPROVED, OTHER_NAME)
+    assert scripted(DIRECTORY, NAME, OPTIONS, record(LOOSE), renames).why is Why.CARD_ERROR
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "why"),
+    [
+        (b"\x00\x00", None, Why.CARD_APPROVED),
+        (b"\x00\x00", b"\x00\x00", Why.CARD_APPROVED),
+        (b"\x00\x80", b"\x00\x80", Why.CARD_APPROVED),
+        (b"\x00\x80", None, Why.VERIFICATION_CHANGED),
+        (b"\x00\x80", b"\x00\x00", Why.VERIFICATION_CHANGED),
+        (b"\x00\x00", b"\x00\x80", Why.VERIFICATION_CHANGED),
+    ],
+)
+def test_what_a_card_says_of_its_person_has_to_stand_to_the_end(
+    first: bytes, then: bytes | None, why: Why
+) -> None:
+    options = answer_of(primitive(Tag.AIP, b"\x18\x00"), AFL, primitive(Tag.CTQ, first))
+    methods: dict[int, bytes] = {Tag.CVM_LIST: bytes(8) + bytes.fromhex("60001F00")}
+    said = () if then is None else (primitive(Tag.CTQ, then),)
+    answers = options, record(LOOSE | methods), answer_of(*APPROVED, *said)
+    assert scripted(DIRECTORY, NAME, *answers).why is why
+
+
+@pytest.mark.parametrize(
+    ("track", "why"),
+    [
+        ("9801234567890121D31122010000000F", Why.CARD_APPROVED),
+        ("9801234567890121D3112201", Why.CARD_APPROVED),
+        ("9801234567890121D31122010000000FFF", Why.CARD_ERROR),
+        ("9801234567890121D3112201DD", Why.CARD_ERROR),
+        ("9801234567890121D31122010A0000", Why.CARD_ERROR),
+        ("9801234567890121D311", Why.CARD_ERROR),
+        ("9801234567890121DF", Why.CARD_ERROR),
+        ("9801234567890121", Why.CARD_ERROR),
+        ("9801234567890139D31122010000000F", Why.CARD_ERROR),
+        ("9801234567890121D" + "3112201" + "0" * 13 + "F", Why.CARD_APPROVED),
+        ("9801234567890121D" + "3112201" + "0" * 14, Why.CARD_ERROR),
+    ],
+)
+def test_a_track_that_no_acquirer_can_be_sent_ends_the_tap(track: str, why: Why) -> None:
+    """Approved offline, it would stand in the way of everything that is to be sent after it."""
+    value = bytes.fromhex(track)
+    records = record(LOOSE | {Tag.TRACK_2: value})
+    assert scripted(DIRECTORY, NAME, OPTIONS, records, APPROVES).why is why
+
+
+def test_a_gate_s_card_has_one_number() -> None:
+    device = Device()
+    run(ready(gate(), 300), seeded(), device.transmit)
+    children = read_one(device.answers[2][:-2]).children
+    same = answer_of(*children, primitive(Tag.PAN, OBJECTS[Tag.PAN]))
+    other = answer_of(*children, primitive(Tag.PAN, OTHER_PAN))
+    assert scripted(DIRECTORY, NAME, same, shop=gate()).result is Result.ONLINE_REQUEST
+    assert scripted(DIRECTORY, NAME, other, shop=gate()).why is Why.CARD_ERROR
+    renamed = answer_of(*children, OTHER_NAME)
+    assert scripted(DIRECTORY, NAME, renamed, shop=gate()).why is Why.CARD_ERROR
+
+
+@pytest.mark.parametrize("status", [b"\x61\x10", b"\x6c\x10", b"\x62\x00", b"\x63\x00"])
+@pytest.mark.parametrize("at", range(5))
+def test_a_card_that_promises_more_is_not_asked_for_ever(status: bytes, at: int) -> None:
+    """61xx and 6Cxx are a contact card's; what comes with a warning is no answer either."""
+    answers = [DIRECTORY, NAME, OPTIONS, record(LOOSE), APPROVES]
+    answers[at] = answers[at][:-2] + status
+    outcome = scripted(*answers)
+    assert outcome.result is Result.END_APPLICATION
+
+
+def test_a_directory_full_of_applications_is_gone_through_once() -> None:
+    """The most entries that one response holds, each of which is there and then cannot be used."""
+    entry = constructed(Tag.APPLICATION_TEMPLATE, primitive(Tag.ADF_NAME, AID[:6]))
+    entries = [entry] * 24
+    listed = constructed(Tag.ISSUER_DISCRETIONARY, *entries)
+    directory = constructed(Tag.FCI, constructed(Tag.FCI_PROPRIETARY, listed)).raw + OK
+    commands: list[bytes] = []
+
+    def card(command: bytes) -> Answer:
+        commands.append(command)
+        if len(commands) == 1:
+            return directory
+        return NAME if command[1] == Ins.SELECT else b"\x69\x85"
+
+    outcome = run(ready(UNSIGNED), seeded(), card)
+    assert outcome.why is Why.NO_APPLICATION
+    assert len(commands) == 1 + 2 * len(entries)
+
+
+def test_records_named_twice_end_the_tap() -> None:
+    options = bytes.fromhex("800A1800" + "08010100" + "08010100") + OK
+    outcome = scripted(DIRECTORY, NAME, options, record(LOOSE), record(LOOSE), APPROVES)
+    assert outcome.why is Why.CARD_ERROR
 
 
 def test_a_card_cannot_say_what_is_the_terminal_s_to_say() -> None:

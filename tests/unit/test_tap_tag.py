@@ -122,6 +122,30 @@ def test_what_does_not_fit_or_is_locked_is_said_and_left(chip: type[Chip4 | Chip
         write_url(find_tag(chip(locked=True)), URL)
 
 
+def test_a_tag_larger_than_can_be_addressed_is_used_as_far_as_that() -> None:
+    """Its container says 2,040 bytes; a reader's commands reach the first 1,008."""
+    tag = find_tag(Chip2(255 * 8))
+    assert read_url(tag) is None
+    longest = "https://pay.example/".ljust(MAX_URL, "x")
+    write_url(tag, longest)
+    assert read_url(tag) == longest
+
+
+def test_a_tag_that_answers_byte_by_byte_is_not_read_for_ever() -> None:
+    class Crumbs:
+        count = 0
+
+        def transmit(self, apdu: bytes) -> Answer:
+            self.count += 1
+            answers = (b"", b"", bytes.fromhex("000F20000100F00406E104FFFF0000"), b"", b"\xff\xf0")
+            return (answers[self.count - 1] if self.count <= 5 else apdu[-1:]) + b"\x90\x00"
+
+    crumbs = Crumbs()
+    with pytest.raises(TagUnusable, match="cannot be read"):
+        read_url(find_tag(crumbs))
+    assert crumbs.count == 3
+
+
 @pytest.mark.parametrize(
     "url", ["", "ftp://x", "javascript:x", "https://a b", "https://ä", "https://" + "x" * MAX_URL]
 )

@@ -9,11 +9,13 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
+from tandem.cli.reader_messages import read
 from tandem.cli.show import cells, complain, done, facts, say, show, table
 from tandem.tap import VirtualReaderRefused, pcsc, virtual
 from tandem.tap.vpcd import LOOPBACK, PORT
 
 app = App(name="reader", help="Look after contactless readers.", help_format="markdown")
+app.command(read)
 
 _PAUSE_SECONDS: Final = 0.1
 _LOOKS: Final = 150

@@ -128,14 +128,18 @@ class Unreachable(Exception):
     """The host was not reached: nothing was sent."""
 
 
+class Unsendable(Unreachable):
+    """Nothing was sent, and never can be: what a card said fits no message to this host."""
+
+
 class Unanswered(Exception):
     """The request was sent, and nobody knows what became of it."""
 
 
 class Online(Protocol):
-    """The way to who decides: ISO 8583, or whatever else. Each raises `Unreachable`, `Unanswered`.
+    """The way to who decides: ISO 8583, or whatever else.
 
-    `repeat` says that it was sent before.
+    Each raises `Unreachable`, `Unsendable`, `Unanswered`. `repeat` says that it was sent before.
     """
 
     async def authorise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:

@@ -31,9 +31,14 @@ _LENGTH: Final = 2
 _NOT_SATISFIED: Final = 0x6982
 _OPEN: Final = 0x00
 _MOST: Final = 240
+_LEAST_READ: Final = 15
+_LARGEST: Final = 0x7FFF
+"""An offset within a file has 15 bits, and a tag gives 15 bytes at once at least."""
 
 _PAGE: Final = 4
 _FIRST_PAGE: Final = 4
+_PAGES: Final = 256 - _FIRST_PAGE
+"""Pages for data that can be reached: their number has one byte (the first sector)."""
 _CONTAINER_PAGE: Final = 3
 _MAGIC: Final = 0xE1
 _NDEF, _END, _NULL = 0x03, 0xFE, 0x00
@@ -126,9 +131,9 @@ class Type4:
             raise TagUnusable("it has no NDEF file")
         self._reads = min(_MOST, int.from_bytes(container[3:5], "big"))
         self._writes = min(_MOST, int.from_bytes(container[5:7], "big"))
-        self._size = int.from_bytes(container[11:13], "big")
+        self._size = min(_LARGEST, int.from_bytes(container[11:13], "big"))
         self._writable = container[14] == _OPEN
-        if container[13] != _OPEN or not self._reads or not self._writes:
+        if container[13] != _OPEN or self._reads < _LEAST_READ or not self._writes:
             raise TagUnusable("it cannot be read")
         _need(self._transport, _select(_BY_ID, _NO_ANSWER, container[9:11], None))
 
@@ -150,7 +155,7 @@ class Type2:
         container = self._page(_CONTAINER_PAGE)
         if container[0] != _MAGIC:
             raise TagUnusable("it is no NDEF tag")
-        self._size = container[2] * 8
+        self._size = min(container[2] * 8, _PAGES * _PAGE)
         self._writable = not container[3] & _READ_ONLY
 
     def read(self) -> bytes:

@@ -45,10 +45,11 @@ from tandem.tap.payment import (
     State,
     Unanswered,
     Unreachable,
+    Unsendable,
 )
 from tandem.tap.terminal_settings import TerminalSettings
 from tandem.tap.terminal_store import Due, TerminalStore
-from tandem.tap.transport import Field
+from tandem.tap.transport import Field, InTime
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,8 @@ Show = Callable[[UiRequest], None]
 _SLICE_SECONDS: Final = 0.5
 """How long the reader waits before it looks whether the shop's policy has changed."""
 _REMOVAL_SECONDS: Final = 3.0
+_WHOLE_TAP_SECONDS: Final = 10.0
+"""Twenty times what the industry allows for a tap."""
 _ISSUER_DATA: Final = 0x91
 _LATER: Final = frozenset({"91", "96"})
 """Answers of a host that is not able now: what is due stays due."""
@@ -144,6 +147,9 @@ class Till:
             try:
                 if await self._send(due):
                     settled += 1
+            except Unsendable as error:
+                # It stays due, for somebody to look at, and in nobody's way.
+                log.error("this cannot be sent", payment=due.payment.number, reason=str(error))  # noqa: TRY400 -- the reason is all there is to say
             except Unreachable:
                 break
             except Unanswered:
@@ -183,7 +189,8 @@ class Till:
         transport = self._field.wait(_SLICE_SECONDS)
         if transport is None:
             return None
-        return run(ready, self._entropy, transport.transmit)
+        card = InTime(transport, self._clock, _WHOLE_TAP_SECONDS)
+        return run(ready, self._entropy, card.transmit)
 
     def _allowed(self, amount: int) -> None:
         """Raise `WayRefused` or `PolicyUnknown` if the shop takes no such payment by tap now."""

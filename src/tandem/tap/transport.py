@@ -11,10 +11,12 @@ does more at the same time runs a tap in a thread.
 """
 
 import socket
+from datetime import timedelta
 from typing import Final, Protocol
 
 from tandem.emv.apdu import Status
 from tandem.emv.terminal import Answer, Lost
+from tandem.kernel import Clock
 
 CONTACTLESS_ATR: Final = bytes.fromhex("3B80800101")
 """The ATR that a reader makes for a contactless card without historical bytes (PC/SC part 3)."""
@@ -74,6 +76,23 @@ class Direct:
         """Take the device out of the field."""
         self._there = False
         self._card.reset()
+
+
+class InTime:
+    """A card that is given so many seconds for a whole tap: after them it is silent.
+
+    Each answer has a limit of its own already; a card that stays just below it could otherwise keep
+    a reader busy for minutes. Nothing is sent after the time is over, so no cryptogram is lost.
+    """
+
+    def __init__(self, card: Transport, clock: Clock, seconds: float) -> None:
+        self._card = card
+        self._clock = clock
+        self._until = clock.now() + timedelta(seconds=seconds)
+
+    def transmit(self, apdu: bytes) -> Answer:
+        """Ask the card, if there is time."""
+        return Lost.SILENT if self._clock.now() >= self._until else self._card.transmit(apdu)
 
 
 class DirectField:

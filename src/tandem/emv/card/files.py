@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final, NamedTuple
 
-from tandem.emv.apdu import PPSE
+from tandem.emv.apdu import MAX_RESPONSE_DATA, PPSE
 from tandem.emv.card.profile import CardData, Certificates
 from tandem.emv.certificates import static_data
 from tandem.emv.dol import Dol
@@ -87,7 +87,11 @@ def track_2(data: CardData) -> bytes:
 
 
 def directory(cards: Iterable[CardData]) -> bytes:
-    """The PPSE's FCI: an entry for each card that is presented (Book B, 3.3.2)."""
+    """The PPSE's FCI: an entry for each card that is presented (Book B, 3.3.2).
+
+    A response has room for four of them at least. Of more cards than fit the last are left out;
+    they can still be selected by whoever knows their AIDs.
+    """
     entries = [
         constructed(
             Tag.APPLICATION_TEMPLATE,
@@ -98,10 +102,9 @@ def directory(cards: Iterable[CardData]) -> bytes:
         )
         for data in cards
     ]
-    discretionary = constructed(Tag.ISSUER_DISCRETIONARY, *entries)
-    return constructed(
-        Tag.FCI, primitive(Tag.DF_NAME, PPSE), constructed(Tag.FCI_PROPRIETARY, discretionary)
-    ).raw
+    while len(_directory(entries).raw) > MAX_RESPONSE_DATA:
+        entries.pop()
+    return _directory(entries).raw
 
 
 def file_control_information(data: CardData) -> bytes:
@@ -188,6 +191,13 @@ def file_locator(found: Iterable[Record]) -> bytes:
     return b"".join(
         bytes((sfi << 3, min(held), max(held), len(held) if sfi == _SIGNED_SFI else 0))
         for sfi, held in numbers.items()
+    )
+
+
+def _directory(entries: list[Tlv]) -> Tlv:
+    discretionary = constructed(Tag.ISSUER_DISCRETIONARY, *entries)
+    return constructed(
+        Tag.FCI, primitive(Tag.DF_NAME, PPSE), constructed(Tag.FCI_PROPRIETARY, discretionary)
     )
 
 

@@ -42,9 +42,10 @@ from tandem.emv.terminal.ending import Words
 from tandem.emv.terminal.entry import Candidate, Ready, candidates, selected
 from tandem.emv.terminal.outcome import CardRead, Cvm, Outcome, Why
 from tandem.emv.terminal.reading import (
+    FCI_TAGS,
     CardFault,
     Values,
-    check_pan,
+    check_card_number,
     locations,
     one_template,
     take_cryptogram,
@@ -159,7 +160,7 @@ class _Application:
 
     def dialogue(self, fci: Tlv) -> Generator[bytes, Answer, Outcome | None]:
         """The outcome, or None if the next application is to be tried."""
-        self._fci.take(fci.children)
+        self._fci.take(fci.children, FCI_TAGS)
         self._words = Words(self._ready.transaction, _languages(self._fci))
         self._pdol_values = _dol(self._fci.get(Tag.PDOL)).fill(self._ours)
         template = primitive(Tag.COMMAND_TEMPLATE, self._pdol_values).raw
@@ -180,12 +181,10 @@ class _Application:
         for location in locations(self._values.need(Tag.AFL)):
             response = yield from _send(apdu.read_record(location.sfi, location.record))
             signed += take_record(_data(response), location, self._values)
+        self._values.agree(self._fci)
         for tag in (Tag.PAN, Tag.EXPIRY, Tag.CDOL1):
             self._values.need(tag)
-        track = self._values.get(Tag.TRACK_2)
-        if track is not None and track.hex().partition("d")[0] != self._pan:
-            raise CardFault
-        check_pan(self._pan)
+        check_card_number(self._values)
         return signed
 
     @property
@@ -270,6 +269,8 @@ class _Application:
         """Card action analysis (10.8): what the card decided, and whether it proved it."""
         answer = Values()
         objects = take_cryptogram(data, answer)
+        answer.agree(self._fci)
+        answer.agree(self._values, but=Tag.CTQ)  # that is compared, and declined: see below
         kind = answer.need(Tag.CRYPTOGRAM_INFORMATION)[0] >> _TYPE_SHIFT
         if kind == _RESERVED_TYPE or _RANK[CryptogramType(kind)] > _RANK[asked]:
             raise CardFault
@@ -308,6 +309,8 @@ class _Application:
         values = self._values
         for tag in (Tag.TRACK_2, Tag.ATC, Tag.ISSUER_APPLICATION_DATA):
             values.need(tag)
+        values.agree(self._fci)
+        check_card_number(values)
         information = values.need(Tag.CRYPTOGRAM_INFORMATION)[0]
         if not self._prepared.combination.transit:
             raise CardFault
@@ -317,7 +320,6 @@ class _Application:
         if self._prepared.cvm_required and cvm is Cvm.NONE:
             return ending.see_phone(self._words)
         card = self._read(Values(), {}, transit=True)
-        check_pan(card.pan)
         ready, limit = self._ready, self._prepared.combination.deferred_limit
         if card.pan in ready.knowledge.exceptions or _expired(card, ready.transaction):
             return ending.declined(self._words, Why.NOT_VALID, card)
@@ -380,10 +382,8 @@ def _dol(value: bytes | None) -> Dol:
 
 
 def _expired(card: CardRead, transaction: Transaction) -> bool:
-    """Whether the month that track 2 says has passed; also if it says none."""
+    """Whether the month that track 2 says has passed; its form was checked."""
     month = card.track_2.partition("=")[2][:4]
-    if len(month) != len("YYMM") or not month.isdigit():
-        return True
     return read_date(bytes.fromhex(month + "01")) < transaction.at.date().replace(day=1)
 
 

@@ -3,7 +3,8 @@
 Whatever is wrong raises `CardFault`, which the kernel turns into an outcome; nothing else leaves.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from tandem.emv.errors import Malformed
@@ -19,7 +20,15 @@ _LOW_SFI_BITS: Final = 0x07
 _LAST_SFI: Final = 30
 _LAST_TLV_SFI: Final = 10
 _AIP_BYTES: Final = 2
-_SHORTEST_PAN, _LONGEST_PAN = 8, 19
+_PAN = re.compile(r"[0-9]{8,19}", re.ASCII)
+_TRACK_2 = re.compile(r"([0-9]{8,19})d[0-9]{4}[0-9]{3}[0-9]*", re.ASCII)
+_LONGEST_TRACK_2: Final = 37
+"""Characters that an acquirer's message has room for (ISO 8583, data element 35)."""
+_FCI_TEMPLATES: Final = frozenset({Tag.FCI, Tag.FCI_PROPRIETARY, Tag.ISSUER_DISCRETIONARY})
+FCI_TAGS: Final = frozenset(
+    tag for tag, entry in DICTIONARY.items() if not _FCI_TEMPLATES.isdisjoint(entry.templates)
+)
+"""What a terminal takes from an FCI (Book 1, 11.3.4): no card number, nothing else of a record."""
 
 
 class CardFault(Exception):
@@ -44,18 +53,20 @@ class Values:
     def __init__(self) -> None:
         self._values: dict[int, bytes] = {}
 
-    def take(self, objects: Iterable[Tlv]) -> None:
-        """Take primitive data objects, those of templates too.
+    def take(self, objects: Iterable[Tlv], only: Container[int] | None = None) -> None:
+        """Take primitive data objects, those of templates too; with `only`, those of these tags.
 
         What is not the card's to say is not taken from it. Raises `CardFault` for one that
         comes a second time, or that cannot be what its tag says.
         """
         for entry in objects:
             if entry.constructed:
-                self.take(entry.children)
+                self.take(entry.children, only)
                 continue
             known = DICTIONARY.get(entry.tag)
             if known is not None and known.source is not Source.CARD:
+                continue
+            if only is not None and entry.tag not in only:
                 continue
             if entry.tag in self._values or not fits(entry.tag, entry.value):
                 raise CardFault
@@ -71,6 +82,16 @@ class Values:
         if value is None:
             raise CardFault(Why.DATA_MISSING)
         return value
+
+    def agree(self, before: "Values", but: int | None = None) -> None:
+        """Raise `CardFault` if something stands here otherwise than the card said it before.
+
+        Some of its answers are signed and others are not: whoever stands between could otherwise
+        let the one speak for the other. `but` is a tag whose value may be another now.
+        """
+        for tag, value in self._values.items():
+            if tag != but and before.get(tag) not in {None, value}:
+                raise CardFault
 
     def all(self) -> dict[int, bytes]:
         """All of them, by tag."""
@@ -116,7 +137,6 @@ def take_cryptogram(data: bytes, values: Values) -> tuple[Tlv, ...]:
             )
         )
     values.take(objects)
-    values.need(Tag.CRYPTOGRAM_INFORMATION)
     values.need(Tag.ATC)
     return objects
 
@@ -140,9 +160,21 @@ def locations(locator: bytes) -> tuple[Location, ...]:
     return tuple(found)
 
 
-def check_pan(digits: str) -> None:
-    """Raise `CardFault` for what is no card number: 8 to 19 digits (ISO/IEC 7812-1)."""
-    if not digits.isdecimal() or not _SHORTEST_PAN <= len(digits) <= _LONGEST_PAN:
+def check_card_number(values: Values) -> None:
+    """Raise `CardFault` if the card has two numbers, or none that can be (Book 3, Annex A: 5A, 57).
+
+    A number has 8 to 19 digits (ISO/IEC 7812-1). In track 2 it is followed by a month of expiry, a
+    service code and more digits (ISO/IEC 7813), so that a host can be sent it.
+    """
+    pan, track = values.get(Tag.PAN), values.get(Tag.TRACK_2)
+    digits = None if pan is None else pan.hex().rstrip("f")
+    if digits is not None and _PAN.fullmatch(digits) is None:
+        raise CardFault
+    if track is None:
+        return
+    text = track.hex().removesuffix("f")
+    match = _TRACK_2.fullmatch(text)
+    if match is None or len(text) > _LONGEST_TRACK_2 or digits not in {None, match[1]}:
         raise CardFault
 
 

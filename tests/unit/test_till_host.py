@@ -1,0 +1,62 @@
+"""The terminal's way to its host: what becomes of a message, and of one that cannot be written."""
+
+from typing import cast
+
+import pytest
+
+from emv_tap import NOW, PAN
+from tandem.acquiring import Client, Codec, De, Message, NoAnswer, NotSent, Wire
+from tandem.kernel import ManualClock
+from tandem.tap import Payment, Secret, Unanswered, Unreachable
+from tandem.tap.payment import Unsendable
+from tandem.till import HostOnline
+from tap_shop import SETTINGS
+
+PAYMENT = Payment(number=7, at=NOW, amount=3800, currency="CNY")
+SECRET = Secret(
+    pan=PAN, track_2=f"{PAN}=31122010000000", sequence="01", icc=b"\x9f\x36\x02\x00\x01"
+)
+
+
+class FakeClient:
+    """Writes a message as a link does, and answers as a test says."""
+
+    def __init__(self, raises: Exception | None = None) -> None:
+        self.raises = raises
+        self.sent: list[bytes] = []
+
+    async def request(self, message: Message) -> Message:
+        self.sent.append(Codec(Wire()).write(message))
+        if self.raises is not None:
+            raise self.raises
+        return Message("0210", {De.RESPONSE_CODE: "00", De.AUTHORISATION_CODE: "A1    "})
+
+
+def way(client: FakeClient) -> HostOnline:
+    return HostOnline(cast("Client", client), SETTINGS, ManualClock(NOW))
+
+
+async def test_an_answer_is_a_reply() -> None:
+    reply = await way(FakeClient()).authorise(PAYMENT, SECRET, repeat=False)
+    assert (reply.approved, reply.code, reply.authorisation_code) == (True, "00", "A1")
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(NotSent("no line"), Unreachable), (NoAnswer("too long"), Unanswered)],
+)
+async def test_what_was_sent_is_told_from_what_was_not(
+    raised: Exception, expected: type[Exception]
+) -> None:
+    with pytest.raises(expected) as told:
+        await way(FakeClient(raised)).advise(PAYMENT, SECRET, repeat=False)
+    assert not isinstance(told.value, Unsendable)
+
+
+async def test_what_fits_no_message_is_not_tried_for_ever() -> None:
+    client = FakeClient()
+    odd = Secret(pan=PAN, track_2=f"{PAN}=31AB", sequence="01", icc=b"")
+    with pytest.raises(Unsendable) as told:
+        await way(client).advise(PAYMENT, odd, repeat=True)
+    assert not client.sent
+    assert PAN not in str(told.value)
