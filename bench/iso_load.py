@@ -278,6 +278,7 @@ class Load:
         self.latencies = array("d")
         self.acknowledged = 0
         self.begin = self.end = 0.0
+        self._all_sent = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -311,7 +312,7 @@ class Load:
             self.latencies.append(now - began)
         if not self._job.rate:
             self._next(self.lines.index(line), now)
-        elif now >= self.end:
+        elif self._all_sent:
             self._finish()
 
     def lost(self, line: Line, exc: Exception | None) -> None:
@@ -351,6 +352,7 @@ class Load:
             at = count % len(self.lines)
             self.lines[at].send(*next(self._made[at]), due)
             count += 1
+        self._all_sent = True
         self._finish()
 
 
