@@ -5,11 +5,13 @@ generator, the SQL that fills the tables and pgbench's script agree without pass
 An id holds its number as eight **decimal** digits, since pgbench can write no others.
 """
 
+from functools import cache
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
 from tandem.codes.paycode import SEED_BYTES
+from tandem.emv.card.profile import luhn
 from tandem.kernel import currency
 from tandem.ledger import AccountCode
 
@@ -25,6 +27,11 @@ DEVICE: Final = "01990000-0000-7000-8003-"
 PERSON_KEY: Final = "01990000-0000-7000-8004-"
 MERCHANT_KEY: Final = "01990000-0000-7000-8005-"
 TOP_UP: Final = "01990000-0000-7000-8006-"
+TILL: Final = "01990000-0000-7000-8007-"
+CARD: Final = "01990000-0000-7000-8008-"
+
+LINK_SECRET: Final = bytes(range(1, 17))
+"""The key that links' session keys travel under."""
 
 FEE_BASIS_POINTS: Final = 60
 AMOUNTS: Final = (100, 999)
@@ -34,6 +41,7 @@ TOPPED_UP: Final = 100_000_000
 LIMIT: Final = 1_000_000_000
 """What a person may spend in a day, above what any run spends, in minor units."""
 
+CARD_RANGE: Final = "980123"
 _SECRET_DIGITS: Final = 43
 
 
@@ -70,3 +78,15 @@ def seed(number: int) -> bytes:
 def code_index(number: int) -> str:
     """The eight digits that name a person's device in pay codes."""
     return f"{number:08d}"
+
+
+@cache
+def pan(number: int) -> str:
+    """The number of a person's device card."""
+    body = f"{CARD_RANGE}{number:09d}"
+    return next(full for digit in range(10) if luhn(full := f"{body}{digit}"))
+
+
+def terminal(number: int) -> str:
+    """What a terminal is called in messages."""
+    return f"T{number:07d}"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from bench.database import NotMeasurableError
 from bench.load import Job, Loaded
 from bench.names import PUBLIC_URL
 from tandem.keyring import KeyringName
+from tandem.serve.acquirer import Acquirer
 from tandem.serve.http import BACKLOG
 from tandem.serve.logs import Logs
 from tandem.serve.order import READY, Order
@@ -30,6 +31,7 @@ SETTINGS: Final = read_settings(ENVIRONMENT)
 WORKERS: Final = {"tandem": "tandem.serve.worker", "usual": "bench.usual_server"}
 """The module that serves each way: for Tandem, the one that `tandem up` runs."""
 
+L = TypeVar("L", bound=msgspec.Struct)
 _START_SECONDS: Final = 30
 _STOP_SECONDS: Final = 30
 _PATIENCE_SECONDS: Final = 90
@@ -37,20 +39,26 @@ _PATIENCE_SECONDS: Final = 90
 
 @asynccontextmanager
 async def serving(
-    way: str, url: str, key_file: Path, profile: Path | None = None
+    way: str,
+    url: str,
+    key_file: Path,
+    profile: Path | None = None,
+    acquirer: Acquirer | None = None,
 ) -> AsyncIterator[int]:
     """A server of one way, for as long as the block lasts: its port.
 
-    `profile`: a file that gets a cProfile of it at the end.
+    It is also the host of the `acquirer`'s links. `profile`: a file that gets a cProfile of it at
+    the end.
     """
     profiler = () if profile is None else ("-m", "cProfile", "-o", str(profile))
+    sockets = () if acquirer is None else acquirer.order.sockets
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *(*profiler, "-m", WORKERS[way]),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=(listener.fileno(),),
+            pass_fds=(listener.fileno(), *sockets),
         )
         order = Order(
             url,
@@ -58,6 +66,7 @@ async def serving(
             KeyringName(None, str(key_file)),
             listener.fileno(),
             Logs(json=False, level="warning"),
+            None if acquirer is None else acquirer.order,
         )
         port: int = listener.getsockname()[1]
         assert process.stdin is not None, "it was asked for"
@@ -81,16 +90,24 @@ async def serving(
 
 
 async def load(job: Job) -> Loaded:
-    """Let the load generator do a job. Raises `NotMeasurableError` if it meets a wrong answer."""
+    """Let the load generator do a job. Raises as `generate` does."""
+    return await generate("bench.load", job, job.warm_seconds + job.seconds, Loaded)
+
+
+async def generate(module: str, job: msgspec.Struct, seconds: float, kind: type[L]) -> L:
+    """Let a load generator do a job that takes so long; what came of it.
+
+    Raises `NotMeasurableError` if it meets a wrong answer.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "bench.load"),
+        *("-m", module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(job.warm_seconds + job.seconds + _PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
             out, said = await process.communicate(msgspec.json.encode(job))
     finally:
         if process.returncode is None:
@@ -99,4 +116,4 @@ async def load(job: Job) -> Loaded:
     if process.returncode != 0:
         last = said.decode(errors="replace").strip().splitlines()[-1:]
         raise NotMeasurableError(f"the load generator gave up: {' '.join(last)}")
-    return msgspec.json.decode(out, type=Loaded)
+    return msgspec.json.decode(out, type=kind)

@@ -25,6 +25,9 @@ class Plan:
     """Connections at which merchants take pay codes."""
     taps: int
     """Taps, one after another, over each transport."""
+    iso_links: tuple[int, ...] = (1, 8)
+    iso_in_flight: int = 64
+    """Requests over ISO 8583 that wait for their answers at one time, of all links together."""
 
 
 PLANS: Final = {
@@ -75,6 +78,7 @@ PLANS: Final = {
         http_connections=(4,),
         code_connections=4,
         taps=3,
+        iso_in_flight=4,
     ),
 }
 """`full` takes up to seven minutes, `quick` up to one, `smoke` a few seconds and says nothing."""

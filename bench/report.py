@@ -16,6 +16,8 @@ _TITLES: Final = {
     "tandem http": "Tandem over HTTP",
     "usual http": "The usual way over HTTP",
     "tandem http pay code": "Tandem over HTTP, pay codes",
+    "tandem iso 8583": "Tandem over ISO 8583, clients: links",
+    "tandem iso 8583 half": "Tandem over ISO 8583, at half of it",
     "tandem http first": "Tandem over HTTP, nothing cached",
     "usual http first": "The usual way over HTTP, first run",
     "tap in process": "A tap with CDA, in one process",
@@ -27,6 +29,7 @@ _RIVALS: Final = {
     "tandem http first": "usual http first",
 }
 _AT: Final = 64
+_LINKS: Final = 8
 _BUSY: Final = 0.1
 """So many cores taken by others spoil the figures."""
 _ALLOWED_MS: Final = 500
@@ -101,6 +104,14 @@ def targets(run: Run) -> list[Target]:
     def http(pattern: Pattern) -> Spread | None:
         return rate_ratio(find("tandem http", pattern, _AT), find("usual http", pattern, _AT))
 
+    def iso(links: int) -> Spread | None:
+        return rate_ratio(
+            find("tandem iso 8583", "uniform", links), find("tandem http", "uniform", _AT)
+        )
+
+    half = find("tandem iso 8583 half", "uniform", _LINKS)
+    slowest = None if half is None else _spread([sample.p99_ms for sample in half.samples])
+
     def tap(way: str) -> Spread | None:
         taps = find(way, "", 1)
         return None if taps is None else _spread([sample.p99_ms for sample in taps.samples])
@@ -113,6 +124,9 @@ def targets(run: Run) -> list[Target]:
         Target(f"HTTP / usual way, {_AT} connections, uniform", 4, http("uniform")),
         Target(f"HTTP / usual way, {_AT} connections, hot", 12, http("hot")),
         Target("p50 of a lone payment / of a bare commit", 2.5, latency, below=True),
+        Target(f"ISO 8583, 1 link / HTTP, {_AT} connections, uniform", 0.5, iso(1)),
+        Target(f"ISO 8583, {_LINKS} links / HTTP, {_AT} connections, uniform", 0.5, iso(_LINKS)),
+        Target("p99 in ms over ISO 8583 at half load", 50, slowest, below=True),
         Target("p99 of a tap with CDA in one process, ms", 10, tap("tap in process"), below=True),
         Target(
             "p99 of a tap with CDA over the virtual reader, ms", 20, tap("tap pc/sc"), below=True

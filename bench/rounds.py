@@ -23,9 +23,11 @@ from bench.database import (
 )
 from bench.direct import Bare, Direct
 from bench.fill import ensure_uuidv7, fill
+from bench.fill_cards import fill_cards
 from bench.load import Job
 from bench.machine import Others
 from bench.over_http import SETTINGS, load, serving
+from bench.over_iso import Links, open_links
 from bench.plan import Plan
 from bench.result import Measure, Pattern, Sample
 from bench.usual import pgbench, script
@@ -70,6 +72,7 @@ class Bench:
         direct: Direct,
         databases: Databases,
         ports: dict[str, int],
+        links: Links,
     ) -> None:
         self._server = server
         self._plan = plan
@@ -77,6 +80,7 @@ class Bench:
         self._usual = databases.usual
         self._journals = databases.journal
         self._ports = ports
+        self._links = links
         self._bare = Bare(databases.journal)
         self._direct = direct
         self._script = ""
@@ -140,7 +144,23 @@ class Bench:
         connections = plan.code_connections
         codes = Measure("tandem http pay code", "uniform", connections)
         steps.append(Step(codes, self._tandem, lambda: self._pay_codes(connections)))
-        return steps
+        return steps + self._over_iso()
+
+    def _over_iso(self) -> list[Step]:
+        """Over ISO 8583 with each number of links; with the most at half of what that took."""
+
+        def fully(links: int) -> Step:
+            measure = Measure("tandem iso 8583", "uniform", links)
+            return Step(measure, self._tandem, lambda: self._links.measure(links))
+
+        steps = list(map(fully, self._plan.iso_links))
+        full = steps[-1].measure
+
+        async def half() -> Sample:
+            return await self._links.measure(full.clients, rate=full.samples[-1].rate / 2)
+
+        relaxed = Measure("tandem iso 8583 half", "uniform", full.clients)
+        return [*steps, Step(relaxed, self._tandem, half)]
 
     async def round(self, steps: list[Step], tell: Callable[[Measure], None]) -> None:
         """Measure each step once.
@@ -154,6 +174,8 @@ class Bench:
         for way, database in (("tandem", self._tandem), ("usual", self._usual)):
             sample = await self._http(way, "uniform", connections, once=True)
             self._acknowledged[database] += sample.acknowledged
+        sample = await self._links.measure(1, once=True)
+        self._acknowledged[self._tandem] += sample.acknowledged
         for step in steps:
             if step.database is not None:
                 await sweep(step.database)
@@ -266,12 +288,17 @@ async def open_bench(
         tandem = await stack.enter_async_context(new_database(server, "tandem", None))
         await upgrade(tandem, role=ROLE)
         await fill(tandem, plan.people, plan.merchants, keyring)
+        master = await fill_cards(tandem, plan.people, plan.merchants, keyring)
         usual = await stack.enter_async_context(new_database(server, "usual", tandem))
         await ensure_uuidv7(usual)
         journal = await stack.enter_async_context(new_database(server, "journal", tandem))
         direct = await stack.enter_async_context(Direct(journal, SETTINGS))
+        acquirer = stack.enter_context(open_links(plan))
         ports = {
-            "tandem": await stack.enter_async_context(serving("tandem", tandem, key_file, profile)),
+            "tandem": await stack.enter_async_context(
+                serving("tandem", tandem, key_file, profile, acquirer)
+            ),
             "usual": await stack.enter_async_context(serving("usual", usual, key_file)),
         }
-        yield Bench(server, plan, direct, Databases(tandem, journal, usual), ports)
+        links = Links(plan, acquirer, master)
+        yield Bench(server, plan, direct, Databases(tandem, journal, usual), ports, links)

@@ -24,7 +24,9 @@ class Keys:
     """A key store of a few names."""
 
     def __init__(self, keys: Mapping[str, bytes] | None = None) -> None:
-        self._keys = {"master": MASTER, "fixed": FIXED} if keys is None else keys
+        self._keys: Mapping[str, bytes] = (
+            {"master": MASTER, "fixed": FIXED} if keys is None else keys
+        )
 
     def link_key(self, name: str) -> bytes:
         return self._keys[name]
@@ -76,6 +78,7 @@ class Terminal:
         self.link = link
         self.codec = Codec(link.wire)
         self.key = key
+        self.master = MASTER
         self._deframer = Deframer(link.wire, 65_535)
 
     def write(self, message: Message, key: MacKey | None = None) -> bytes:
@@ -92,7 +95,7 @@ class Terminal:
             block = message.text(De.PRIVATE)
             before = self.key
             if block is not None and self.link.mac is not None:
-                self.key = receive_key(self.link.mac, MASTER, block)
+                self.key = receive_key(self.link.mac, self.master, block)
             signs_on = message.text(De.NETWORK_CODE) == NetworkCode.SIGN_ON
             key = self.key if signs_on or before is None else before
             if key is not None:
@@ -105,11 +108,13 @@ class Terminal:
 class Play:
     """A session and its terminal, with time that stands still until it is moved."""
 
-    def __init__(self, *links: Link, context: Context | None = None) -> None:
-        self.states = tuple(LinkState(link, Keys()) for link in links or (make_link(),))
+    def __init__(
+        self, *links: Link, context: Context | None = None, keys: Keys | None = None
+    ) -> None:
+        self.states = tuple(LinkState(link, keys or Keys()) for link in links or (make_link(),))
         self.now = 1000.0
         self.session = Session(self.states, context or make_context(), self.now)
-        self.terminal = Terminal(self.states[0].link, self.states[0].fixed)
+        self.terminal = Terminal(self.states[0].link, self.states[0].fixed())
         self.asked: list[Ask] = []
         self.closed: str | None = None
         self.waits: list[float] = []

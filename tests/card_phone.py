@@ -86,6 +86,7 @@ class Phone:
             floor_limit=floor,
             cvm_limit=10**9,
             transit=gate,
+            zero_amount=True,
         )
         payment = Transaction(amount=amount, currency=currency(code), at=at or now, sequence=1)
         knowledge = Knowledge(trusted=(await self.cards.vault.keys()).trusted)

@@ -9,15 +9,18 @@ webhooks, live updates, keeping up with revoked keys and, in a sandbox, with the
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import asyncpg
 import structlog
 
 from tandem.access import Access
+from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, TraceFile
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards
@@ -99,6 +102,7 @@ class Services:
     corrections: Corrections
     issuer_settlements: IssuerSettlements
     books: MerchantBooks
+    link_keys: LinkKeys
     virtual_clock: VirtualClock
     buyer: Buyer
 
@@ -158,6 +162,7 @@ async def open_services(
             corrections=Corrections(pool, journal, ids),
             issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
             books=MerchantBooks(pool),
+            link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
             virtual_clock=virtual_clock,
             buyer=Buyer(pool, people, wallet, payments, clock, settings),
         )
@@ -166,6 +171,35 @@ async def open_services(
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
         yield services
+
+
+@asynccontextmanager
+async def open_host(
+    services: Services, settings: HostSettings, sockets: Sequence[socket.socket] = ()
+) -> AsyncIterator[Host]:
+    """The acquirer's host over the books; `sockets` as `tandem.acquiring.Host` takes them.
+
+    Raises `LinksUnusable` if its settings cannot be used.
+    """
+    keys, clock, own = services.link_keys, services.clock, services.settings
+    await keys.read()
+    with ExitStack() as stack:
+        trace = None
+        if settings.trace is not None:
+            trace = stack.enter_context(TraceFile(Path(settings.trace), clock))
+        context = Context(
+            services.entropy,
+            keys.fingerprints,
+            local_now=lambda: clock.now().astimezone(own.timezone),
+            business_day=lambda: own.day_of(clock.now()),
+            trace=None if trace is None else trace.message,
+            trace_refusal=None if trace is None else trace.refusal,
+        )
+        books = Books(services.payments, services.pool, clock, own, settings.links)
+        following = asyncio.create_task(_keep_running("keys of links", keys.follow))
+        stack.callback(following.cancel)
+        async with Host(settings, books, keys, context, sockets) as host:
+            yield host
 
 
 def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[asyncio.Task[None]]:

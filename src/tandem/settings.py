@@ -29,6 +29,7 @@ PLACES: Final = (
     "TANDEM_DATABASE_ROLE",
     "TANDEM_KEY_FILE",
     "TANDEM_KEYRING",
+    "TANDEM_ACQUIRING_CONFIG",
 )
 """Where things are: looked up where they are needed, and no part of `Settings`."""
 

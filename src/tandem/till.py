@@ -18,6 +18,7 @@ import structlog
 from msgspec import Meta
 
 from tandem.acquiring import (
+    VERIFICATION,
     Client,
     ClientSettings,
     De,
@@ -52,9 +53,10 @@ class HostOnline:
         self._clock = clock
 
     async def authorise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        """0200, or 0201 if it was sent before."""
+        """0200, or 0100 if it only asks about the card; 0201 or 0101 if it was sent before."""
         fields = self._fields(payment, first=not repeat) | _card(secret)
-        return await self._ask("0201" if repeat else "0200", fields)
+        kind = "010" if self._only_asks(payment) else "020"
+        return await self._ask(f"{kind}{int(repeat)}", fields)
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """0220 or 0221: approved offline."""
@@ -63,7 +65,8 @@ class HostOnline:
 
     async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """0420 or 0421: the request of the same number had no answer."""
-        original = f"0200{payment.stan}{_transmitted(payment)}{_ACQUIRERS}"
+        kind = "0100" if self._only_asks(payment) else "0200"
+        original = f"{kind}{payment.stan}{_transmitted(payment)}{_ACQUIRERS}"
         fields = self._fields(payment) | {
             De.PAN: secret.pan,
             De.RESPONSE_CODE: _NO_ANSWER,
@@ -84,11 +87,18 @@ class HostOnline:
             De.LOCAL_DATE: f"{payment.at:%m%d}",
             De.CATEGORY: f"{shop.category:04d}",
             De.ENTRY_MODE: _CONTACTLESS_CHIP,
-            De.CONDITION: _NORMAL,
+            De.CONDITION: VERIFICATION if self._only_asks(payment) else _NORMAL,
             De.TERMINAL: shop.terminal.ljust(8),
             De.MERCHANT: shop.merchant.ljust(15),
             De.CURRENCY: f"{payment.unit.number:03d}",
         }
+
+    def _only_asks(self, payment: Payment) -> bool:
+        """Whether no money is to move: nothing, or the one unit that asks about the card."""
+        if payment.amount == 0:
+            return True
+        aid = next((each for each in self._settings.aids if each.takes(payment.aid)), None)
+        return aid is not None and aid.status_check and payment.amount == 10**payment.unit.exponent
 
     async def _ask(self, mti: str, fields: dict[int, str]) -> Reply:
         try:

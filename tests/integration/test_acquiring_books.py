@@ -18,6 +18,7 @@ from tandem.emv.terminal import HostAnswer, Result, complete
 from tandem.emv.tlv import read
 from tandem.kernel import show_id
 from tandem.merchants import Acceptance
+from tandem.payments.store import PaymentFilter
 
 START: Final = 100_000
 _STAN: Final = itertools.count(1)
@@ -217,6 +218,111 @@ async def test_a_refund_names_its_payment(shop: Shop) -> None:
     assert code(await shop.ask(shop.message("0200", 1, **refund))) == "25"
 
 
+async def test_a_part_of_an_authorisation_is_reversed(shop: Shop) -> None:
+    asked, _ = await shop.pay(3800, "0100")
+    for kept in (3000, 1000):
+        replaced = f"{kept:012d}".ljust(42, "0")
+        reversal = shop.message(
+            "0420", 3800, ORIGINAL=about(asked, "0100"), REPLACEMENT_AMOUNTS=replaced
+        )
+        for mti in ("0420", "0421"):
+            assert code(await shop.ask(Message(mti, dict(reversal.fields)))) == "00"
+            assert (await shop.lin.balance())["reserved"] == kept
+    assert await shop.spent() == 0
+    too_much = shop.message("0220", 1001, ORIGINAL=about(asked, "0100"))
+    assert code(await shop.ask(too_much)) == "13"
+    assert code(await shop.ask(shop.message("0220", 900, ORIGINAL=about(asked, "0100")))) == "00"
+    assert await shop.spent() == 900
+    assert (await shop.lin.balance())["reserved"] == 0
+    replaced = f"{400:012d}".ljust(42, "0")
+    after = shop.message("0400", 3800, ORIGINAL=about(asked, "0100"), REPLACEMENT_AMOUNTS=replaced)
+    assert code(await shop.ask(after)) == "00"
+    assert await shop.spent() == 400
+
+
+async def test_a_refund_whose_answer_was_lost_is_taken_back_once(shop: Shop) -> None:
+    asked, _ = await shop.pay(3800)
+    refund: dict[str, Any] = {"PROCESSING_CODE": "200000", "RRN": asked.text(De.RRN)}
+    given = shop.message("0200", 800, **refund)
+    assert code(await shop.ask(given)) == "00"
+    assert await shop.spent() == 3000
+    first = shop.message("0400", 800, ORIGINAL=about(given, "0200"), PROCESSING_CODE="200000")
+    second = shop.message("0420", 800, ORIGINAL=about(given, "0200"), PROCESSING_CODE="200000")
+    for message in (first, first, second):
+        assert code(await shop.ask(message)) == "00"
+        assert await shop.spent() == 3800
+    part = shop.message("0200", 500, **refund)
+    assert code(await shop.ask(part)) == "00"
+    replaced = f"{100:012d}".ljust(42, "0")
+    assert (
+        code(
+            await shop.ask(
+                shop.message(
+                    "0420", 500, ORIGINAL=about(part, "0200"), REPLACEMENT_AMOUNTS=replaced
+                )
+            )
+        )
+        == "00"
+    )
+    assert await shop.spent() == 3700
+    services = shop.town.services
+    listed = await services.payments.list_of_merchant(shop.door.id, PaymentFilter(), None, 10)
+    refunds = await services.payments.refunds(shop.door.id, listed[0].id, None, 10)
+    assert [(one.amount, one.reversed) for one in refunds] == [(500, 400), (800, 800)]
+    day = services.clock.now()
+    totals = await shop.ask(
+        Message("0500", {De.STAN: "000001", De.SETTLEMENT_DATE: f"{day:%m%d}", De.CURRENCY: "156"})
+    )
+    assert totals.text(De.CREDITS_NUMBER) == f"{2:010d}"
+    assert totals.text(De.CREDITS_REVERSED_NUMBER) == f"{2:010d}"
+    assert totals.text(De.CREDITS_REVERSED_AMOUNT) == f"{1200:016d}"
+    assert totals.text(De.NET_AMOUNT) == f"D{3700:016d}"
+
+
+async def test_a_refund_that_was_spent_is_not_taken_back(shop: Shop) -> None:
+    asked, _ = await shop.pay(START)
+    refund: dict[str, Any] = {"PROCESSING_CODE": "200000", "RRN": asked.text(De.RRN)}
+    given = shop.message("0200", 800, **refund)
+    assert code(await shop.ask(given)) == "00"
+    _, again = await shop.pay(500)
+    assert code(again) == "00"
+    reversal = shop.message("0420", 800, ORIGINAL=about(given, "0200"), PROCESSING_CODE="200000")
+    assert code(await shop.ask(reversal)) == "51"
+    assert await shop.spent() == START - 300
+
+
+@pytest.mark.parametrize(("amount", "condition"), [(0, "00"), (100, "51")])
+async def test_a_question_about_a_card_moves_nothing(
+    shop: Shop, amount: int, condition: str
+) -> None:
+    outcome = await shop.phone.tap(amount)
+    asked = shop.message("0100", amount, outcome.online_data, CONDITION=condition)
+    answer = await shop.ask(asked)
+    assert (answer.mti, code(answer)) == ("0110", "00")
+    assert answer.text(De.AUTHORISATION_CODE) is None
+    (proof,) = read(answer.binary(De.ICC) or b"")
+    application = shop.phone.application
+    assert application is not None
+    application.issuer_answered(application.state.atc, proof.value)
+    again = await shop.ask(Message("0101", dict(asked.fields)))
+    assert (code(again), again.binary(De.ICC)) == ("00", answer.binary(De.ICC))
+    icc = outcome.online_data
+    replayed = await shop.ask(shop.message("0100", amount, icc, CONDITION=condition))
+    assert (code(replayed), replayed.binary(De.ICC)) == ("63", None)
+    other = shop.message("0100", amount + 1, icc, CONDITION="51")
+    assert code(await shop.ask(other)) == "63"
+    assert code(await shop.ask(shop.message("0420", amount, ORIGINAL=about(asked, "0100")))) == "00"
+    assert (await shop.lin.balance())["reserved"] == 0
+    assert await shop.spent() == 0
+    services = shop.town.services
+    assert not await services.payments.list_of_merchant(shop.door.id, PaymentFilter(), None, 10)
+    await shop.phone.cards.lose_device(shop.lin.id, shop.lin.device_id)
+    lost = await shop.phone.tap(amount)
+    answer = await shop.ask(shop.message("0100", amount, lost.online_data, CONDITION=condition))
+    assert code(answer) == "41"
+    assert answer.binary(De.ICC) is not None
+
+
 async def test_the_totals_of_the_day(shop: Shop) -> None:
     asked, _ = await shop.pay(3800)
     gone, _ = await shop.pay(100)
@@ -245,8 +351,7 @@ async def test_cards_people_and_terminals_that_cannot(shop: Shop) -> None:
     other = shop.message("0200", 100, outcome.online_data, TERMINAL="TERM0002")
     assert code(await shop.ask(other)) == "58"
     assert code(await shop.ask(shop.message("0200", 100))) == "30"  # no chip data
-    nothing = shop.message("0100", 0, outcome.online_data)
-    assert code(await shop.ask(nothing)) == "13"
+    assert code(await shop.ask(shop.message("0200", 0, outcome.online_data))) == "13"
     _, answer = await shop.pay(START + 1)
     assert code(answer) == "05"  # why a wallet cannot pay is not the shop's to know
     assert answer.binary(De.ICC) is not None  # the card learns that it was its issuer

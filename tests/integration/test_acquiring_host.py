@@ -260,14 +260,23 @@ async def test_a_new_business_day_is_told_and_a_quiet_link_is_asked() -> None:
     link = make_link(cutover=True, echo_seconds=1)
     async with open_host(link, context=context) as host, open_wire(host, link) as wire:
         await wire.sign_on()
-        days.append(days[0].replace(day=24))
-        (told,) = await wire.answers(1)
-        assert (told.text(De.NETWORK_CODE), told.text(De.SETTLEMENT_DATE)) == ("201", "1124")
-        await wire.send(
-            Message("0810", {De.STAN: told.text(De.STAN) or "", De.NETWORK_CODE: "201"})
-        )
+        for day in ("1123", "1124"):  # the one that it is, and then the new one
+            (told,) = await wire.answers(1)
+            assert (told.text(De.NETWORK_CODE), told.text(De.SETTLEMENT_DATE)) == ("201", day)
+            await wire.send(
+                Message("0810", {De.STAN: told.text(De.STAN) or "", De.NETWORK_CODE: "201"})
+            )
+            days.append(days[0].replace(day=24))
         (asked,) = await wire.answers(1)
         assert asked.text(De.NETWORK_CODE) == "301"
+
+
+async def test_who_asks_and_closes_its_side_at_once_still_hears() -> None:
+    async with open_host() as host, open_wire(host) as wire:
+        wire.writer.write(wire.terminal.write(network("001")) + wire.terminal.write(network("301")))
+        wire.writer.write_eof()
+        assert codes(await wire.answers(2)) == ["00", "00"]
+        assert await wire.ended()
 
 
 async def test_the_trace_and_the_logs_show_no_card() -> None:

@@ -151,17 +151,42 @@ async def test_a_thousand_connections_are_one_thousand_and_no_more() -> None:
     link = make_link(limits=Limits(connections=100_000))
     async with open_host(link, connections=1000, per_address=10_000) as host:
         wires = await asyncio.gather(*(Raw.open(host) for _ in range(1200)))
-        await until(lambda: host.counts["connections_above_limit"] == 200)
+        await until(lambda: host.counts["connections_gave_way"] == 200)
         assert host.connections == 1000
-        ended = await asyncio.gather(*(wire.reader.read(1) for wire in wires[-1:]))
-        assert ended == [b""]
-        for wire in wires[:900]:
+        for wire in wires[:1100]:
             wire.reset()
         await until(lambda: host.connections == 100)
         await serves(host)
-        for wire in wires[900:]:
+        for wire in wires[1100:]:
             wire.reset()
         await until(lambda: host.connections == 0)
+
+
+@pytest.mark.parametrize("settings", [{"connections": 5}, {"links": 5}], ids=["host", "link"])
+async def test_who_says_nothing_gives_way_to_who_signs_on(settings: dict[str, Any]) -> None:
+    limit = Limits(connections=settings.pop("links", 64))
+    async with open_host(make_link(limits=limit), **settings) as host:
+        first = await Raw.open(host)
+        await first.sign_on()
+        silent = [await Raw.open(host) for _ in range(20)]
+        half = first.terminal.write(money())[:30]
+        for wire in silent:
+            wire.writer.write(half)
+        await until(lambda: host.counts["connections_gave_way"] == 16)
+        signed_on = [await Raw.open(host) for _ in range(4)]
+        for wire in signed_on:
+            await wire.sign_on()
+        await until(lambda: host.connections == 5)
+        async with open_wire(host) as extra:  # nobody is left who would give way
+            assert await extra.ended()
+        assert host.counts["connections_above_limit"] == 1
+        for wire in (first, *signed_on):
+            assert code(await wire.ask(network("301"))) == "00"
+        assert host.link_counts()["harbour"]["connections"] == 5
+        for wire in (first, *silent, *signed_on):
+            await wire.close()
+        await until(lambda: host.connections == 0)
+        assert host.link_counts()["harbour"]["connections"] == 0
 
 
 async def test_no_more_files_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ WAYS = {
     "tandem http",
     "usual http",
     "tandem http pay code",
+    "tandem iso 8583",
+    "tandem iso 8583 half",
     "tandem http first",
     "usual http first",
     "tap in process",
@@ -78,7 +80,7 @@ def test_the_table_fits_and_names_every_target(
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 100
     assert run["machine"]["name"] in done.stdout
-    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 8
+    assert sum(line.startswith(("✓ ", "✗ ", "- ")) for line in lines) == 11
     assert "cryptography" in done.stdout
     taps = [measure for measure in run["measures"] if measure["way"] == AT_READER]
     assert taps or "No taps over PC/SC: " in done.stderr

@@ -19,7 +19,16 @@ from acquiring_host import open_client, open_host
 from acquiring_play import make_link
 from emv_tap import DATA, NOW, PAN, WIDE, knowledge, profile
 from hooks import Request, receiver, status, until
-from tandem.acquiring import Advice, Host, Mac, Purchase, Refund, Reversal
+from tandem.acquiring import (
+    VERIFICATION,
+    Advice,
+    Authorisation,
+    Host,
+    Mac,
+    Purchase,
+    Refund,
+    Reversal,
+)
 from tandem.kernel import Clock, ManualClock, SystemClock
 from tandem.tap import Device, DirectField, TerminalMisset, Till
 from tandem.tap.payment import REFUND
@@ -97,6 +106,30 @@ async def test_an_approval_offline_becomes_an_advice(
     (asked,) = bank.asked
     assert isinstance(asked, Advice)
     assert (asked.response_code, asked.amount, bank.taken) == ("Y1", 3800, 3800)
+
+
+@pytest.mark.parametrize("amount", [0, 100])
+async def test_a_question_about_the_card_is_an_authorisation_of_nothing(
+    tmp_path: Path, bank: Bank, device: Device, amount: int
+) -> None:
+    clock = ManualClock(NOW)
+    (aid,) = SETTINGS.aids
+    asking = msgspec.structs.replace(
+        SETTINGS, aids=(msgspec.structs.replace(aid, zero_amount=True, status_check=True),)
+    )
+    link = make_link(mac=Mac(key="master"))
+    async with open_host(link, bank=bank) as host, open_client(host, link) as client:
+        online = HostOnline(client, asking, clock)
+        field = DirectField(device)
+        with till_in(tmp_path / "till", field, online, clock, settings=asking) as (till, _):
+            assert (await till.take(amount)).approved
+            device.verify(PASSCODE)
+            assert (await till.take(8000)).approved
+    asked, paid = bank.asked
+    assert isinstance(asked, Authorisation)
+    assert (asked.amount, asked.condition) == (amount, VERIFICATION)
+    assert isinstance(paid, Purchase)
+    assert (paid.condition, bank.taken) == ("00", 8000)
 
 
 async def test_no_answer_in_time_is_reversed_and_no_money_is_gone(

@@ -11,8 +11,15 @@ from moves import NOON
 from tandem.codes.paycode import Mark
 from tandem.events.model import EVENTS
 from tandem.payments import Command, Payment, Source, Status
-from tandem.payments.entries import ByMerchant, ByPerson, CreateOrder, GiveBack, PayWithCode
-from tandem.payments.model import PAYMENTS
+from tandem.payments.entries import (
+    ByMerchant,
+    ByPerson,
+    CreateOrder,
+    GiveBack,
+    PayWithCode,
+    TakeBack,
+)
+from tandem.payments.model import PAYMENTS, REFUND_REVERSALS, REFUNDS, Refund
 from tandem.people import PersonTerms
 from tandem.wallet.entries import MakeTopUp
 from tills import DEVICE_IDS, RULES, Books, asked, lin, mei, shop
@@ -67,6 +74,17 @@ class Stand:
         found = [e.data for e in events if (e.type, e.owner_id) == (kind, owner_id)]
         return msgspec.json.decode(found[-1])
 
+    def given_back(self) -> Refund | None:
+        """The last refund that was not taken back."""
+        tables = self.books.tables
+        open_ones = [r for r in tables[REFUNDS].values() if r.id not in tables[REFUND_REVERSALS]]
+        return open_ones[-1] if open_ones else None
+
+    def can(self, move: Move) -> bool:
+        """Whether there can be such an entry: the service takes a refund back only once."""
+        over = self.payment.refunded > 0 and self.given_back() is None
+        return move.command is not Command.TAKE_BACK or not over
+
     def entry(self, move: Move) -> Any:  # noqa: ANN401 - an Entry of its kind
         """The entry that the service would make."""
         payment = self.payment
@@ -74,6 +92,11 @@ class Stand:
         if move.command is Command.REFUND:
             amount = -(-payment.refundable // 3) if move.part else None
             return GiveBack(**common, shop=shop, payment=payment, amount=amount, reason=None)
+        if move.command is Command.TAKE_BACK:
+            nobodys = Refund(payment.id, payment.id, shop.merchant_id, 1, "CNY", None, NOON)
+            given = self.given_back() or nobodys
+            amount = -(-given.amount // 3) if move.part else given.amount
+            return TakeBack(**common, shop=shop, payment=payment, given=given, amount=amount)
         if move.command in BY_PERSON:
             return ByPerson(
                 **common,
@@ -84,12 +107,14 @@ class Stand:
                 command=move.command,
             )
         amount = -(-payment.reserved // 3) or 1 if move.part else None
+        if move.command is Command.REDUCE:
+            amount = payment.reserved // 2
         return ByMerchant(
             **common,
             shop=shop,
             payment=payment,
             command=move.command,
-            amount=amount if move.command is Command.CAPTURE else None,
+            amount=amount if move.command in {Command.CAPTURE, Command.REDUCE} else None,
             final=move.final,
         )
 

@@ -9,6 +9,9 @@ from tandem.acquiring.errors import (
     AmountImpossible,
     FrameBroken,
     KeyBlockBroken,
+    LinkKeyExists,
+    LinkKeyMissing,
+    LinkKeyUnfit,
     LinksUnusable,
     MacMissing,
     MacWrong,
@@ -33,6 +36,9 @@ EXAMPLES = (
     NotSent("it closed the connection"),
     NoAnswer("the connection was lost"),
     KeyBlockBroken("its length is not what it says"),
+    LinkKeyMissing("harbour", "harbour.TERM0001"),
+    LinkKeyUnfit("its components are not equally long"),
+    LinkKeyExists("harbour"),
     LinksUnusable("there are two links harbour"),
 )
 

@@ -20,6 +20,7 @@ from tandem.acquiring import (
     Codec,
     De,
     Limits,
+    LinkKeyMissing,
     LinksUnusable,
     Mac,
     MacKey,
@@ -28,7 +29,8 @@ from tandem.acquiring import (
     Wire,
 )  # fmt: skip
 from tandem.acquiring.bucket import Bucket
-from tandem.acquiring.desk import Ask, Close, LinkState, Send, Wait
+from tandem.acquiring.desk import Ask, Close, Send, Wait
+from tandem.acquiring.keys import check_keys
 from tandem.acquiring.respond import answer
 from tandem.kernel import Refused
 
@@ -177,18 +179,73 @@ def test_a_key_that_is_too_old_is_good_for_nothing_until_the_next_sign_on() -> N
     assert play.send(money("0200", 2)) == []
 
 
-def test_a_link_without_its_key_is_refused_when_the_host_starts() -> None:
-    for mac in (
-        Mac(key="nobody"),
-        Mac(key="fixed", master="tdes", keys="fixed", algorithm="aes-cmac"),
-        Mac(key="short"),
-        Mac(key="short", keys="fixed"),
-    ):
-        keys = Keys({"master": MASTER, "short": b"short", "fixed": bytes(7)})
-        with pytest.raises(LinksUnusable, match="harbour"):
-            LinkState(make_link(mac=mac), keys)
+@pytest.mark.parametrize(
+    ("mac", "why"),
+    [
+        (Mac(key="nobody"), LinkKeyMissing),
+        (Mac(key="master", each_terminal=True), LinkKeyMissing),
+        (Mac(key="fixed", keys="fixed", algorithm="aes-cmac"), LinksUnusable),
+        (Mac(key="short"), LinksUnusable),
+        (Mac(key="short", keys="fixed"), LinksUnusable),
+    ],
+)
+def test_a_link_without_its_key_is_refused_before_the_host_starts(
+    mac: Mac, why: type[Refused]
+) -> None:
+    keys = Keys({"master": MASTER, "short": b"short", "fixed": bytes(7)})
+    link = make_link(mac=mac, terminals=("TERM0001",))
+    with pytest.raises(why, match="harbour"):
+        check_keys([link], keys)
     with pytest.raises(ValueError, match="sign on"):
         make_link(mac=SESSION_MAC, sign_on=False)
+    with pytest.raises(ValueError, match="each_terminal"):
+        Mac(key="master", keys="fixed", each_terminal=True)
+
+
+def test_a_key_that_goes_missing_or_comes_is_seen_at_the_next_sign_on() -> None:
+    keys = {"harbour": MASTER}
+    play = Play(make_link(mac=Mac(key="harbour")), keys=Keys(keys))
+    assert code(play.sign_on()) == "00"
+    assert play.send(money()) == []
+    del keys["harbour"]
+    assert play.send(money("0200", 2)) == []  # the session's own key is still good
+    assert code(play.sign_on()) == "96"
+    assert play.states[0].counts["link_key_missing"] == 1
+    keys["harbour"] = MASTER
+    assert code(play.sign_on()) == "00"
+    fixed: dict[str, bytes] = {}
+    play = Play(make_link(mac=Mac(key="fixed", keys="fixed")), keys=Keys(fixed))
+    assert codes(play.send(network("001"))) == ["63"]
+    assert play.states[0].counts["link_key_missing"] >= 1
+
+
+def test_each_terminal_has_a_key_of_its_own_and_speaks_for_itself() -> None:
+    mac = Mac(key="harbour", each_terminal=True)
+    other = bytes(reversed(MASTER))
+    keys = Keys({"harbour.TERM0001": MASTER, "harbour.TERM0002": other})
+    play = Play(make_link(mac=mac), keys=keys)
+    (nameless,) = play.send(network("001"))
+    assert code(nameless) == "30"
+    (stranger,) = play.send(network("001", TERMINAL="TERM0003"))
+    assert code(stranger) == "96"
+    (answer,) = play.send(network("001", TERMINAL="TERM0001"))
+    assert code(answer) == "00"
+    assert play.send(money("0200", 1)) == []
+    assert codes(play.send(money("0200", 2, TERMINAL="TERM0002"))) == ["58"]
+    (changed,) = play.send(network("161", 3))
+    assert code(changed) == "00"
+    play.terminal.master = other
+    (answer,) = play.send(network("001", 4, TERMINAL="TERM0002"))  # checked under its own key
+    assert code(answer) == "00"
+    assert codes(play.send(money("0200", 5))) == ["58"]
+    assert play.send(money("0200", 6, TERMINAL="TERM0002")) == []
+
+
+def test_a_link_hears_after_its_sign_on_which_day_it_is() -> None:
+    play = Play(make_link(cutover=True))
+    answer, told = play.send(network("001"))
+    assert (code(answer), told.mti) == ("00", "0800")
+    assert (told.text(De.NETWORK_CODE), told.text(De.SETTLEMENT_DATE)) == ("201", "1123")
 
 
 # -- malformed, unasked, too many ------------------------------------------------------------------
@@ -409,7 +466,7 @@ def test_a_new_business_day_is_told_to_links_that_want_to_hear_it() -> None:
     assert quiet.session.cutover(DAY, quiet.now) is None
     play = Play(make_link(cutover=True))
     assert play.session.cutover(DAY, play.now) is None
-    play.sign_on()
+    assert len(play.send(network("001"))) == 2
     data = play.session.cutover(DAY, play.now)
     assert data is not None
     (message,) = play.terminal.read(data)

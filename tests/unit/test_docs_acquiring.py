@@ -83,9 +83,12 @@ def test_the_example_is_what_the_trace_shows() -> None:
 
 
 def test_the_settings_can_be_read() -> None:
-    (toml,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-    read = read_host_settings(toml.encode())
-    assert [link.name for link in read.links] == ["harbour", "kiosk"]
+    blocks = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    read = [read_host_settings(toml.encode()) for toml in blocks]
+    assert [[link.name for link in each.links] for each in read] == [
+        ["harbour"],
+        ["harbour", "kiosk"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ from tandem.acquiring.errors import (
     AcquiringRefused,
     FrameBroken,
     KeyBlockBroken,
+    LinkKeyExists,
+    LinkKeyMissing,
+    LinkKeyUnfit,
     LinksUnusable,
     MacMissing,
     MacWrong,
@@ -18,7 +21,8 @@ from tandem.acquiring.errors import (
     NotSent,
 )
 from tandem.acquiring.framing import Deframer, Frame, put_frame
-from tandem.acquiring.keys import KeyStore, MacKeys, issue_key, receive_key
+from tandem.acquiring.keys import KeyStore, MacKeys, check_keys, issue_key, receive_key
+from tandem.acquiring.keystore import LINK_KEYS, KeyKind, LinkKey, LinkKeys, combine, split
 from tandem.acquiring.links import (
     Directory,
     HostSettings,
@@ -28,10 +32,12 @@ from tandem.acquiring.links import (
     Mac,
     Tls,
     read_host_settings,
+    read_links,
 )
 from tandem.acquiring.mac import MacKey, check_mac, seal_message
 from tandem.acquiring.message import Message, mti_name, response_mti
 from tandem.acquiring.model import (
+    VERIFICATION,
     Advice,
     Authorisation,
     Authoriser,
@@ -48,12 +54,16 @@ from tandem.acquiring.model import (
     Totals,
 )
 from tandem.acquiring.refusals import response_code
-from tandem.acquiring.service import Host
+from tandem.acquiring.service import Host, open_listeners
 from tandem.acquiring.session import Session
+from tandem.acquiring.tls import check_files
 from tandem.acquiring.trace import Line, describe, mask, render
+from tandem.acquiring.tracefile import TraceFile
 from tandem.acquiring.wire import Wire
 
 __all__ = [
+    "LINK_KEYS",
+    "VERIFICATION",
     "AcquiringRefused",
     "Advice",
     "Authorisation",
@@ -73,10 +83,16 @@ __all__ = [
     "Host",
     "HostSettings",
     "KeyBlockBroken",
+    "KeyKind",
     "KeyStore",
     "Limits",
     "Line",
     "Link",
+    "LinkKey",
+    "LinkKeyExists",
+    "LinkKeyMissing",
+    "LinkKeyUnfit",
+    "LinkKeys",
     "LinksUnusable",
     "Listener",
     "Mac",
@@ -101,17 +117,24 @@ __all__ = [
     "Session",
     "Tls",
     "Totals",
+    "TraceFile",
     "Wire",
+    "check_files",
+    "check_keys",
     "check_mac",
+    "combine",
     "describe",
     "issue_key",
     "mask",
     "mti_name",
+    "open_listeners",
     "put_frame",
     "read_host_settings",
+    "read_links",
     "receive_key",
     "render",
     "response_code",
     "response_mti",
     "seal_message",
+    "split",
 ]

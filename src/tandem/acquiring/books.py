@@ -2,10 +2,11 @@
 
 A terminal is a till by its link's settings (`tills`). A message's key is the idempotency key of
 what it asks for, under the till's merchant: so a repeat gets the first answer, after a restart and
-in another process too, and a reversal finds its original, or forestalls it.
+in another process too, and a reversal finds its original, or forestalls it. Answers are kept for 30
+days.
 
-What is not done here: an authorisation of nothing (it asks about the card), the reversal of a
-refund, and that of a part of an authorisation. They are refused.
+A refund whose answer the till never heard is taken back from the person. If they do not have it any
+more, the reversal is refused with 51, and what was given stays given.
 """
 
 from collections.abc import Iterable
@@ -16,9 +17,10 @@ from uuid import UUID
 import msgspec
 
 from tandem.acquiring.codes import ResponseCode as Code
-from tandem.acquiring.errors import AmountImpossible, TerminalUnknown
+from tandem.acquiring.errors import TerminalUnknown
 from tandem.acquiring.links import Link
 from tandem.acquiring.model import (
+    VERIFICATION,
     Advice,
     Authorisation,
     CardRequest,
@@ -81,7 +83,7 @@ class _Payment(msgspec.Struct):
 
 
 class _Tapped(msgspec.Struct):
-    payment: _Payment
+    payment: _Payment | None
     reason: str | None
     issuer_answer: bytes | None
 
@@ -123,10 +125,9 @@ class Books:
         self._merchants: dict[UUID, UUID] = {}
 
     async def authorise(self, request: Authorisation) -> Outcome:
-        """Reserve the amount on the card's account."""
-        if request.amount < 1:
-            raise AmountImpossible(request.amount)
-        return await self._tap(request, capture=Capture.MANUAL)
+        """Reserve the amount on the card's account, or only see whether the card is good."""
+        only_asks = request.amount == 0 or request.condition == VERIFICATION
+        return await self._tap(request, capture=Capture.MANUAL, only_asks=only_asks)
 
     async def purchase(self, request: Purchase) -> Outcome:
         """Move the amount to the merchant."""
@@ -196,6 +197,7 @@ class Books:
         *,
         capture: Capture = Capture.AUTOMATIC,
         offline: bool = False,
+        only_asks: bool = False,
     ) -> Outcome:
         till, card = await self._till(request), request.card
         if card.pan is None:
@@ -212,14 +214,22 @@ class Books:
             ),
             capture=capture,
             offline=offline,
+            only_asks=only_asks,
         )
         done = await self._payments.pay_by_card(till.at, new, till.once(request))
         tapped = msgspec.json.decode(done.body, type=_Tapped)
+        if tapped.payment is None:
+            return self._asked(tapped)
         return self._paid(tapped.payment, tapped.reason, tapped.issuer_answer)
+
+    def _asked(self, tapped: _Tapped) -> Outcome:
+        """How a question about a card ended; nothing was paid, so it counts to no day."""
+        code = Code.APPROVED if tapped.reason is None else _declined(tapped.reason)
+        return Outcome(code=code, icc=tapped.issuer_answer or b"")
 
     def _paid(self, payment: _Payment, reason: str | None, answer: bytes | None) -> Outcome:
         if reason is not None:
-            return Outcome(code=DECLINES.get(reason, Code.DO_NOT_HONOUR), icc=answer or b"")
+            return Outcome(code=_declined(reason), icc=answer or b"")
         return Outcome(
             code=Code.APPROVED,
             authorisation_code=payment.id[-_CODE_DIGITS:].upper(),
@@ -252,3 +262,7 @@ class Books:
             for at in (day, day + timedelta(days=1))
         )
         return begin, end
+
+
+def _declined(reason: str) -> Code:
+    return DECLINES.get(reason, Code.DO_NOT_HONOUR)

@@ -101,8 +101,9 @@ class Client:
     """A link's connection to its host, kept up until the block ends.
 
     `counts` holds plain numbers: connected, requests, answers, late, mac_wrong and other refusals.
-    `on_cutover` is told the settlement date (MMDD) when the host begins a new business day. Raises
-    `LinksUnusable` if the key that `mac` names is not there or cannot be one.
+    `on_cutover` is told the settlement date (MMDD) when the host begins a new business day, and
+    after a sign-on. Raises `LinkKeyMissing` if the key that `mac` names is not there, and
+    `LinksUnusable` if it cannot be one.
     """
 
     def __init__(
@@ -122,7 +123,9 @@ class Client:
         self._entropy = entropy
         self._tls = tls
         self._on_cutover = on_cutover
-        self._secret = b"" if settings.mac is None else link_secret("the link", settings.mac, keys)
+        self._secret = b""
+        if settings.mac is not None:
+            self._secret = link_secret("the link", settings.mac, keys, settings.terminal)
         self._line: _Line | None = None
         self._stan = 0
         self._changed = asyncio.Event()

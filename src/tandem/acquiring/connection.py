@@ -52,6 +52,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = False
         self._stopping = False
         self._blocked_seconds: float | None = None
+        self._held = bytearray()
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -85,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The peer sends no more, and may still wait for answers (not with TLS)."""
         self._ended = True
+        self._flush()  # it is closed after this, unless something is still under way
         busy = self.session is not None and self.session.pending > 0
         return busy and self.transport.get_extra_info("ssl_object") is None
 
@@ -116,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
             for action in session.step(self._time()):
                 match action:
                     case Send(data):
-                        self._transport.write(data)
+                        self._write(data)
                     case Ask(ticket):
                         self._owner.work(self, ticket)
                     case Wait(seconds):
@@ -157,7 +159,7 @@ class Connection(asyncio.BufferedProtocol):
             if data and self.transport.is_closing():
                 ticket.state.counts["undelivered"] += 1
             elif data:
-                self.transport.write(data)
+                self._write(data)
             self.go_on()
 
     async def _decided(self, session: Session, ticket: Ticket) -> bytes:
@@ -172,6 +174,20 @@ class Connection(asyncio.BufferedProtocol):
     def send(self, data: bytes | None) -> None:
         """Write a message of the host's own."""
         if data and not self.transport.is_closing() and self._blocked_seconds is None:
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Write what this turn of the loop has for the peer together, at its end.
+
+        Answers that were committed together come together, and each write is a system call.
+        """
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._held += data
+
+    def _flush(self) -> None:
+        data, self._held = self._held, bytearray()
+        if data and not self.transport.is_closing():
             self.transport.write(data)
 
     def overdue(self, now_seconds: float) -> str | None:
@@ -193,6 +209,7 @@ class Connection(asyncio.BufferedProtocol):
     def close(self, reason: str) -> None:
         """Close it: at once if the peer does not read, else after what is written."""
         self.reason = reason
+        self._flush()
         if self._blocked_seconds is None:
             self.transport.close()
         else:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from tandem.acquiring.bucket import Bucket
 from tandem.acquiring.codec import Codec
+from tandem.acquiring.errors import LinkKeyMissing, LinksUnusable
 from tandem.acquiring.keys import KeyStore, link_secret
 from tandem.acquiring.links import Link
 from tandem.acquiring.mac import MacKey
@@ -25,7 +26,8 @@ RefusalTracer = Callable[[str, Refused], None]
 class LinkState:
     """What the connections of a link share: its settings, keys, speed, and what was counted.
 
-    Raises `LinksUnusable` if the key that it names is not there or cannot be one.
+    Keys are looked up when they are used: one that is entered anew holds from the next sign-on, or
+    with fixed keys from the next connection.
     """
 
     def __init__(self, link: Link, keys: KeyStore) -> None:
@@ -35,15 +37,23 @@ class LinkState:
         self.counts: Counter[str] = Counter()
         self.connections = 0
         self._terminals = frozenset(link.terminals)
-        self.master: bytes | None = None
-        self.fixed: MacKey | None = None
-        if link.mac is None:
-            return
-        secret = link_secret(link.name, link.mac, keys)
-        if link.mac.keys == "fixed":
-            self.fixed = MacKey(link.mac, secret)
-        else:
-            self.master = secret
+        self._keys = keys
+
+    def master(self, terminal: str) -> bytes:
+        """The key that wraps session keys. Raises `LinkKeyMissing`, `LinksUnusable`."""
+        assert self.link.mac is not None, "only a link with MACs has session keys"
+        return link_secret(self.link.name, self.link.mac, self._keys, terminal)
+
+    def fixed(self) -> MacKey | None:
+        """The fixed MAC key, if the link has one that can be used; without it no MAC is right."""
+        mac = self.link.mac
+        if mac is None or mac.keys != "fixed":
+            return None
+        try:
+            return MacKey(mac, link_secret(self.link.name, mac, self._keys))
+        except (LinkKeyMissing, LinksUnusable) as refused:
+            self.counts[refused.code] += 1
+            return None
 
     def takes(self, terminal: str | None) -> bool:
         """Whether a terminal (element 41, filled with blanks or not) may speak on this link."""

@@ -12,6 +12,9 @@
     ├── NotSent             the host is not there: the request was not sent
     ├── NoAnswer            it was sent, and nobody knows what became of it
     ├── KeyBlockBroken      a key block was not made under this key, or was changed
+    ├── LinkKeyMissing      the key that a link signs on with is not in the key store
+    ├── LinkKeyUnfit        what was given is no key of that kind
+    ├── LinkKeyExists       there is a key of this name already
     └── LinksUnusable       the settings of the links contradict themselves
 
 None carries a card number, a key, or bytes of a message.
@@ -105,6 +108,46 @@ class KeyBlockBroken(AcquiringRefused):
     def sentence(self) -> str:
         """Say what is wrong with it."""
         return f"The key block cannot be opened: {self.reason}."
+
+
+@dataclass(eq=False)
+class LinkKeyMissing(AcquiringRefused):
+    """The key that a link's settings name is not in the key store."""
+
+    code: ClassVar[str] = "link_key_missing"
+    link: str
+    key: str
+
+    def sentence(self) -> str:
+        """Name the command."""
+        return (
+            f"The link {self.link} has no key: there is none called {self.key}. Make it with "
+            "`tandem acquiring keys create`, or enter it with `tandem acquiring keys enter`."
+        )
+
+
+@dataclass(eq=False)
+class LinkKeyUnfit(AcquiringRefused):
+    """What was given is no key of that kind. Its text holds no part of it."""
+
+    code: ClassVar[str] = "link_key_unfit"
+    reason: str
+
+    def sentence(self) -> str:
+        """Say what is wrong with it."""
+        return f"The key cannot be used: {self.reason}."
+
+
+@dataclass(eq=False)
+class LinkKeyExists(AcquiringRefused):
+    """There is a key of this name, and it was not to be replaced."""
+
+    code: ClassVar[str] = "link_key_exists"
+    name: str
+
+    def sentence(self) -> str:
+        """Say what helps."""
+        return f"There is a key {self.name} already. Give it another name, or --replace it."
 
 
 @dataclass(eq=False)

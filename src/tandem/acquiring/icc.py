@@ -7,6 +7,9 @@ so it is shown by its length, also where the bytes do not divide into data objec
 from collections.abc import Iterator
 from typing import Final
 
+from tandem.emv.errors import TlvMalformed
+from tandem.emv.tlv import read_flat
+
 _SHOWN: Final = {
     "82": "Application interchange profile",
     "84": "Dedicated file name",
@@ -38,44 +41,21 @@ _SHOWN: Final = {
 }
 """What may be shown, with its name."""
 
-_MORE: Final = 0x1F
-_LONG: Final = 0x80
-_LENGTHS: Final = 2
-
 
 def describe_icc(data: bytes) -> Iterator[tuple[str, str, str]]:
     """Tag, name and what may be shown of each data object on the first level."""
     at = 0
     while at < len(data):
-        divided = _object(data, at)
-        if divided is None:
+        if data[at] == 0:
+            at += 1  # bytes between data objects that mean nothing
+            continue
+        try:
+            number, value, end = read_flat(data, at)
+        except TlvMalformed:
             yield "", "Unread", f"{len(data) - at} bytes that do not divide into data objects"
             return
-        tag, value, at = divided
+        tag, at = f"{number:02X}", end
         if tag in _SHOWN:
             yield tag, _SHOWN[tag], value.hex().upper()
         else:
             yield tag, "Other data", f"{len(value)} bytes"
-
-
-def _object(data: bytes, at: int) -> tuple[str, bytes, int] | None:
-    """Tag, value and where the next one begins; None where the bytes do not hold what they say."""
-    start = at
-    more = data[at] & _MORE == _MORE
-    at += 1
-    while more and at < len(data):
-        more = bool(data[at] & _LONG)
-        at += 1
-    if more or at >= len(data):
-        return None
-    tag, length = data[start:at].hex().upper(), data[at]
-    at += 1
-    if length & _LONG:
-        size = length & ~_LONG
-        if not 1 <= size <= _LENGTHS or at + size > len(data):
-            return None
-        length = int.from_bytes(data[at : at + size], "big")
-        at += size
-    if at + length > len(data):
-        return None
-    return tag, data[at : at + length], at + length

@@ -9,10 +9,11 @@ of its request, also that to a key change. From then on the link uses the new ke
 were on their way are taken under the one before for another minute.
 """
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
-from tandem.acquiring.errors import KeyBlockBroken, LinksUnusable
-from tandem.acquiring.links import Mac
+from tandem.acquiring.errors import KeyBlockBroken, LinkKeyMissing, LinksUnusable
+from tandem.acquiring.links import Link, Mac
 from tandem.acquiring.mac import MacKey
 from tandem.acquiring.tr31 import WrappedKey, WrappingKey, unwrap, wrap
 from tandem.kernel import Entropy
@@ -30,17 +31,29 @@ class KeyStore(Protocol):
         ...
 
 
-def link_secret(link: str, mac: Mac, keys: KeyStore) -> bytes:
-    """The key that a link's settings name, of a length that can be. Raises `LinksUnusable`."""
+def link_secret(link: str, mac: Mac, keys: KeyStore, terminal: str = "") -> bytes:
+    """The key that a link's settings name. Raises `LinkKeyMissing`.
+
+    Raises `LinksUnusable` for one of a length that cannot be: another kind than the settings say.
+    """
+    name = mac.key_of(terminal)
     try:
-        secret = keys.link_key(mac.key)
+        secret = keys.link_key(name)
         if mac.keys == "fixed":
             return MacKey(mac, secret).secret
         return WrappingKey(mac.master, secret).secret
     except KeyError:
-        raise LinksUnusable(f"{link}: there is no key {mac.key}") from None
+        raise LinkKeyMissing(link, name) from None
     except ValueError as error:
-        raise LinksUnusable(f"{link}: {error}") from error
+        raise LinksUnusable(f"{link}: the key {name} does not fit: {error}") from error
+
+
+def check_keys(links: Iterable[Link], keys: KeyStore) -> None:
+    """See that every link has its key. Raises `LinkKeyMissing`, `LinksUnusable`."""
+    for link in links:
+        if link.mac is not None:
+            for terminal in link.terminals if link.mac.each_terminal else ("",):
+                link_secret(link.name, link.mac, keys, terminal)
 
 
 def issue_key(settings: Mac, master: bytes, entropy: Entropy) -> tuple[MacKey, str]:

@@ -17,6 +17,7 @@ from one place and speak alike are told apart by the terminals that each has.
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import combinations
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -46,7 +47,9 @@ class Mac(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     `key` names the link's key in the key store. With `keys = "session"` it wraps the MAC keys that
     a sign-on brings, as `master` says: an AES or a triple DES key. With `fixed` it is the MAC key.
-    A session key is good for `life_seconds`.
+    With `each_terminal` every terminal has a key of its own, called by `key`, a point and the
+    terminal; whoever signs on names it in element 41, and then speaks for that one only. A session
+    key is good for `life_seconds`.
     """
 
     key: Name
@@ -55,7 +58,16 @@ class Mac(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     size: Literal[4, 8] = 8
     keys: Literal["session", "fixed"] = "session"
     master: Literal["aes", "tdes"] = "aes"
+    each_terminal: bool = False
     life_seconds: Seconds = 86_400
+
+    def __post_init__(self) -> None:
+        if self.each_terminal and self.keys == "fixed":
+            raise ValueError("each_terminal needs session keys: a sign-on says whose key it is")
+
+    def key_of(self, terminal: str) -> str:
+        """The name of the key that a terminal signs on with."""
+        return f"{self.key}.{terminal}" if self.each_terminal else self.key
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,12 +147,36 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole host. `connections` counts all of them, `per_address` those of one address."""
+    """The whole host. `connections` counts all of them, `per_address` those of one address.
+
+    `trace` is a file that every message is written to, readable and with card data masked.
+    """
 
     listeners: tuple[Listener, ...] = (Listener(),)
     links: tuple[Link, ...] = ()
     connections: Count = 10_000
     per_address: Count = 1000
+    trace: str | None = None
+
+    def beside(self, folder: Path) -> "HostSettings":
+        """The same with files that are named from this folder on."""
+
+        def placed(tls: Tls | None) -> Tls | None:
+            if tls is None:
+                return None
+            clients = None if tls.clients is None else str(folder / tls.clients)
+            return Tls(
+                certificate=str(folder / tls.certificate),
+                key=str(folder / tls.key),
+                clients=clients,
+            )
+
+        listeners = tuple(
+            msgspec.structs.replace(listener, tls=placed(listener.tls))
+            for listener in self.listeners
+        )
+        trace = None if self.trace is None else str(folder / self.trace)
+        return msgspec.structs.replace(self, listeners=listeners, trace=trace)
 
 
 class Directory:
@@ -188,6 +224,16 @@ def read_host_settings(text: bytes) -> HostSettings:
         raise LinksUnusable(str(error)) from error
     Directory(settings.links)
     return settings
+
+
+def read_links(path: Path) -> HostSettings:
+    """Read the settings from a file; what they name lies beside it. Raises `LinksUnusable`."""
+    try:
+        text = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "cannot be read"
+        raise LinksUnusable(f"{path}: {reason.lower()}") from error
+    return read_host_settings(text).beside(path.absolute().parent)
 
 
 def _networks(link: Link) -> tuple[Network, ...]:

@@ -53,15 +53,21 @@ class MacKey:
 
     @property
     def check_value(self) -> str:
-        """What two sides compare to see that they have the same key; it does not give it away.
-
-        Of a DES key the first three bytes of zeros encrypted, of an AES key the first five of
-        their CMAC (ANSI X9.24-1).
-        """
+        """What two sides compare to see that they have the same key; it does not give it away."""
         if self.settings.algorithm == "retail":
-            cipher = Cipher(TripleDES(three_keys(self.secret)), modes.CBC(bytes(8))).encryptor()
-            return cipher.update(bytes(8))[:3].hex().upper()
-        return aes_cmac(self.secret, bytes(16))[:5].hex().upper()
+            return des_check_value(self.secret)
+        return aes_check_value(self.secret)
+
+
+def des_check_value(key: bytes) -> str:
+    """The first three bytes of zeros encrypted (ANSI X9.24-1), in hexadecimal digits."""
+    cipher = Cipher(TripleDES(three_keys(key)), modes.CBC(bytes(8))).encryptor()
+    return cipher.update(bytes(8))[:3].hex().upper()
+
+
+def aes_check_value(key: bytes) -> str:
+    """The first five bytes of the CMAC of a block of zeros (ANSI X9.24-1)."""
+    return aes_cmac(key, bytes(16))[:5].hex().upper()
 
 
 def retail_mac(key: bytes, data: bytes, padding: int) -> bytes:

@@ -6,12 +6,15 @@ code.
 """
 
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from tandem.acquiring.codes import ResponseCode
 from tandem.acquiring.trace import mask
+
+VERIFICATION: Final = "51"
+"""Element 25 of a request that is about the card and not about money."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +76,11 @@ class CardRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authorisation(CardRequest, frozen=True, kw_only=True):
-    """0100: reserve the amount, for an advice that may follow. 0 only asks about the card."""
+    """0100: reserve the amount, for an advice that may follow.
+
+    With an amount of 0, or the condition `VERIFICATION`, it only asks whether the card is good, and
+    nothing is reserved.
+    """
 
 
 class Purchase(CardRequest, frozen=True, kw_only=True):

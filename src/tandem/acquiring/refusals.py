@@ -5,6 +5,8 @@ from typing import Final
 from tandem.acquiring.codes import ResponseCode as Code
 from tandem.acquiring.errors import (
     AmountImpossible,
+    LinkKeyMissing,
+    LinksUnusable,
     MacMissing,
     MacWrong,
     MessageMalformed,
@@ -34,6 +36,8 @@ CODES: Final[dict[type[Refused], Code]] = {
     MacMissing: Code.SECURITY_VIOLATION,
     MacWrong: Code.SECURITY_VIOLATION,
     NotSignedOn: Code.UNAVAILABLE,
+    LinkKeyMissing: Code.MALFUNCTION,
+    LinksUnusable: Code.MALFUNCTION,
     TerminalUnknown: Code.NOT_PERMITTED_TO_TERMINAL,
     TransactionUnknown: Code.INVALID_TRANSACTION,
     AmountImpossible: Code.INVALID_AMOUNT,

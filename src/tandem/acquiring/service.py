@@ -12,7 +12,7 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, Final, Self
@@ -46,11 +46,20 @@ _PAUSE_SECONDS: Final = 0.1
 class Host:
     """The ISO 8583 host of some links. Raises `LinksUnusable` if their settings cannot be.
 
+    Without `sockets` it opens its own, else it has one for each listener, from `open_listeners`: so
+    they outlive it, and who connects while another takes over has to wait a moment and no more.
+    Whether links have their keys is seen when they are used (`check_keys` sees it before).
+
     `counts` are those that belong to no link: connections taken and refused. Each link has its own.
     """
 
     def __init__(
-        self, settings: HostSettings, authoriser: Authoriser, keys: KeyStore, context: Context
+        self,
+        settings: HostSettings,
+        authoriser: Authoriser,
+        keys: KeyStore,
+        context: Context,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
         self.buffer = memoryview(bytearray(_READ_BYTES))
         self.clerk = Clerk(authoriser)
@@ -62,9 +71,12 @@ class Host:
         self._states = {link.name: LinkState(link, keys) for link in settings.links}
         self._connections: dict[Connection, str] = {}
         self._addresses: Counter[str] = Counter()
+        self._newcomers: dict[str, dict[Connection, None]] = {
+            link.name: {} for link in settings.links
+        }
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[asyncio.Task[Any]] = set()
-        self._sockets: list[socket.socket] = []
+        self._sockets = list(sockets)
         self._runners: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._day: date | None = None
@@ -76,11 +88,7 @@ class Host:
         self._time = asyncio.get_running_loop().time
         self._day = self._context.business_day()
         contexts = [None if one.tls is None else tls_context(one.tls) for one in self._listeners]
-        try:
-            self._sockets += map(_listening, self._listeners)
-        except BaseException:
-            self._stop_listening()
-            raise
+        self._sockets = self._sockets or open_listeners(self._settings)
         runs = [
             self._accept(*given)
             for given in zip(self._sockets, self._listeners, contexts, strict=True)
@@ -174,17 +182,34 @@ class Host:
             self.counts["strangers"] += 1
             return False
         full = len(self._connections) >= self._settings.connections
-        if full or self._addresses[connection.address] >= self._settings.per_address:
+        crowded = self._addresses[connection.address] >= self._settings.per_address
+        if crowded or (full and not self._makes_room(max(self._newcomers.values(), key=len))):
             self.counts["connections_above_limit"] += 1
             return False
         return True
+
+    def _makes_room(self, newcomers: dict[Connection, None]) -> bool:
+        """Send away the oldest connection that has not signed on; False if there is none.
+
+        Else whoever opens connections and says nothing would shut out those who mean it.
+        """
+        while newcomers:
+            oldest = next(iter(newcomers))
+            del newcomers[oldest]
+            if oldest.session is not None and not oldest.session.established:
+                self.counts["connections_gave_way"] += 1
+                self.left(oldest, "it gave way before its sign-on")
+                oldest.transport.abort()
+                return True
+        return False
 
     def _remember(self, connection: Connection) -> None:
         self._connections[connection] = connection.address
         self._addresses[connection.address] += 1
         self._empty.clear()
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: Connection) -> bool:
+        """Count it no more; False if it was forgotten before."""
         address = self._connections.pop(connection, None)
         if address is not None:
             self._addresses[address] -= 1
@@ -192,6 +217,7 @@ class Host:
                 del self._addresses[address]
         if not self._connections:
             self._empty.set()
+        return address is not None
 
     # -- what connections ask for ----------------------------------------------------------------
 
@@ -204,19 +230,22 @@ class Host:
             self.counts["strangers"] += 1
             return None
         states = tuple(self._states[link.name] for link in links)
-        if states[0].connections >= states[0].link.limits.connections:
+        lead, newcomers = states[0], self._newcomers[links[0].name]
+        full = lead.connections >= lead.link.limits.connections
+        if full and not self._makes_room(newcomers):
             self.counts["connections_above_limit"] += 1
             return None
-        states[0].connections += 1
+        lead.connections += 1
+        newcomers[connection] = None
         self.counts["connections"] += 1
         return Session(states, self._context, self._time())
 
     def left(self, connection: Connection, reason: str) -> None:
         """A connection is gone."""
-        self._forget(connection)
-        if connection.session is not None:
+        if self._forget(connection) and connection.session is not None:
             lead = connection.session.lead
             lead.connections -= 1
+            self._newcomers[lead.link.name].pop(connection, None)
             address = connection.address
             log.info("a link's connection ended", link=lead.link.name, peer=address, reason=reason)
 
@@ -294,6 +323,18 @@ class Host:
     def _stop_listening(self) -> None:
         for listening in self._sockets:
             listening.close()
+
+
+def open_listeners(settings: HostSettings) -> list[socket.socket]:
+    """Sockets that listen, one for each listener. Raises `OSError` if a port cannot be had."""
+    made: list[socket.socket] = []
+    try:
+        made.extend(map(_listening, settings.listeners))
+    except BaseException:
+        for listening in made:
+            listening.close()
+        raise
+    return made
 
 
 def _listening(listener: Listener) -> socket.socket:

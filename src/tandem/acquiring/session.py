@@ -63,17 +63,27 @@ class Session:
         self._settings = self.lead.link
         self.limits = self._settings.limits
         self._deframer = Deframer(self._settings.wire, self.limits.message_bytes)
-        self._keys = MacKeys(self.lead.fixed)
+        self._keys = MacKeys(self.lead.fixed())
+        self._terminal: str | None = None
         self._held: Frame | None = None
         self._held_until_seconds = now_seconds
         self._queue: deque[Ticket] = deque()
         self._faults = 0
+        self._proved = False
         self._closed: str | None = None
         self._stan = 0
         self._asked: dict[str, float] = {}
         self._since_seconds = now_seconds
         self._heard_seconds = now_seconds
         self._half_seconds: float | None = None
+
+    @property
+    def established(self) -> bool:
+        """Whether the peer has shown that it is the link's: by a sign-on, or a message that counts.
+
+        One that has not gives way to newcomers when there are too many.
+        """
+        return self.signed_on if self._settings.sign_on else self._proved
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -156,7 +166,7 @@ class Session:
         ticket = self._ticket(state or lead, message, frame)
         try:
             self._check(ticket, state, frame, now_seconds)
-            self._faults = 0
+            self._faults, self._proved = 0, True
             if message.kind in _NETWORK:
                 return self._manage(ticket, now_seconds)
             ticket.request = read_request(
@@ -202,8 +212,10 @@ class Session:
                 except (MacMissing, MacWrong):
                     self._faults += 1
                     raise
-        if state is None:
-            raise TerminalUnknown((message.text(De.TERMINAL) or "").strip())
+        terminal = (message.text(De.TERMINAL) or "").rstrip()
+        others = terminal and self._terminal not in {None, terminal}
+        if state is None or (others and network != NetworkCode.SIGN_ON):
+            raise TerminalUnknown(terminal)
 
     # -- network management ----------------------------------------------------------------------
 
@@ -215,7 +227,7 @@ class Session:
             reply = self._reply(ticket, ResponseCode.APPROVED)
             self.signed_on = False
             self._since_seconds = now_seconds
-            self._keys = MacKeys(self.lead.fixed)
+            self._keys, self._terminal = MacKeys(self.lead.fixed()), None
             return reply
         if code == NetworkCode.ECHO:
             return self._reply(ticket, ResponseCode.APPROVED)
@@ -226,21 +238,41 @@ class Session:
 
     def _give_key(self, ticket: Ticket, code: str, now_seconds: float) -> list[Action]:
         settings, fields = self._settings.mac, dict[int, str]()
-        if settings is not None and self.lead.master is not None:
-            key, block = issue_key(settings, self.lead.master, self._context.entropy)
+        signs_on = code == NetworkCode.SIGN_ON
+        if settings is not None and settings.keys == "session":
+            terminal = self._names(ticket) if signs_on else self._terminal
+            master = ticket.state.master(terminal or "")
+            key, block = issue_key(settings, master, self._context.entropy)
             self._keys.change(key, now_seconds)
             fields[De.PRIVATE] = block
-            if code == NetworkCode.SIGN_ON:
+            if signs_on:
                 ticket.key = key  # there was none before; an answer to a change has the old one
-        elif code != NetworkCode.SIGN_ON:
+                self._terminal = terminal
+        elif not signs_on:
             raise TransactionUnknown(ticket.message.mti)
-        if code == NetworkCode.SIGN_ON:
-            self.signed_on = True
         ticket.state.counts["keys_issued" if fields else "sign_ons"] += 1
-        return self._reply(ticket, ResponseCode.APPROVED, fields)
+        reply = self._reply(ticket, ResponseCode.APPROVED, fields)
+        if not signs_on:
+            return reply
+        self.signed_on = True
+        told = self.cutover(self._context.business_day(), now_seconds)
+        return reply if told is None else [*reply, Send(told)]
+
+    def _names(self, ticket: Ticket) -> str | None:
+        """Whose key a sign-on asks for; None: the link's. Raises `MessageMalformed`."""
+        if self._settings.mac is None or not self._settings.mac.each_terminal:
+            return None
+        terminal = (ticket.message.text(De.TERMINAL) or "").rstrip()
+        if not terminal:
+            raise MessageMalformed(De.TERMINAL, "is missing: it says whose key is asked for")
+        return terminal
 
     def cutover(self, day: date, now_seconds: float) -> bytes | None:
-        """The message that a new business day begins, if the link is signed on and wants it."""
+        """The message that says which business day it is, if the link is signed on and wants it.
+
+        It goes out when the day changes and after each sign-on: so no link misses a day that began
+        while it, or the host, was away.
+        """
         if not self.signed_on or not self._settings.cutover:
             return None
         fields: dict[int, str] = {De.SETTLEMENT_DATE: month_and_day(day)}

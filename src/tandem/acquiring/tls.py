@@ -36,3 +36,11 @@ def check_certificates(settings: HostSettings) -> None:
     for link in settings.links:
         if link.certificates and not asked:
             raise LinksUnusable(f"{link.name}: no listener asks for client certificates")
+
+
+def check_files(settings: HostSettings) -> None:
+    """Raise `LinksUnusable` if files that the settings name cannot be used."""
+    check_certificates(settings)
+    for listener in settings.listeners:
+        if listener.tls is not None:
+            tls_context(listener.tls)

@@ -3,9 +3,9 @@
     D0112M3TC00N0000 <encrypted: length, key, filling> <MAC>
     │ │   │ ││ │ └ optional blocks, none here; two reserved zeros
     │ │   │ ││ └ N: may not be exported again
-    │ │   │ │└ C: makes and checks MACs; then the key's version, 00
+    │ │   │ │└ C: makes and checks MACs, B: wraps keys; then the key's version, 00
     │ │   │ └ T: for triple DES, A: for AES
-    │ │   └ usage: M3 a MAC of ISO/IEC 9797-1 algorithm 3, M6 a CMAC
+    │ │   └ usage: M3 a MAC of ISO/IEC 9797-1 algorithm 3, M6 a CMAC, K1 a key that wraps
     │ └ length of the whole, in characters
     └ D: wrapped under an AES key, B: under a triple DES key
 
@@ -66,11 +66,15 @@ class WrappingKey:
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """What a key block holds: the key, and what it is for."""
+    """What a key block holds: the key, and what it is for.
+
+    `mode` is C for a key that makes and checks MACs, B for one that wraps and unwraps others.
+    """
 
     usage: str
     algorithm: str
     secret: bytes = field(repr=False)
+    mode: str = "C"
 
 
 def three_keys(secret: bytes) -> bytes:
@@ -84,7 +88,7 @@ def wrap(wrapping: WrappingKey, key: WrappedKey, entropy: Entropy) -> str:
     clear = (len(key.secret) * 8).to_bytes(_LENGTH_BYTES, "big") + key.secret
     clear += entropy(-len(clear) % size)
     length = _HEADER + 2 * (len(clear) + size)
-    header = f"{wrapping.version}{length:04d}{key.usage}{key.algorithm}C00N0000".encode()
+    header = f"{wrapping.version}{length:04d}{key.usage}{key.algorithm}{key.mode}00N0000".encode()
     mac = _cmac(wrapping, _derive(wrapping, _AUTHENTICATION), header + clear)
     cipher = Cipher(wrapping.cipher(_derive(wrapping, _ENCRYPTION)), modes.CBC(mac)).encryptor()
     return header.decode() + (cipher.update(clear) + cipher.finalize() + mac).hex().upper()
@@ -95,7 +99,7 @@ def unwrap(wrapping: WrappingKey, block: str) -> WrappedKey:
     match = _BLOCK.fullmatch(block)
     if match is None or len(block) > _LONGEST:
         raise KeyBlockBroken("it does not have the form of one, or has optional blocks")
-    version, length, usage, algorithm, _, _, digits = match.groups()
+    version, length, usage, algorithm, mode, _, digits = match.groups()
     if version != wrapping.version:
         raise KeyBlockBroken(
             f"its version is {version}, and that of this key is {wrapping.version}"
@@ -113,7 +117,7 @@ def unwrap(wrapping: WrappingKey, block: str) -> WrappedKey:
     bits = int.from_bytes(clear[:_LENGTH_BYTES], "big")
     if bits % 8 or bits // 8 > len(clear) - _LENGTH_BYTES:
         raise KeyBlockBroken("the key in it has no length that can be")
-    return WrappedKey(usage, algorithm, clear[_LENGTH_BYTES : _LENGTH_BYTES + bits // 8])
+    return WrappedKey(usage, algorithm, clear[_LENGTH_BYTES : _LENGTH_BYTES + bits // 8], mode)
 
 
 def _derive(wrapping: WrappingKey, purpose: bytes) -> bytes:

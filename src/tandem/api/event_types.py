@@ -45,6 +45,10 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "payment.authorised": _payment("the amount is reserved"),
     "payment.captured": _payment("the amount was paid, or a part of it"),
     "payment.refunded": _payment("some or all of it was given back"),
+    "payment.reduced": _payment("a till took a part of the reserved amount back"),
+    "payment.refund_reversed": _payment(
+        "a till took a refund back, or a part of it: it never heard that the refund was given"
+    ),
     "payment.cancelled": _payment("the merchant cancelled it before anything was paid"),
     "payment.declined": _payment("it will not be paid; `decline_reason` says why"),
     "payment.expired": _payment(

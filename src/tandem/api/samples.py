@@ -227,7 +227,7 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
     EARNED,
     POLICY,
     TERMS,
-    RefundView(REFUNDED, PAID, 800, "CNY", "One coffee was cold", _at(5)),
+    RefundView(REFUNDED, PAID, 800, "CNY", "One coffee was cold", 0, _at(5)),
     BookedPayment(RECORD, [TRANSFER, FEE]),
     WalletView([BalanceView("CNY", 6200, 6200, 0, 3800, 500_000, 2_000_000)]),
     History(LINES, has_more=False, next=None),

@@ -1,4 +1,4 @@
-"""`tandem acquiring`: what integrators of shops' terminals need. Needs no database."""
+"""`tandem acquiring`: what integrators of shops' terminals need. Only keys need a database."""
 
 import re
 import sys
@@ -7,17 +7,26 @@ from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
-from tandem.acquiring import Codec, Deframer, Frame, Link, describe, read_host_settings
+from tandem.acquiring import (
+    Codec,
+    Deframer,
+    Frame,
+    HostSettings,
+    Link,
+    check_files,
+    describe,
+    read_links,
+)
 from tandem.acquiring.wire import Wire
-from tandem.cli.errors import FileUnusable
-from tandem.cli.show import cells, show, table
+from tandem.cli.show import cells, done, show, table
 from tandem.kernel import Invalid, NotFound
 
 app = App(
     name="acquiring",
-    help="Read ISO 8583 messages of shops' terminals.",
+    help="Look after the ISO 8583 host of shops' terminals.",
     help_format="markdown",
 )
+app.command("tandem.cli.link_keys:app", name="keys", help="The keys that links and the host share.")
 
 _LARGEST: Final = 1 << 20
 _BLANKS: Final = re.compile(r"\s+")
@@ -77,14 +86,48 @@ def _bytes(text: str) -> bytes:
 
 
 def _link(path: Path, name: str | None) -> Link:
-    try:
-        text = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "cannot be read"
-        raise FileUnusable(str(path), reason.lower()) from error
-    found = [link for link in read_host_settings(text).links if name in {None, link.name}]
+    found = [link for link in read_links(path).links if name in {None, link.name}]
     if not found:
         raise NotFound("link", name or "at all")
     if len(found) > 1:
         raise Invalid("--link", "must name one of the links in this file")
     return found[0]
+
+
+@app.command
+def check(links: Path, /) -> None:
+    """See whether a file of links can be used, and show what it says.
+
+    `tandem up` reads it where TANDEM_ACQUIRING_CONFIG names it, and looks besides whether the keys
+    and tills that it names are there.
+
+    Example: `tandem acquiring check links.toml`
+
+    Parameters
+    ----------
+    links
+        The file of the links' settings (docs/acquiring.md).
+    """
+    settings = read_links(links)
+    check_files(settings)
+    made = table("Link", "Known by", "Terminals", "Header", "MAC", "Key")
+    for link in settings.links:
+        made.add_row(*cells(*_row(link)))
+    show(made)
+    done(f"{links} can be used; it listens on {_listens(settings)}.")
+
+
+def _listens(settings: HostSettings) -> str:
+    return ", ".join(
+        f"{one.host} port {one.port}{' with TLS' if one.tls else ''}" for one in settings.listeners
+    )
+
+
+def _row(link: Link) -> tuple[str, ...]:
+    count = len(link.certificates)
+    certificates = "" if not count else "1 certificate" if count == 1 else f"{count} certificates"
+    places = [f"port {link.port}"] if link.port is not None else []
+    known = ", ".join([*([certificates] if certificates else []), *link.networks, *places])
+    terminals = ", ".join(sorted({*link.terminals, *link.tills})) or "none"
+    mac, key = ("none", "") if link.mac is None else (link.mac.algorithm, link.mac.key_of("…"))
+    return link.name, known, terminals, link.wire.header, mac, key

@@ -5,6 +5,7 @@ from typing import Final, cast
 
 from cyclopts import App
 
+from tandem.acquiring import LINK_KEYS
 from tandem.app import Services
 from tandem.cards import FUNDING_SEALS, PAN_SEALS
 from tandem.cli.beside import services
@@ -22,8 +23,9 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS)
-"""Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags."""
+_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS)
+"""Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
+links with terminals."""
 
 
 @app.command(name="list")

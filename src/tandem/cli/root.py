@@ -40,7 +40,7 @@ COMMANDS: Final = {
     "ledger": ("tandem.cli.ledger:app", "Read and verify the books."),
     "codes": ("tandem.cli.codes:app", "Read, draw and make QR and pay codes."),
     "cards": ("tandem.cli.cards:app", "Look after the keys of device cards."),
-    "acquiring": ("tandem.cli.acquiring:app", "Read ISO 8583 messages of shops' terminals."),
+    "acquiring": ("tandem.cli.acquiring:app", "Look after the ISO 8583 host of shops' terminals."),
     "issuer": ("tandem.cli.issuers:app", "Simulate the bank that cards are from."),
     "terminal": ("tandem.cli.terminal:app", "Take payments by tap: the till's reader."),
     "device": ("tandem.cli.device:app", "Hold cards and pay by tap: the phone."),

@@ -81,6 +81,8 @@ def _introduce(server: Server, options: Options, environment: dict[str, str]) ->
     given, found = environment.get("TANDEM_DATABASE_URL", ""), server.found
     say(f"tandem {__version__} ({server.settings.mode}) is up.")
     pairs = {"API": server.url, "Docs": f"{server.url}/docs", "Data": str(server.data)}
+    if server.acquirer is not None:
+        pairs["ISO 8583"] = server.acquirer.addresses
     if given:
         pairs["Database"] = describe(given)
     if found.new_key is not None:
@@ -101,6 +103,12 @@ def _warn(server: Server, options: Options) -> None:
         complain(
             f"The codes that shops show lead to {settings.public_url}, which is this machine only. "
             "Set TANDEM_PUBLIC_URL to the https address where people's phones reach this Tandem."
+        )
+    for name in server.acquirer.unguarded if server.acquirer is not None else ():
+        complain(
+            f"The link {name} has no MACs, and not all listeners ask for a client certificate: "
+            "whoever connects from its networks pays and refunds in its name. Set mac, or tls with "
+            "clients."
         )
     if server.found.left_out:
         amounts = " and ".join(money(minor, unit) for unit, minor in server.found.left_out)

@@ -85,6 +85,8 @@ RIGHTS: Final[Mapping[str, Right]] = {
         )
     ),
     "card_taps": Right(),
+    "link_keys": Right(update=("kind", "check_value", "sealed", "changed_at"), delete=True),
+    "refund_reversals": Right(),
     "tags": Right(update=("name", "status", "keys", "uid", "counter", "wrong_links", "tapped_at")),
     "tag_taps": Right(update=("payment_id",)),
     "issuers": Right(update=("last_number",)),

@@ -101,6 +101,16 @@ def read_one(data: bytes, limits: Limits = LIMITS) -> Tlv:
     return found[0]
 
 
+def read_flat(data: bytes, at: int) -> tuple[int, bytes, int]:
+    """The tag and value of the data object at `at`, and the offset behind it.
+
+    What is within it is not looked at: for whoever shows what can be read of broken data. Raises
+    `TlvMalformed`.
+    """
+    tag_end, value_at, end = _Reader(data, LIMITS).bounds(at, len(data))
+    return int.from_bytes(data[at:tag_end], "big"), data[value_at:end], end
+
+
 def write(objects: Iterable[Tlv]) -> bytes:
     """The bytes of these data objects, one after another."""
     return b"".join(entry.raw for entry in objects)
@@ -184,14 +194,14 @@ class _Reader:
             self._count += 1
             if self._count > self._limits.objects:
                 raise TlvMalformed(at, f"more than {self._limits.objects} data objects")
-            tag_end, value_at, value_end = self._value(at, end)
+            tag_end, value_at, value_end = self.bounds(at, end)
             tag = int.from_bytes(data[at:tag_end], "big")
             within = data[at] & _CONSTRUCTED
             children = self.objects(value_at, value_end, depth + 1) if within else ()
             found.append(Tlv(tag, data[value_at:value_end], children, data[at:value_end]))
             at = value_end
 
-    def _value(self, start: int, end: int) -> tuple[int, int, int]:
+    def bounds(self, start: int, end: int) -> tuple[int, int, int]:
         """Where the tag of the data object at `start` ends, its value begins and ends."""
         data = self._data
         tag_end = _tag_end(data, start, end)

@@ -25,6 +25,8 @@ PAYMENT_TYPES: Final = tuple(
         "authorised",
         "captured",
         "refunded",
+        "reduced",
+        "refund_reversed",
         "cancelled",
         "declined",
         "expired",

@@ -15,8 +15,10 @@ import msgspec
 from tandem.cards import (
     TRANSIT_CATEGORIES,
     Asked,
+    Cards,
     DeviceCard,
     IssuerAway,
+    Issuers,
     MasterKey,
     card_by_number,
     card_limits,
@@ -24,19 +26,37 @@ from tandem.cards import (
     pan_hash,
     read_tap,
 )
-from tandem.db import Idempotency, IdempotencyConflict
-from tandem.kernel import Invalid, NotFound, currency, read_id, show_id
-from tandem.ledger import Entry, Outcome
+from tandem.db import Idempotency, IdempotencyConflict, Pool
+from tandem.kernel import Clock, Entropy, Ids, Invalid, Lru, NotFound, currency, read_id, show_id
+from tandem.keyring import KeyRing
+from tandem.ledger import ChangedMeanwhile, Entry, Journal, Outcome
 from tandem.payments.by_issuer import AskIssuer
+from tandem.payments.entries import ByMerchant, TakeBack
 from tandem.payments.errors import CardUnknown
-from tandem.payments.model import Capture, NewPayment, Payment, Source
+from tandem.payments.model import Capture, Command, NewPayment, Payment, Source
 from tandem.payments.service import At
-from tandem.payments.store import BY_CARD, REVERSAL, answer_to, payment_by_tap
+from tandem.payments.store import BY_CARD, REVERSAL, answer_to, payment_by_tap, refund_by_id
 from tandem.payments.taps import Forestall, PayByCard, TapTrace
 from tandem.payments.with_issuers import IssuerPayments, asking
+from tandem.settings import Settings
+from tandem.tags import Tags
 
 UNDONE: Final = bytes(32)
 """The fingerprint of what a reversal forestalled: no SHA-256 of a request is known to be zero."""
+
+
+CACHED_CARDS: Final = 100_000
+
+
+class KnownCard(NamedTuple):
+    """A card, what its key is made of, and the key."""
+
+    card: DeviceCard
+    master: MasterKey
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"KnownCard({self.card!r})"
 
 
 class NewTap(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +64,7 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
 
     `pan` and `sequence` are the card's (elements 2 or 35, and 23), `icc` element 55, `day` the
     terminal's date. `capture` is manual for an authorisation. `offline`: the terminal approved it.
+    `only_asks`: no money is to move, whatever the amount that the card was shown.
     """
 
     amount: int
@@ -55,6 +76,7 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
     trace: TapTrace
     capture: Capture = Capture.AUTOMATIC
     offline: bool = False
+    only_asks: bool = False
 
     def __repr__(self) -> str:
         return f"NewTap({self.amount} {self.currency}, …{self.pan[-4:]})"
@@ -63,40 +85,63 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
 class CardPayments(IssuerPayments):
     """All payments, those by device cards among them."""
 
+    def __init__(
+        self,
+        pool: Pool,
+        journal: Journal,
+        clock: Clock,
+        ids: Ids,
+        entropy: Entropy,
+        keyring: KeyRing,
+        settings: Settings,
+        cards: Cards,
+        tags: Tags,
+        issuers: Issuers,
+    ) -> None:
+        super().__init__(
+            pool, journal, clock, ids, entropy, keyring, settings, cards, tags, issuers
+        )
+        self._known: Lru[tuple[bytes, int], KnownCard] = Lru(CACHED_CARDS)
+
     async def pay_by_card(self, at: At, new: NewTap, idempotency: Idempotency) -> Outcome:
         """Pay by a tap; the outcome is a `TapAnswer`, also of a payment that is declined.
+
+        What only asks about the card makes no payment, and no issuer hears of it.
 
         Raises `CardUnknown`, `Invalid` for element 55 that is none of a card of ours, and what
         payments in any way do: `WayRefused`, `CurrencyNotTaken`, `MerchantNotActive`.
         """
         try:
-            first: _Found | None = await self._card(new.pan, new.sequence)
+            first: KnownCard | None = await self._card(new.pan, new.sequence)
         except CardUnknown:
             first = None  # said below, so that it is kept as the request's answer
-        if first is not None and first.card.funding_id is not None:
+        if first is not None and first.card.funding_id is not None and not new.only_asks:
             return await self._by_issuer(at, new, first, first.card.funding_id, idempotency)
         found = [] if first is None else [first]
 
         async def entry() -> Entry:
-            card = found.pop() if found else await self._card(new.pan, new.sequence)
-            return PayByCard(**await self._tapped(at, new, card), idempotency=idempotency)
+            known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
+            if known.card.funding_id is not None and not new.only_asks:
+                raise ChangedMeanwhile(known.card.person_id)  # the terminal is to ask again
+            tapped = await self._tapped(at, new, known)
+            return PayByCard(**tapped, idempotency=idempotency, only_asks=new.only_asks)
 
         return await self._submit(entry, idempotency)
 
     async def _by_issuer(
-        self, at: At, new: NewTap, first: "_Found", funding_id: UUID, idempotency: Idempotency
+        self, at: At, new: NewTap, first: KnownCard, funding_id: UUID, idempotency: Idempotency
     ) -> Outcome:
         async with self._pool.acquire() as connection:
             funding = await funding_by_id(connection, funding_id)
         found = [first]
 
         async def build(number: int, answer_seconds: int) -> AskIssuer:
-            card = found.pop() if found else await self._card(new.pan, new.sequence)
-            if card.card.funding_id != funding_id:
+            known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
+            if known.card.funding_id != funding_id:
                 # What it pays from was changed at this moment: the terminal is to ask again.
                 raise IssuerAway(show_id("iss", funding.issuer_id))
             return AskIssuer(
-                **await self._tapped(at, new, card),
+                **await self._tapped(at, new, known),
                 idempotency=asking(idempotency),
                 funding=funding,
                 number=number,
@@ -105,7 +150,7 @@ class CardPayments(IssuerPayments):
 
         return await self._pay_by_issuer(build, funding, idempotency)
 
-    async def _tapped(self, at: At, new: NewTap, found: "_Found") -> dict[str, Any]:
+    async def _tapped(self, at: At, new: NewTap, known: KnownCard) -> dict[str, Any]:
         """What an entry is made of. Raises `NotFound`, `Invalid`."""
         shop = await self._shop_of(at)
         unit = currency(new.currency)
@@ -120,10 +165,10 @@ class CardPayments(IssuerPayments):
                 source=Source.DEVICE_CARD,
                 capture=new.capture,
             ),
-            "payer": await self._payer(found.card.person_id),
-            "card": found.card,
-            "master": found.master,
-            "key": found.key,
+            "payer": await self._payer(known.card.person_id),
+            "card": known.card,
+            "master": known.master,
+            "key": known.key,
             "tap": read_tap(new.icc),
             "asked": Asked(
                 amount=new.amount,
@@ -143,10 +188,11 @@ class CardPayments(IssuerPayments):
 
         The outcome is a PaymentView. Raises `NotFound` if there was none, and what `capture` does.
         """
-        found = await self._made_by(merchant_id, original)
-        if found is None:
+        made = await self._made(merchant_id, original)
+        if made is None or not made.startswith("pay_"):
             raise NotFound("payment", original)
-        return await self.capture(merchant_id, found.id, amount, idempotency, final=True)
+        payment_id = read_id("pay", made)
+        return await self.capture(merchant_id, payment_id, amount, idempotency, final=True)
 
     async def reverse(
         self,
@@ -157,17 +203,21 @@ class CardPayments(IssuerPayments):
     ) -> None:
         """Undo the request with one of these keys, down to `final_amount`.
 
-        What is reserved goes free, what was captured goes back. A request that was never seen does
-        nothing any more when it comes. Once is as good as often. Raises `Invalid` if an
-        authorisation is to be undone in part, and what `cancel` and `refund` do.
+        What is reserved goes free, what was captured goes back, a refund is taken back. A request
+        that was never seen does nothing any more when it comes. Once is as good as often. Raises
+        `InsufficientFunds` if a person does not have a refund any more, `Invalid` if it went to a
+        card of an issuer, and what `cancel` and `refund` do.
         """
         for number, original in enumerate(originals):
             if await self._forestalled(merchant_id, original):
                 continue
-            found = await self._made_by(merchant_id, original)
-            if found is not None:
-                key = idempotency._replace(key=f"{idempotency.key}/{number}")
-                await self._undo(found, final_amount, key)
+            made = await self._made(merchant_id, original)
+            key = idempotency._replace(key=f"{idempotency.key}/{number}")
+            if made is not None and made.startswith("ref_"):
+                await self._take_back(merchant_id, read_id("ref", made), final_amount, key)
+            elif made is not None:
+                payment = await self.of_merchant(merchant_id, read_id("pay", made))
+                await self._undo(payment, final_amount, key)
 
     async def refund_by_card(
         self,
@@ -191,16 +241,27 @@ class CardPayments(IssuerPayments):
             raise NotFound("payment", rrn)
         return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency)
 
-    async def _card(self, pan: str, sequence: int | None) -> "_Found":
-        """The card with this number, and its key. Raises `CardUnknown`."""
+    async def _card(self, pan: str, sequence: int | None, *, anew: bool = False) -> KnownCard:
+        """The card with this number, and its key. Raises `CardUnknown`.
+
+        One that was seen is remembered. Whose it is and under which key never changes for a number
+        with its sequence number; what it pays from does, so that is compared under the journal's
+        lock, where all else is read. `anew` looks again all the same.
+        """
         hashed = pan_hash((await self._cards.vault.keys()).lookup, pan)
+        known = None if sequence is None or anew else self._known.get((hashed, sequence))
+        if known is not None:
+            return known
         async with self._pool.acquire() as connection:
             card = await card_by_number(connection, hashed, sequence)
         if card is None:
             raise CardUnknown
         master = await self._cards.vault.known(card.key_index)
         assert master is not None, "a card's key is never taken away"
-        return _Found(card, master, master.card_key(pan, card.sequence))
+        found = KnownCard(card, master, master.card_key(pan, card.sequence))
+        if sequence is not None:
+            self._known.put((hashed, sequence), found)
+        return found
 
     async def _forestalled(self, merchant_id: UUID, original: str) -> bool:
         """Let the request do nothing when it comes; False if it was here."""
@@ -211,10 +272,10 @@ class CardPayments(IssuerPayments):
             return False
         return True
 
-    async def _made_by(self, merchant_id: UUID, original: str) -> Payment | None:
-        """The payment that a request with this key made; None if it was refused, or never came.
+    async def _made(self, merchant_id: UUID, original: str) -> str | None:
+        """The id of the payment or refund that a request with this key made.
 
-        Raises `Invalid` if it was a refund: what was given back is not taken again.
+        None if it was refused or forestalled, never came, or only asked about a card.
         """
         async with self._pool.acquire() as connection:
             body = await answer_to(connection, merchant_id, original)
@@ -222,32 +283,64 @@ class CardPayments(IssuerPayments):
             answer = msgspec.json.decode(body or b"", type=_Answered)
         except msgspec.MsgspecError:
             return None  # a refusal that was kept
-        shown = answer.id if answer.payment is None else answer.payment.id
-        if shown is None:
-            return None  # it was forestalled
-        if not shown.startswith("pay_"):
-            raise Invalid("original", "a refund cannot be reversed: the money was given back")
-        return await self.of_merchant(merchant_id, read_id("pay", shown))
+        return answer.id if answer.payment is None else answer.payment.id
 
     async def _undo(self, payment: Payment, final_amount: int, key: Idempotency) -> None:
         """Leave no more of a payment than `final_amount`."""
         merchant_id = payment.merchant_id
-        if payment.pending_id is not None:
-            if final_amount:
-                raise Invalid("final_amount", "an authorisation is reversed in full")
+        kept = max(0, final_amount - payment.captured)
+        if payment.reserved and not kept:
             await self.cancel(merchant_id, payment.id, key)
+        elif payment.reserved > kept:
+            await self._reduce(payment, kept, key)
         back = payment.refundable - final_amount
         if back > 0:
             key = key._replace(key=f"{key.key}/refund")
             await self.refund(merchant_id, payment.id, back, REVERSAL, key)
 
+    async def _reduce(self, payment: Payment, kept: int, idempotency: Idempotency) -> None:
+        async def entry() -> Entry:
+            now, shop = await self._merchants_payment(payment.merchant_id, payment.id)
+            return ByMerchant(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                shop=shop,
+                payment=now,
+                command=Command.REDUCE,
+                amount=kept,
+            )
 
-class _Found(NamedTuple):
-    """A card, and the key that its cryptograms are made with."""
+        await self._submit(entry, idempotency)
 
-    card: DeviceCard
-    master: MasterKey
-    key: bytes
+    async def _take_back(
+        self, merchant_id: UUID, refund_id: UUID, final_amount: int, idempotency: Idempotency
+    ) -> None:
+        """Leave no more given back by a refund than `final_amount`; once, whoever asks again."""
+        async with self._pool.acquire() as connection:
+            given = await refund_by_id(connection, refund_id)
+        if given is None or given.merchant_id != merchant_id:
+            raise NotFound("refund", show_id("ref", refund_id))
+        amount = given.amount - final_amount
+        if given.reversed or amount <= 0:
+            return
+
+        async def entry() -> Entry:
+            payment, shop = await self._merchants_payment(merchant_id, given.payment_id)
+            if payment.issuer_id is not None:
+                raise Invalid(
+                    "original",
+                    "a refund to a card of an issuer is not taken back: the money was given back",
+                )
+            return TakeBack(
+                id=self._ids.entry(),
+                idempotency=idempotency,
+                shop=shop,
+                payment=payment,
+                given=given,
+                amount=amount,
+            )
+
+        await self._submit(entry, idempotency)
 
 
 class _Id(msgspec.Struct):

@@ -85,7 +85,7 @@ class AskIssuer(PayByCard, frozen=True, kw_only=True):
         payment, verdict = judged.payment, judged.verdict
         if judged.reason is not None:
             step = decline(view, payment, judged.reason)
-            return self._decision(view, verdict.card, step, proved=verdict.proved)
+            return self._told(view, verdict.card, step, judged.reason, proved=verdict.proved)
         until = view.now + timedelta(seconds=self.answer_seconds + MARGIN_SECONDS)
         asked = IssuerAuthorisation(
             payment_id=payment.id,

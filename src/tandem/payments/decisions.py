@@ -31,18 +31,14 @@ from tandem.payments.errors import (
     CaptureExceedsAuthorised,
     CurrencyNotTaken,
     MerchantNotActive,
-    RefundExceedsCaptured,
-    RefundNotCovered,
 )
 from tandem.payments.issuers import ADVICES, new_advice
 from tandem.payments.model import (
     PAYMENTS,
-    REFUNDS,
     Capture,
     Command,
     NewPayment,
     Payment,
-    Refund,
     Status,
     allowed,
     changed,
@@ -92,8 +88,12 @@ class Step(msgspec.Struct, frozen=True):
 
 def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
     """The merchant's terms for this payment. Raises why the shop does not take it."""
+    return check_place(shop, rules, way, code, check_amount(amount))
+
+
+def check_place(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
+    """The same for a question about a card, whose amount may be 0."""
     place = shop.place
-    check_amount(amount)
     if place.merchant_status != "active":
         raise MerchantNotActive
     terms = place.currencies.get(code)
@@ -279,7 +279,7 @@ def capture(
     if amount > payment.reserved:
         raise CaptureExceedsAuthorised(payment.reserved, amount, unit.code)
     rest = payment.reserved - amount
-    payer, payee = _parties(payment, unit)
+    payer, payee = parties(payment, unit)
     charge = fee(terms, amount, first=payment.captured == 0)
     post = Transfer(
         payer,
@@ -309,11 +309,7 @@ def capture(
             writes += advise(view, payment, AskKind.REVERSAL, captured.captured)
         transfers = (post, *_fee(payment, payee, charge, unit))
         return Step(captured, transfers, "payment.captured", writes)
-    reserved = view.pending.get(payment.pending_id)
-    again = (
-        reserved is not None and reserved.spends and view.day_of(reserved.created_at) == view.day
-    )
-    reserve = _pending(payment, payer, payee, rest, payment.expires_at, spends=again)
+    reserve = _again(view, payment, rest)
     partly = changed(taken, Command.CAPTURE, Status.AUTHORISED, pending_id=transfer_id(entry, 2))
     writes = advise(view, payment, AskKind.COMPLETION, amount)
     transfers = (post, reserve, *_fee(payment, payee, charge, unit))
@@ -335,7 +331,7 @@ def release(view: View, payment: Payment, command: Command) -> Step:
     if payment.pending_id is not None:
         writes = advise(view, payment, AskKind.REVERSAL, payment.captured)
         kind = TransferKind.EXPIRE if command is Command.EXPIRE else TransferKind.VOID
-        payer, payee = _parties(payment, currency(payment.currency))
+        payer, payee = parties(payment, currency(payment.currency))
         transfers = (
             Transfer(
                 payer,
@@ -353,38 +349,32 @@ def release(view: View, payment: Payment, command: Command) -> Step:
     return Step(over, transfers, f"payment.{told}", writes)
 
 
-def refund(
-    view: View, payment: Payment, amount: int | None, reason: str | None
-) -> tuple[Step, Refund]:
-    """Give back what was captured, in full or in part. The fee stays with the operator.
-
-    What is still reserved stays so, and the payment authorised.
-    """
-    allowed(payment, Command.REFUND, view.now)
-    unit = currency(payment.currency)
-    amount = payment.refundable if amount is None else check_amount(amount)
-    if amount > payment.refundable:
-        raise RefundExceedsCaptured(payment.refundable, amount, unit.code)
-    payer, payee = _parties(payment, unit)
-    available = view.account(payee).available
-    if amount > available:
-        raise RefundNotCovered(max(0, available), amount, unit.code)
-    given = Refund(
-        view.new_id(),
+def reduce(view: View, payment: Payment, kept: int, entry: UUID) -> Step:
+    """Leave no more than `kept` reserved: the rest goes free in the same entry."""
+    allowed(payment, Command.REDUCE, view.now)
+    assert payment.pending_id is not None, "what is authorised is reserved"
+    if not 0 < kept < payment.reserved:
+        raise CaptureExceedsAuthorised(payment.reserved, kept, payment.currency)
+    payer, payee = parties(payment, currency(payment.currency))
+    free = Transfer(
+        payer,
+        payee,
+        payment.reserved,
+        TransferCode.PAYMENT,
         payment.id,
-        payment.merchant_id,
-        amount,
-        payment.currency,
-        reason,
-        view.now,
+        TransferKind.VOID,
+        payment.pending_id,
     )
-    back = Transfer(payee, payer, amount, TransferCode.REFUND, payment.id)
-    less = msgspec.structs.replace(payment, refunded=payment.refunded + amount, updated_at=view.now)
-    reserved = less.pending_id is not None
-    status = Status.AUTHORISED if reserved else ended(less, Status.CAPTURED)
-    refunded = changed(less, Command.REFUND, status)
-    writes = (Write(REFUNDS, given), *advise(view, payment, AskKind.REFUND, amount))
-    return Step(refunded, (back,), "payment.refunded", writes), given
+    reduced = changed(
+        payment,
+        Command.REDUCE,
+        Status.AUTHORISED,
+        authorised=payment.captured + kept,
+        pending_id=transfer_id(entry, 2),
+        updated_at=view.now,
+    )
+    writes = advise(view, payment, AskKind.REVERSAL, reduced.authorised)
+    return Step(reduced, (free, _again(view, payment, kept)), "payment.reduced", writes)
 
 
 def advise(view: View, payment: Payment, kind: AskKind, amount: int) -> tuple[Write, ...]:
@@ -401,6 +391,12 @@ def advise(view: View, payment: Payment, kind: AskKind, amount: int) -> tuple[Wr
         currency=payment.currency,
     )
     return (Write(ADVICES, advice),)
+
+
+def parties(payment: Payment, unit: Currency) -> tuple[AccountKey, AccountKey]:
+    """The accounts that pay and that are paid."""
+    assert payment.person_id is not None, "money moved, so a person paid"
+    return paying_account(payment, payment.person_id), merchant(payment.merchant_id, unit)
 
 
 def paying_account(payment: Payment, person_id: UUID) -> AccountKey:
@@ -438,15 +434,19 @@ def written(
     return tuple(writes)
 
 
-def _parties(payment: Payment, unit: Currency) -> tuple[AccountKey, AccountKey]:
-    assert payment.person_id is not None, "money moved, so a person paid"
-    return paying_account(payment, payment.person_id), merchant(payment.merchant_id, unit)
-
-
 def _fee(payment: Payment, payee: AccountKey, charge: int, unit: Currency) -> tuple[Transfer, ...]:
     if charge == 0:
         return ()
     return (Transfer(payee, fees(unit), charge, TransferCode.FEE, payment.id),)
+
+
+def _again(view: View, payment: Payment, amount: int) -> Transfer:
+    """A reservation in place of the payment's own; it counts to the same day's spending."""
+    assert payment.pending_id is not None, "there is one already"
+    before = view.pending.get(payment.pending_id)
+    spends = before is not None and before.spends and view.day_of(before.created_at) == view.day
+    payer, payee = parties(payment, currency(payment.currency))
+    return _pending(payment, payer, payee, amount, payment.expires_at, spends=spends)
 
 
 def _pending(

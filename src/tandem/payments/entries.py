@@ -37,7 +37,7 @@ from tandem.payments.decisions import (
     obstacle,
     open_payment,
     paying_account,
-    refund,
+    reduce,
     release,
     reopen,
     scan,
@@ -50,10 +50,12 @@ from tandem.payments.model import (
     Command,
     NewPayment,
     Payment,
+    Refund,
     Status,
     allowed,
     lapsed,
 )
+from tandem.payments.refunds import refund, take_back
 from tandem.payments.shapes import BY_PERSON, refund_view
 from tandem.people import DEVICES, PersonTerms
 from tandem.tags import TAG_TAPS, TagTap, check_tap
@@ -247,9 +249,10 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant captures or cancels a payment, or its time is over.
+    """A merchant captures or cancels a payment, a till reduces it, or its time is over.
 
-    `amount` is what to capture (None: all that is left); `final` releases the rest.
+    `amount` is what to capture (None: all that is left), or what stays reserved; `final` releases
+    the rest.
     """
 
     id: UUID
@@ -272,6 +275,9 @@ class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
         if self.command is Command.CAPTURE:
             terms = _terms(self.shop, payment)
             step = capture(view, payment, terms, self.amount, self.id, final=self.final)
+        elif self.command is Command.REDUCE:
+            assert self.amount is not None, "it says what stays"
+            step = reduce(view, payment, self.amount, self.id)
         else:
             step = release(view, payment, self.command)
         shown = told(step.payment)
@@ -299,6 +305,30 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
         step, given = refund(view, payment, self.amount, self.reason)
         writes = written(view, self.shop.endpoints, step, told(step.payment))
         return Decision(refund_view(given), step.transfers, writes)
+
+
+class TakeBack(msgspec.Struct, frozen=True, kw_only=True):
+    """A till takes a refund back whose answer it never heard; `amount` of it."""
+
+    id: UUID
+    idempotency: Idempotency | None
+    shop: Shop
+    payment: Payment
+    given: Refund
+    amount: int
+
+    def touches(self) -> Touches:
+        """The payment and its parties' accounts."""
+        return _touched(self.shop, self.payment)
+
+    def decide(self, view: View) -> Decision:
+        """Take it back, if the person still has it."""
+        payment, _ = _current(view, self.payment, self.shop)
+        step = take_back(view, payment, self.given, self.amount)
+        shown = told(step.payment)
+        return Decision(
+            shown.merchant, step.transfers, written(view, self.shop.endpoints, step, shown)
+        )
 
 
 def _paying(shop: Shop, payer: PersonTerms, code: str) -> Touches:

@@ -28,6 +28,8 @@ _DONE: Final = {
     "cancel": "cancelled",
     "refund": "refunded",
     "expire": "ended",
+    "reduce": "reduced",
+    "take_back": "restored",
 }
 """What a payment is after a command, in the words of a sentence."""
 

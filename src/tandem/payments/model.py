@@ -10,6 +10,9 @@ others again when that person lets go of it or does not pay in time (`lapsed`). 
 authorised is captured in parts or in full; what was captured is refunded in parts or in full, also
 while the rest is still reserved. When nothing is reserved any more, what was captured and what was
 given back of it say where the payment is (`ended`).
+
+A till that never heard the answer takes back what it asked for: all or a part of a reservation
+(`reduce`), or a refund (`take_back`). Only the acquirer's host asks for these two.
 """
 
 from datetime import datetime
@@ -50,6 +53,12 @@ class Command(StrEnum):
     CANCEL = "cancel"
     REFUND = "refund"
     EXPIRE = "expire"
+    REDUCE = "reduce"
+    TAKE_BACK = "take_back"
+
+
+OURS: Final = frozenset({Command.EXPIRE, Command.REDUCE, Command.TAKE_BACK})
+"""What no merchant and no person asks for over the API."""
 
 
 class Source(StrEnum):
@@ -92,6 +101,10 @@ LIFE: Final[dict[tuple[str, Command], frozenset[Status]]] = {
     (S.AUTHORISED, C.REFUND): frozenset({S.AUTHORISED}),
     (S.CAPTURED, C.REFUND): frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED}),
     (S.PARTIALLY_REFUNDED, C.REFUND): frozenset({S.PARTIALLY_REFUNDED, S.REFUNDED}),
+    (S.AUTHORISED, C.REDUCE): frozenset({S.AUTHORISED}),
+    (S.AUTHORISED, C.TAKE_BACK): frozenset({S.AUTHORISED}),
+    (S.PARTIALLY_REFUNDED, C.TAKE_BACK): frozenset({S.CAPTURED, S.PARTIALLY_REFUNDED}),
+    (S.REFUNDED, C.TAKE_BACK): frozenset({S.CAPTURED, S.PARTIALLY_REFUNDED}),
 }
 """Which command each state allows, and where it may lead. What is not here is refused.
 
@@ -185,6 +198,27 @@ PAYMENTS: Final = Table(
 REFUNDS: Final = Table("refunds", Refund, rank=12, log=True)
 
 
+class RefundNow(Refund, frozen=True):
+    """A refund, and what was taken back of it since."""
+
+    reversed: int = 0
+
+
+class RefundReversal(msgspec.Struct, frozen=True):
+    """A row of `refund_reversals`: what was taken back of a refund, in minor units."""
+
+    refund_id: UUID
+    payment_id: UUID
+    amount: int
+    currency: str
+    created_at: datetime
+
+
+REFUND_REVERSALS: Final = Table(
+    "refund_reversals", RefundReversal, key=("refund_id",), rank=13, log=True
+)
+
+
 def ended(payment: Payment, unpaid: Status) -> Status:
     """Where a payment is when nothing of it is reserved: `unpaid` if nothing was captured."""
     if payment.captured == 0:
@@ -214,7 +248,7 @@ def allowed(payment: Payment, command: Command, now: datetime) -> None:
     if (status, command) in LIFE and _possible(payment, command):
         return
     can = (c for s, c in LIFE if s == status and _possible(payment, c))
-    rest = tuple(c.value for c in can if c is not Command.EXPIRE)
+    rest = tuple(c.value for c in can if c not in OURS)
     raise PaymentConflict(str(status), command.value, rest)
 
 
@@ -222,6 +256,8 @@ def _possible(payment: Payment, command: Command) -> bool:
     """Whether a command that the state allows finds something to act on."""
     if command is Command.REFUND:
         return payment.refundable > 0
+    if command is Command.TAKE_BACK:
+        return payment.refunded > 0
     return command is not Command.LEAVE or payment.order_expires_at is not None
 
 

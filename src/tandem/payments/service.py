@@ -29,7 +29,7 @@ from tandem.payments.entries import (
     PayWithCode,
 )
 from tandem.payments.errors import CodePaused
-from tandem.payments.model import Command, NewPayment, Payment, Refund
+from tandem.payments.model import Command, NewPayment, Payment, RefundNow
 from tandem.payments.reading import ShopCodes
 from tandem.payments.store import (
     PaymentFilter,
@@ -234,7 +234,7 @@ class Payments(ShopCodes):
 
     async def refunds(
         self, merchant_id: UUID, payment_id: UUID, before: UUID | None, limit: int
-    ) -> list[Refund]:
+    ) -> list[RefundNow]:
         """The refunds of a merchant's payment, newest first."""
         await self.of_merchant(merchant_id, payment_id)
         async with self._pool.acquire() as connection:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from tandem.kernel import show_id
 from tandem.ledger import InsufficientFunds
 from tandem.merchants import WAYS
-from tandem.payments.model import Capture, Payment, Refund, Source, Status
+from tandem.payments.model import Capture, Payment, Refund, RefundNow, Source, Status
 from tandem.people import Limits, PayerNotActive
 
 _SHOWN_LETTERS: Final = 3
@@ -157,6 +157,13 @@ class RefundView(msgspec.Struct, frozen=True):
     amount: Amount
     currency: CurrencyCode
     reason: str | None
+    reversed: Annotated[
+        int,
+        Meta(
+            description="What a till took back of it, which never heard that it was given, in "
+            "minor units"
+        ),
+    ]
     created_at: Moment
 
 
@@ -218,11 +225,13 @@ def person_view(payment: Payment) -> PersonPaymentView:
 
 def refund_view(refund: Refund) -> RefundView:
     """The refund for its merchant."""
+    back = refund.reversed if isinstance(refund, RefundNow) else 0
     return RefundView(
         show_id("ref", refund.id),
         show_id("pay", refund.payment_id),
         refund.amount,
         refund.currency,
         refund.reason,
+        back,
         refund.created_at,
     )

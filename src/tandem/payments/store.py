@@ -7,10 +7,13 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Connection
-from tandem.payments.model import PAYMENTS, REFUNDS, Payment, Refund
+from tandem.payments.model import PAYMENTS, REFUNDS, Payment, RefundNow
 
 _PAYMENT: Final = f"SELECT {', '.join(PAYMENTS.columns)} FROM payments"
-_REFUND: Final = f"SELECT {', '.join(REFUNDS.columns)} FROM refunds"
+_REFUND: Final = (
+    f"SELECT {', '.join(f'r.{column}' for column in REFUNDS.columns)}, coalesce(v.amount, 0) "
+    "FROM refunds AS r LEFT JOIN refund_reversals AS v ON v.refund_id = r.id"
+)
 
 
 class PaymentFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,8 @@ class TapTotals(NamedTuple):
     debits_reversed_amount: int
     credits: int
     credits_amount: int
+    credits_reversed: int
+    credits_reversed_amount: int
 
 
 REVERSAL: Final = "reversal"
@@ -80,6 +85,10 @@ async def tap_totals(
         f"FROM refunds AS r JOIN ({taps}) AS t ON t.payment_id = r.payment_id "
         "WHERE r.currency = $3 AND r.created_at >= $4 AND r.created_at < $5 AND r.reason ="
     )
+    undone = (
+        f"FROM refund_reversals AS v JOIN ({taps}) AS t ON t.payment_id = v.payment_id "
+        "WHERE v.currency = $3 AND v.created_at >= $4 AND v.created_at < $5"
+    )
     taken = (
         f"FROM payments AS p JOIN ({taps}) AS t ON t.payment_id = p.id "
         "WHERE p.currency = $3 AND t.created_at >= $4 AND t.created_at < $5 AND p.captured > 0"
@@ -89,7 +98,8 @@ async def tap_totals(
         f"(SELECT count(*) {refunded} $6), "
         f"(SELECT coalesce(sum(r.amount), 0)::bigint {refunded} $6), "
         f"(SELECT count(*) {refunded} $7), "
-        f"(SELECT coalesce(sum(r.amount), 0)::bigint {refunded} $7)",
+        f"(SELECT coalesce(sum(r.amount), 0)::bigint {refunded} $7), "
+        f"(SELECT count(*) {undone}), (SELECT coalesce(sum(v.amount), 0)::bigint {undone})",
         link,
         terminal,
         code,
@@ -141,16 +151,22 @@ async def list_payments(
 
 async def refunds_of_payment(
     connection: Connection, payment_id: UUID, before: UUID | None, limit: int
-) -> list[Refund]:
+) -> list[RefundNow]:
     """A payment's refunds, newest first, older than `before`."""
     rows = await connection.fetch(
-        f"{_REFUND} WHERE payment_id = $1 AND ($2::uuid IS NULL OR id < $2) "
-        "ORDER BY id DESC LIMIT $3",
+        f"{_REFUND} WHERE r.payment_id = $1 AND ($2::uuid IS NULL OR r.id < $2) "
+        "ORDER BY r.id DESC LIMIT $3",
         payment_id,
         before,
         limit,
     )
-    return [Refund(*row) for row in rows]
+    return [RefundNow(*row) for row in rows]
+
+
+async def refund_by_id(connection: Connection, refund_id: UUID) -> RefundNow | None:
+    """The refund, or None."""
+    row = await connection.fetchrow(f"{_REFUND} WHERE r.id = $1", refund_id)
+    return None if row is None else RefundNow(*row)
 
 
 async def due_payments(connection: Connection, now: datetime, limit: int) -> list[UUID]:

@@ -32,6 +32,7 @@ from tandem.payments.decisions import (
     Shop,
     Step,
     approve,
+    check_place,
     check_shop,
     decline,
     obstacle,
@@ -56,11 +57,14 @@ class TapTrace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CardTap(msgspec.Struct, frozen=True):
-    """A row of `card_taps`: a number of a card that was used up, and the payment that it made."""
+    """A row of `card_taps`: a number of a card that was used up, and the payment that it made.
+
+    One that only asked about the card made none.
+    """
 
     card_id: UUID
     atc: Integer
-    payment_id: UUID
+    payment_id: UUID | None
     offline: bool
     transit: bool
     verifier: SmallInt
@@ -78,11 +82,11 @@ CARD_TAPS: Final = Table("card_taps", CardTap, key=("card_id", "atc"), rank=24, 
 class TapAnswer(msgspec.Struct, frozen=True):
     """What a tap came to, for the host that it came over.
 
-    The payment as its merchant sees it; `reason` is why it was declined, which the host does not
-    tell the merchant as it is (docs/decisions/0011).
+    The payment as its merchant sees it, None if it only asked about the card; `reason` is why it
+    was declined, which the host does not tell the merchant as it is (docs/decisions/0011).
     """
 
-    payment: msgspec.Raw
+    payment: msgspec.Raw | None
     reason: str | None
     issuer_answer: Annotated[
         str | None,
@@ -93,6 +97,7 @@ class TapAnswer(msgspec.Struct, frozen=True):
 class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     """A device was tapped at a till. `key` is its card's, made anew from `master`.
 
+    With `only_asks` it is about the card and not about money: no payment is made.
     What was approved offline has happened: the person's limits are not asked again, their balance
     is.
     """
@@ -109,6 +114,7 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     tap: Tap
     asked: Asked
     trace: TapTrace
+    only_asks: bool = False
 
     def __repr__(self) -> str:
         return f"PayByCard({self.id}, {self.card!r})"
@@ -126,16 +132,20 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Use the cryptogram up; then pay, or decline."""
         terms, judged = self._judged(view)
+        card, proved = judged.verdict.card, judged.verdict.proved
+        if self.only_asks:
+            return self._told(view, card, None, judged.reason, proved=proved)
         if judged.reason is None:
             step = approve(view, self.rules, judged.payment, self.payer, terms, self.id)
         else:
             step = decline(view, judged.payment, judged.reason)
-        return self._decision(view, judged.verdict.card, step, proved=judged.verdict.proved)
+        return self._told(view, card, step, judged.reason, proved=proved)
 
     def _judged(self, view: View) -> "tuple[CurrencyTerms, _Judged]":
         """The merchant's terms, and what the tap is worth. Raises what the shop does not take."""
         new = self.new
-        terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
+        check = check_place if self.only_asks else check_shop
+        terms = check(self.shop, self.rules, new.way, new.currency, new.amount)
         card = view.row(DEVICE_CARDS, self.card.id)
         if card is None or (card.key_index, card.person_id, card.funding_id) != (
             self.card.key_index,
@@ -160,7 +170,8 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     def _objection(self, view: View) -> str | None:
         """What keeps the person's balance from paying."""
         new = self.new
-        wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
+        amount = 0 if self.only_asks else new.amount
+        wrong = obstacle(view, self.rules, self.payer, amount, new.currency)
         if isinstance(wrong, LimitExceeded):
             if not self.asked.offline:
                 return f"limit_{wrong.limit}"
@@ -168,27 +179,31 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
             return "insufficient_funds" if new.amount > account.available else None
         return None if wrong is None else wrong.code
 
-    def _decision(self, view: View, card: DeviceCard, step: Step, *, proved: bool) -> Decision:
-        """The answer to a tap that is decided, and all that is written."""
-        shown = told(step.payment)
+    def _told(
+        self, view: View, card: DeviceCard, step: Step | None, reason: str | None, *, proved: bool
+    ) -> Decision:
+        """The rows of it, and what the host hears. No step: only the card was asked about."""
         writes: tuple[Write, ...] = (Write(DEVICE_CARDS, card),)
         answer = None
         if proved:
-            writes += (Write(CARD_TAPS, self._used(view, step.payment)),)
-            approved = step.payment.decline_reason is None
+            payment = None if step is None else step.payment
+            writes += (Write(CARD_TAPS, self._used(view, payment)),)
+            approved = reason is None
             proof = issuer_answer(self.master, self.key, self.tap, approved=approved)
             answer = base64.b64encode(proof).decode()
+        if step is None:
+            return Decision(TapAnswer(None, reason, answer), (), writes)
+        shown = told(step.payment)
         writes += written(view, self.shop.endpoints, step, shown)
-        reason = step.payment.decline_reason
         answered = TapAnswer(msgspec.Raw(shown.merchant), reason, answer)
         return Decision(answered, step.transfers, writes)
 
-    def _used(self, view: View, payment: Payment) -> CardTap:
+    def _used(self, view: View, payment: Payment | None) -> CardTap:
         results, trace = self.tap.card.results, self.trace
         return CardTap(
             self.card.id,
             self.tap.atc,
-            payment.id,
+            None if payment is None else payment.id,
             self.asked.offline,
             results.transit,
             results.verifier,

@@ -33,6 +33,7 @@ from tandem.keyring import (
     open_or_create_keyring,
 )
 from tandem.ledger import OPERATOR_ID, money_left_out
+from tandem.serve.acquirer import Acquirer, check_acquirer, open_acquirer
 from tandem.serve.beat import replace_hung
 from tandem.serve.errors import WorkersFailed
 from tandem.serve.http import DRAIN_SECONDS
@@ -99,6 +100,7 @@ class Server:
     found: "Found"
     workers: "Workers"
     failed: "asyncio.Future[Refused]"
+    acquirer: Acquirer | None = None
 
     async def wait(self) -> None:
         """Wait for ever, or until it cannot go on: raises a `Refused` then."""
@@ -113,7 +115,7 @@ async def serving(
 
     `environment` is what Tandem goes by (TANDEM_…, HOME); `progress` is told what is waited for.
     Raises `Invalid` for settings, `ServeRefused`, a `DatabaseUnavailable`, a `KeyRingRefused`,
-    `ModeMismatch`.
+    `ModeMismatch`; `LinksUnusable`, `LinkKeyMissing` for the host of shops' terminals.
     """
     read_settings(environment)  # a mistake in it is told before anything is started
     failed: asyncio.Future[Refused] = asyncio.get_running_loop().create_future()
@@ -131,7 +133,10 @@ async def serving(
             environment = {"TANDEM_PUBLIC_URL": url, **environment}
         settings = read_settings(environment)
         data = default_data_folder(environment)
-        workers = Workers(sockets, fail)
+        acquirer = await open_acquirer(environment)
+        for sock in () if acquirer is None else acquirer.sockets:
+            stack.callback(sock.close)
+        workers = Workers(sockets, fail, acquirer)
         workers.start()  # they load their code while the database starts, and so do we
         stack.push_async_callback(workers.stop)
         loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "tandem.app"))
@@ -144,11 +149,11 @@ async def serving(
         await _migrate(dsn, progress, application_role(environment))
         keys = keyring_name(environment, data)
         keyring = await open_keys(dsn, keys)
-        found = await _look(dsn, settings, keyring, options.operator_key)
+        found = await _look(dsn, settings, keyring, options.operator_key, acquirer)
         workers.order.set_result(Order(dsn, _settings_of(environment), keys, -1, options.logs))
         progress("Starting to answer requests")
         await _up(workers, failed)
-        yield Server(url, dsn, data, settings, found, workers, failed)
+        yield Server(url, dsn, data, settings, found, workers, failed, acquirer)
 
 
 async def open_keys(dsn: str, name: KeyringName) -> RotatingRing:
@@ -160,7 +165,8 @@ async def open_keys(dsn: str, name: KeyringName) -> RotatingRing:
     connection = await asyncpg.connect(dsn)
     try:
         sealed = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM devices) OR EXISTS (SELECT FROM webhook_endpoints)"
+            "SELECT EXISTS (SELECT FROM devices) OR EXISTS (SELECT FROM webhook_endpoints) "
+            "OR EXISTS (SELECT FROM card_keys) OR EXISTS (SELECT FROM link_keys)"
         )
     finally:
         await connection.close()
@@ -202,17 +208,22 @@ def _settings_of(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names if name in environment}
 
 
-async def _look(dsn: str, settings: Settings, keyring: RotatingRing, when: When) -> Found:
+async def _look(
+    dsn: str, settings: Settings, keyring: RotatingRing, when: When, acquirer: Acquirer | None
+) -> Found:
     """What the database has; the operator's key, if one is to be made. Sees that the mode is right.
 
-    Raises `ModeMismatch`.
+    Raises `ModeMismatch`, and what keeps links from being served.
     """
     from tandem.app import open_services  # noqa: PLC0415 - loaded while the database starts
 
-    async with (
-        open_services(dsn, settings, keyring, background=False) as services,
-        work(services.pool) as connection,
-    ):
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(
+            open_services(dsn, settings, keyring, background=False)
+        )
+        if acquirer is not None:
+            await check_acquirer(acquirer, services)
+        connection = await stack.enter_async_context(work(services.pool))
         left_out = await money_left_out(connection, settings)
         # Of several machines that start at once one makes it.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('first operator key'))")
@@ -232,15 +243,21 @@ async def _look(dsn: str, settings: Settings, keyring: RotatingRing, when: When)
 class Workers:
     """Keeps one worker running for each socket, from `start` to `stop`.
 
-    They are idle until `order` is set; its socket is each one's own. `fail` is told if they cannot
-    be brought up.
+    They are idle until `order` is set; its socket is each one's own, and the first one is the
+    acquirer's host, if there is to be one. `fail` is told if they cannot be brought up.
     """
 
-    def __init__(self, sockets: list[socket.socket], fail: Callable[[Refused], None]) -> None:
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        fail: Callable[[Refused], None],
+        acquirer: Acquirer | None = None,
+    ) -> None:
         self.ready = asyncio.Event()
         self.order: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
         self._sockets = sockets
         self._fail = fail
+        self._acquirer = None if acquirer is None else acquirer.order
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._up: set[int] = set()
         self._keepers: list[asyncio.Task[None]] = []
@@ -331,7 +348,7 @@ class Workers:
         return self._stopping
 
     async def _start(self, index: int) -> asyncio.subprocess.Process:
-        descriptor = self._sockets[index].fileno()
+        for_links = () if self._acquirer is None or index else self._acquirer.sockets
         kept = {name: text for name, text in os.environ.items() if not name.startswith(_OURS)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -341,7 +358,7 @@ class Workers:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=kept,
-            pass_fds=(descriptor,),
+            pass_fds=(self._sockets[index].fileno(), *for_links),
             start_new_session=True,  # Ctrl-C in the terminal is ours alone
         )
         self._running[index] = process
@@ -352,7 +369,11 @@ class Workers:
         assert process.stdin is not None, "it was started with pipes"
         assert process.stdout is not None, "as above"
         order = await asyncio.shield(self.order)
-        mine = msgspec.structs.replace(order, socket=self._sockets[index].fileno())
+        mine = msgspec.structs.replace(
+            order,
+            socket=self._sockets[index].fileno(),
+            acquirer=self._acquirer if index == 0 else None,
+        )
         with contextlib.suppress(OSError):  # it ended: its status tells
             process.stdin.write(msgspec.json.encode(mine) + b"\n")
             await process.stdin.drain()

@@ -21,6 +21,7 @@ import uvloop
 from tandem.app import open_services, operations, tune_process
 from tandem.kernel import Refused, system_entropy
 from tandem.keyring import load_keyring
+from tandem.serve.acquirer import acquirer_running
 from tandem.serve.beat import beat
 from tandem.serve.http import Server, configuration
 from tandem.serve.logs import set_up_logs
@@ -72,12 +73,18 @@ async def _serve(order: Order) -> None:
         os.write(1, READY)
         beating.add(loop.create_task(beat()))  # to the very end: stopping may hang, too
 
-    async with open_services(order.dsn, settings, keyring) as services:
+    files = _files() - _SPARE_FILES
+    for_links = 0 if order.acquirer is None else files // 2
+    async with (
+        open_services(order.dsn, settings, keyring) as services,
+        acquirer_running(order.acquirer, services, for_links) as stop_acquirer,
+    ):
         app = create_app(services, operations(settings))
-        config = configuration(app, limit=_files() - _SPARE_FILES)
+        config = configuration(app, limit=files - for_links)
         server = Server(config, on_ready=ready, on_stop=app.stop)
 
         def stop() -> None:
+            stop_acquirer()
             server.should_exit = True
 
         def orphaned() -> None:

@@ -69,6 +69,11 @@ class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     deferred_limit: _Amount = 0
     selection: RandomSelection = RandomSelection()
 
+    def takes(self, name: str) -> bool:
+        """Whether this is the entry for a card's application, named in hexadecimal digits."""
+        known, asked = self.aid.upper(), name.upper()
+        return asked.startswith(known) if self.partial else asked == known
+
     def combination(self) -> Combination:
         """As the kernel takes it. Raises `Invalid` for an AID that cannot be one."""
         if _AID.fullmatch(self.aid) is None:

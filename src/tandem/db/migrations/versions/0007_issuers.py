@@ -1,7 +1,7 @@
 """Cards of remote issuers fund device cards: their numbers, what was asked, what is to be told.
 
 Revision ID: 0007
-Revises: 0005
+Revises: 0006
 """
 
 from alembic import op
@@ -10,7 +10,7 @@ from tandem.db.migrate import run
 from tandem.db.row_types import change_types, row_types
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

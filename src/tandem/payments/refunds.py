@@ -1,0 +1,77 @@
+"""Deciding what goes back of a payment: pure functions of what the journal read.
+
+Each takes the journal's `View` of this moment, and raises a refusal.
+"""
+
+import msgspec
+
+from tandem.cards import AskKind
+from tandem.kernel import check_amount, currency
+from tandem.ledger import InsufficientFunds, Transfer, TransferCode, View, Write
+from tandem.payments.decisions import Step, advise, parties
+from tandem.payments.errors import RefundExceedsCaptured, RefundNotCovered
+from tandem.payments.model import (
+    REFUND_REVERSALS,
+    REFUNDS,
+    Command,
+    Payment,
+    Refund,
+    RefundReversal,
+    Status,
+    allowed,
+    changed,
+    ended,
+)
+
+
+def refund(
+    view: View, payment: Payment, amount: int | None, reason: str | None
+) -> tuple[Step, Refund]:
+    """Give back what was captured, in full or in part. The fee stays with the operator.
+
+    What is still reserved stays so, and the payment authorised.
+    """
+    allowed(payment, Command.REFUND, view.now)
+    unit = currency(payment.currency)
+    amount = payment.refundable if amount is None else check_amount(amount)
+    if amount > payment.refundable:
+        raise RefundExceedsCaptured(payment.refundable, amount, unit.code)
+    payer, payee = parties(payment, unit)
+    available = view.account(payee).available
+    if amount > available:
+        raise RefundNotCovered(max(0, available), amount, unit.code)
+    given = Refund(
+        view.new_id(),
+        payment.id,
+        payment.merchant_id,
+        amount,
+        payment.currency,
+        reason,
+        view.now,
+    )
+    back = Transfer(payee, payer, amount, TransferCode.REFUND, payment.id)
+    less = msgspec.structs.replace(payment, refunded=payment.refunded + amount, updated_at=view.now)
+    reserved = less.pending_id is not None
+    status = Status.AUTHORISED if reserved else ended(less, Status.CAPTURED)
+    refunded = changed(less, Command.REFUND, status)
+    writes = (Write(REFUNDS, given), *advise(view, payment, AskKind.REFUND, amount))
+    return Step(refunded, (back,), "payment.refunded", writes), given
+
+
+def take_back(view: View, payment: Payment, given: Refund, amount: int) -> Step:
+    """Take a refund back, in full or in part, because its till never heard that it was given.
+
+    The person must still have it: raises `InsufficientFunds`.
+    """
+    allowed(payment, Command.TAKE_BACK, view.now)
+    payer, payee = parties(payment, currency(payment.currency))
+    account = view.account(payer)
+    if amount > account.available:
+        raise InsufficientFunds(account.id, max(0, account.available), amount)
+    taken = RefundReversal(given.id, payment.id, amount, payment.currency, view.now)
+    back = Transfer(payer, payee, amount, TransferCode.REFUND, payment.id)
+    more = msgspec.structs.replace(payment, refunded=payment.refunded - amount, updated_at=view.now)
+    reserved = more.pending_id is not None
+    status = Status.AUTHORISED if reserved else ended(more, Status.CAPTURED)
+    restored = changed(more, Command.TAKE_BACK, status)
+    return Step(restored, (back,), "payment.refund_reversed", (Write(REFUND_REVERSALS, taken),))
