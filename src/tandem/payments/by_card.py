@@ -17,7 +17,6 @@ from tandem.cards import (
     Asked,
     Cards,
     DeviceCard,
-    IssuerAway,
     Issuers,
     MasterKey,
     card_by_number,
@@ -112,7 +111,15 @@ class CardPayments(IssuerPayments):
         payments in any way do: `WayRefused`, `CurrencyNotTaken`, `MerchantNotActive`.
         """
         try:
-            first: KnownCard | None = await self._card(new.pan, new.sequence)
+            return await self._by_card(at, new, idempotency)
+        except ChangedMeanwhile:  # what it pays from is not what is remembered of it
+            return await self._by_card(at, new, idempotency, anew=True)
+
+    async def _by_card(
+        self, at: At, new: NewTap, idempotency: Idempotency, *, anew: bool = False
+    ) -> Outcome:
+        try:
+            first: KnownCard | None = await self._card(new.pan, new.sequence, anew=anew)
         except CardUnknown:
             first = None  # said below, so that it is kept as the request's answer
         if first is not None and first.card.funding_id is not None and not new.only_asks:
@@ -122,7 +129,7 @@ class CardPayments(IssuerPayments):
         async def entry() -> Entry:
             known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
             if known.card.funding_id is not None and not new.only_asks:
-                raise ChangedMeanwhile(known.card.person_id)  # the terminal is to ask again
+                raise ChangedMeanwhile(known.card.person_id)
             tapped = await self._tapped(at, new, known)
             return PayByCard(**tapped, idempotency=idempotency, only_asks=new.only_asks)
 
@@ -138,8 +145,7 @@ class CardPayments(IssuerPayments):
         async def build(number: int, answer_seconds: int) -> AskIssuer:
             known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
             if known.card.funding_id != funding_id:
-                # What it pays from was changed at this moment: the terminal is to ask again.
-                raise IssuerAway(show_id("iss", funding.issuer_id))
+                raise ChangedMeanwhile(known.card.person_id)
             return AskIssuer(
                 **await self._tapped(at, new, known),
                 idempotency=asking(idempotency),
