@@ -14,7 +14,7 @@ from card_phone import Phone
 from tandem.db import IdempotencyConflict
 from tandem.issuers import Deed, Rule, Rules
 from tandem.issuers.rules import DEFAULT
-from tandem.kernel import NotFound, read_id
+from tandem.kernel import Invalid, NotFound, read_id
 from tandem.ledger import ReferenceBooked
 from tandem.payments import Capture
 from tandem.settlement import SettlementNotCovered
@@ -200,6 +200,40 @@ async def test_an_authorisation_is_completed_in_parts_and_the_rest_released(
     await payments.refund(door.id, payment_id, 1200, None, key(owner=door.id))
     await bank.tell()
     assert bank.agrees() == 3800
+
+
+async def test_an_authorisation_is_reversed_in_part(bank: Bank, door: Door, phone: Phone) -> None:
+    payments, same = bank.town.services.payments, key(owner=door.id)
+    new = await bank.tap(phone, 10_000, capture=Capture.MANUAL)
+    payment_id = payment_of((await bank.pay(door, new, same))["payment"]["id"])
+    await payments.reverse(door.id, (same.key,), 4000, key(owner=door.id))
+    await bank.tell()
+    assert (bank.agrees(), bank.issuer.accounts.held()) == (0, 4000)
+    await payments.capture(door.id, payment_id, None, key(owner=door.id))
+    await bank.tell()
+    assert (bank.agrees(), bank.issuer.accounts.held()) == (4000, 0)
+
+
+async def test_a_refund_to_an_issuers_card_is_not_taken_back(
+    bank: Bank, door: Door, phone: Phone
+) -> None:
+    payments, same = bank.town.services.payments, key(owner=door.id)
+    paid = (await bank.pay(door, await bank.tap(phone, 3000)))["payment"]
+    await payments.refund(door.id, payment_of(paid["id"]), 1000, None, same)
+    with pytest.raises(Invalid) as refused:
+        await payments.reverse(door.id, (same.key,), 0, key(owner=door.id))
+    assert refused.value.field == "original"
+    await bank.tell()
+    assert bank.agrees() == 2000
+
+
+async def test_a_question_about_a_card_reaches_no_issuer(
+    bank: Bank, door: Door, phone: Phone
+) -> None:
+    answer = await bank.pay(door, await bank.tap(phone, 0, only_asks=True))
+    assert (answer["payment"], answer["reason"]) == (None, None)
+    assert answer["issuer_answer"] is not None
+    assert not bank.issuer.accounts.made
 
 
 async def test_the_funding_card_is_replaced_and_the_device_card_stays(

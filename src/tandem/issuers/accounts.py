@@ -112,8 +112,12 @@ class Accounts:
             self.forestalled.add(name)
             return _UNKNOWN
         if kind == "reversal":
-            left = (message.text(De.REPLACEMENT_AMOUNTS) or "0" * _AMOUNT_DIGITS)[:_AMOUNT_DIGITS]
-            one.held, one.taken = 0, int(left)
+            replaced = message.text(De.REPLACEMENT_AMOUNTS) or "0" * _AMOUNT_DIGITS
+            left = int(replaced[:_AMOUNT_DIGITS])
+            if name[0] == "0100":  # what was completed stays, the rest of what is left is held
+                one.held = max(0, left - one.taken)
+            else:
+                one.taken = left
         elif (message.text(De.PROCESSING_CODE) or "").startswith("20"):
             one.refunded += amount
         else:
