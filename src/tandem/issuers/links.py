@@ -80,7 +80,9 @@ class KeyFiles:
         self._files = files
 
     def link_key(self, name: str) -> bytes:
-        """The key of this name. Raises `KeyError` if there is none, `IssuersUnusable`."""
+        """The key of this name. Raises `IssuersUnusable`."""
+        if name not in self._files:
+            raise self._unusable(f"no file is named for the key {name!r}: add it under [keys]")
         file = self._path.parent / self._files[name]
         try:
             if stat.S_IMODE(file.stat().st_mode) & _OTHERS:
