@@ -7,6 +7,7 @@ TapRefused
 ├── StoreUnusable       the device's folder cannot be read or written, or is another's
 ├── PasscodeWrong        with the tries that are left
 ├── PasscodeLocked       no try is left: the device is set up anew
+├── TapCancelled         the till wants no card any more
 ├── CardHeld             this card is on the device already
 ├── NotConnected         the device has no vault
 ├── DeviceTaken          the device has cards of another vault or device
@@ -206,6 +207,17 @@ class NoCard(TapRefused):
     def sentence(self) -> str:
         """Say what happened."""
         return "Nobody tapped in time; nothing was paid."
+
+
+@dataclass(eq=False)
+class TapCancelled(TapRefused):
+    """The till wants no card any more."""
+
+    code: ClassVar[str] = "tap_cancelled"
+
+    def sentence(self) -> str:
+        """Say what happened."""
+        return "Cancelled; nothing was paid."
 
 
 @dataclass(eq=False)

@@ -1,12 +1,13 @@
 """The till's reader: takes a payment by tap, asks the host, and owes it nothing for long.
 
 What a payment leads to is on disk first: a request before it is sent, an approval before it is
-shown. After a crash, or without an answer, a request is reversed; only at a gate a person was let
-through and the request is sent again. A tap that tears before the card decided costs nothing: the
-card is tapped again, and its earlier cryptogram is worth nothing.
+shown. After a crash, or without an answer, a request is reversed; only at a gate, where a person
+was let through, and for a refund the request is sent again. A tap that tears before the card
+decided costs nothing: the card is tapped again, and its earlier cryptogram is worth nothing.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -33,11 +34,12 @@ from tandem.emv.terminal import (
     run,
 )
 from tandem.emv.tlv import read
-from tandem.kernel import Clock, Entropy, currency
+from tandem.kernel import Clock, Entropy, Invalid, currency
 from tandem.merchants import Acceptance, Choice
-from tandem.tap.errors import NoCard, PolicyUnknown
+from tandem.tap.errors import NoCard, PolicyUnknown, TapCancelled
 from tandem.tap.payment import (
     PURCHASE,
+    REFUND,
     Online,
     Payment,
     Reply,
@@ -109,17 +111,41 @@ class Till:
         self._entropy = entropy
         self._show = show
         self._unit = currency(settings.currency)
+        self._cancelled = threading.Event()
 
-    async def take(self, amount: int, kind: int = PURCHASE) -> Payment:
-        """Take a payment (or give a refund) by tap, to its end.
+    async def take(self, amount: int) -> Payment:
+        """Take a payment by tap, to its end.
 
-        Raises `WayRefused` if the shop takes no tap for it, `PolicyUnknown`, `NoCard`, `Invalid`
-        for an amount that cannot be, and `ReaderUnusable`.
+        Raises `WayRefused` if the shop takes no tap for it, `PolicyUnknown`, `NoCard`,
+        `TapCancelled`, `Invalid` for an amount that cannot be, and `ReaderUnusable`.
         """
+        return await self._begin(amount, PURCHASE, "")
+
+    async def refund(self, number: int, amount: int | None = None) -> Payment:
+        """Give back what payment `number` of this terminal took, or a part of it.
+
+        The card that paid is tapped: who decides looks for what this card paid under that number.
+        Raises `NotFound`, `Invalid` if it took nothing or not so much, and as `take` does.
+        """
+        paid = self._store.payment(number)
+        if not paid.approved or paid.is_refund:
+            raise Invalid("number", f"payment {number} took nothing that could be given back")
+        amount = paid.amount if amount is None else amount
+        if not 1 <= amount <= paid.amount:
+            raise Invalid("amount", f"payment {number} took less")
+        return await self._begin(amount, REFUND, paid.rrn)
+
+    def cancel(self) -> None:
+        """Wait for no card any more: the payment that waits for one raises `TapCancelled`."""
+        self._cancelled.set()
+
+    async def _begin(self, amount: int, kind: int, original: str) -> Payment:
+        self._cancelled.clear()
         self._allowed(amount)
         at = self._clock.now().astimezone(self._settings.time_zone)
+        code = self._unit.code
         payment = self._store.new(
-            Payment(number=0, at=at, amount=amount, currency=self._unit.code, type=kind)
+            Payment(number=0, at=at, amount=amount, currency=code, type=kind, original=original)
         )
         try:
             outcome = await self._tapped(payment)
@@ -174,6 +200,8 @@ class Till:
         until = self._clock.now() + timedelta(seconds=float(self._settings.wait_seconds))
         while self._clock.now() < until:
             self._allowed(payment.amount)
+            if self._cancelled.is_set():
+                raise TapCancelled
             outcome = await asyncio.to_thread(self._one_card, ready)
             if outcome is None:
                 continue
@@ -224,7 +252,7 @@ class Till:
         except Unanswered:
             return self._unanswered(payment, outcome, sent=True)
         except BaseException:
-            self._store.save(payment, State.REVERSAL_DUE)
+            self._owe(payment)
             raise
         final = complete(outcome, HostAnswer(reply.approved, issuer_data(reply.icc)))
         payment = _answered(payment, reply, final)
@@ -238,14 +266,20 @@ class Till:
         payment = msgspec.structs.replace(
             payment, approved=approved, offline=approved, why=final.why.value
         )
-        if approved:
-            self._store.save(payment, State.DEFERRED_DUE)
-            if sent:
-                self._store.mark_sent(payment)
+        if sent:
+            self._owe(payment)
         else:
-            self._store.save(payment, State.REVERSAL_DUE if sent else State.DONE)
+            self._store.save(payment, State.DEFERRED_DUE if approved else State.DONE)
         self._show(final.ui)
         return payment
+
+    def _owe(self, payment: Payment) -> None:
+        """Note what a request that was sent and not answered leads to."""
+        if payment.approved or payment.is_refund:
+            self._store.save(payment, State.DEFERRED_DUE)
+            self._store.mark_sent(payment)
+        else:
+            self._store.save(payment, State.REVERSAL_DUE)
 
     async def _send(self, due: Due) -> bool:
         """Send one thing. Returns whether it is settled."""
@@ -265,9 +299,10 @@ class Till:
                 state=due.state.value,
                 code=reply.code,
             )
-        reversed_ = due.state is State.REVERSAL_DUE
+        reversed_ = due.state is State.REVERSAL_DUE and reply.approved
         payment = msgspec.structs.replace(
             due.payment,
+            approved=reply.approved if due.payment.is_refund else due.payment.approved,
             response_code=reply.code,
             authorisation_code=reply.authorisation_code or due.payment.authorisation_code,
         )
