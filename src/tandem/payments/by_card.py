@@ -331,7 +331,7 @@ class CardPayments(IssuerPayments):
         back = payment.refundable - final_amount
         if back > 0:
             key = key._replace(key=f"{key.key}/refund")
-            await self.refund(merchant_id, payment.id, back, REVERSAL, key)
+            await self.refund(merchant_id, payment.id, back, REVERSAL, key, reversal=True)
 
     async def _reduce(self, payment: Payment, kept: int, idempotency: Idempotency) -> None:
         async def entry() -> Entry:

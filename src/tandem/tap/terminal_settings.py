@@ -13,13 +13,13 @@
     terminal = "T1"               # element 41
 
     [[aids]]
-    aid = "F074616E64656D"
+    aid = "F074616E6401"
     transaction_limit = 100000    # minor units; at or above: not by tap
     floor_limit = 5000            # above: the host is asked
     cvm_limit = 10000             # at or above: a verified person
 
     [wallets]
-    98012345678 = "tandem"        # token requestors by the names that acceptance policies use
+    98000000001 = "tandem"        # token requestors by the names that acceptance policies use
 
 `[tandem]` and `[host]` are read by whoever joins the terminal to them.
 """

@@ -148,7 +148,7 @@ class ReverseTap(Body, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=255,
-            pattern="^[!-~]+$",
+            pattern="^[ -~]+$",
             description="The Idempotency-Key that the tap was sent under",
             examples=["t1-000017"],
         ),
