@@ -20,7 +20,7 @@ from tandem.emv.tlv import read
 from tandem.merchants import WayRefused
 from tandem.tap import Payment, Reply, Secret, Unreachable, Vault
 from tandem.tap.provisioning import connected, settle
-from tandem.till.rest import _key, _tap
+from tandem.till.rest import _key, tap_body
 
 _NUMBER = itertools.count(1)
 START = 50_000
@@ -78,7 +78,7 @@ async def heard(counter: Counter, lin: Phone, amount: int = 8000) -> dict[str, A
         async with counter.till(device, overhears) as till:
             await till.take(amount)
     ((payment, secret),) = overhears.said
-    return _tap(payment, secret)
+    return tap_body(payment, secret)
 
 
 def path(counter: Counter, what: str = "taps") -> str:

@@ -18,7 +18,8 @@ from tandem.payments import CardTapView
 from tandem.tap.device_store import VaultLink
 from tandem.tap.errors import VaultAway, VaultRefused
 
-TIMEOUT_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 30.0
+"""The operator's first card makes its keys, which takes some seconds."""
 _MINE: Final = "/v1/people/me/cards"
 _MOST: Final = 100
 _FAULT: Final = 500

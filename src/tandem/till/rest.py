@@ -53,12 +53,12 @@ class RestOnline:
         if payment.type == REFUND:
             body = _what(payment) | {"pan": secret.pan, "number": payment.original}
             return await self._ask("taps/refunds", _key(payment), body)
-        return await self._ask("taps", _key(payment), _tap(payment, secret))
+        return await self._ask("taps", _key(payment), tap_body(payment, secret))
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """Tell of an approval offline."""
         del repeat
-        return await self._ask("taps", _key(payment), _tap(payment, secret) | {"offline": True})
+        return await self._ask("taps", _key(payment), tap_body(payment, secret) | {"offline": True})
 
     async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """Take a payment back that was not answered."""
@@ -104,7 +104,8 @@ def _what(payment: Payment) -> dict[str, Any]:
     return {"amount": payment.amount, "currency": payment.currency}
 
 
-def _tap(payment: Payment, secret: Secret) -> dict[str, Any]:
+def tap_body(payment: Payment, secret: Secret) -> dict[str, Any]:
+    """What Tandem is told of a tap: the body of its request."""
     return _what(payment) | {
         "pan": secret.pan,
         "sequence": None if secret.sequence is None else int(secret.sequence),
