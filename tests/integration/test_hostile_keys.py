@@ -18,7 +18,7 @@ from living import (
 )
 
 from tandem.api.examples import example
-from tandem.api.operation import PATH_IDS, Live, Operation
+from tandem.api.operation import PATH_IDS, Operation
 from tandem.api.operations import OPERATIONS
 
 SOON_SECONDS: Final = 5
@@ -332,8 +332,7 @@ async def test_a_pay_code_pays_one_of_two_merchants(house: House) -> None:
 
 
 async def test_streams_are_bounded_and_a_slow_reader_slows_nobody(house: House) -> None:
-    stream = next(op for op in OPERATIONS if op.answer_type is Live).path
-    request = head(house, target=stream.encode(), verb=b"GET").replace(
+    request = head(house, target=b"/v1/events/stream", verb=b"GET").replace(
         b"Connection: close\r\n", b""
     )
     opened = []
