@@ -32,7 +32,7 @@ PASSCODE: Final = "135790"
 _SETTINGS: Final = """\
 currency = "CNY"
 zone = "Asia/Shanghai"
-reader = "socket:{port}"
+reader = "{reader}"
 trusted = "trusted.json"
 wait_seconds = 60
 
@@ -79,12 +79,14 @@ class Counter:
         """The terminal's own folder."""
         return self.folder / "kept"
 
-    def write(self, *, url: str = "", answer: float = 15.0, gate: bool = False) -> None:
+    def write(
+        self, *, url: str = "", answer: float = 15.0, gate: bool = False, reader: str = ""
+    ) -> None:
         """Write the settings; `url` is where the terminal is to find Tandem."""
         transit = "transit = true\ndeferred_limit = 1000\n" if gate else ""
         self.settings.write_text(
             _SETTINGS.format(
-                port=self.port,
+                reader=reader or f"socket:{self.port}",
                 gate=transit,
                 url=url or self.server.url,
                 till=self.till_id,

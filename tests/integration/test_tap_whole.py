@@ -212,8 +212,8 @@ async def test_a_suspended_card_does_not_even_approve_offline(
     till = await counter.terminal("take", "12.00")
     status, said = await lin.tap(counter.port, "--verify")
     assert (status, "nothing was paid" in said) == (1, True), said
-    till.terminate()
-    await till.wait()
+    shown, _ = await till.communicate()
+    assert (till.returncode, b"try another card" in shown) == (1, True), shown
     assert await lin.balance() == START
 
 

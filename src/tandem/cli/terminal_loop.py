@@ -41,7 +41,11 @@ async def loop(till: Till, settings: TerminalSettings) -> None:
 
 async def _next(till: Till, lines: "asyncio.Queue[str | None]") -> str | None:
     """The next line, None at the end; meanwhile what is owed is tried again."""
-    say("> ")
+    if sys.stdin.isatty():
+        sys.stdout.write("> ")
+        sys.stdout.flush()
+    else:
+        say("> ")
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_IDLE_SECONDS):
