@@ -372,6 +372,36 @@ async def test_a_wallet_that_is_refused_is_declined_and_the_host_hears_nothing(
     assert host.asked == []
 
 
+@pytest.mark.parametrize("taken", [Choice(refused=("f074616e64",)), Choice(only=("A000000003",))])
+async def test_an_application_that_the_shop_does_not_take_is_not_even_asked_for(
+    folder: Path, device: Device, clock: ManualClock, taken: Choice
+) -> None:
+    policy, host = Says(Acceptance(aids=taken)), FakeHost(YES)
+    with till_in(folder, DirectField(device), host, clock, policy=policy) as (till, store):
+        payment = await till.take(8000)
+        assert (payment.approved, payment.card) == (False, "")
+        policy.acceptance = Acceptance(aids=Choice(only=("F074616E64656D",)))
+        assert (await till.take(8000)).approved
+        assert store.due() == ()
+    assert len(host.asked) == 1
+
+
+async def test_an_application_refused_while_the_card_was_read_is_declined(
+    folder: Path, device: Device, clock: ManualClock
+) -> None:
+    policy, host = Says(Acceptance()), FakeHost()
+
+    class Changes(DirectField):
+        def wait(self, within_seconds: float) -> Transport | None:
+            policy.acceptance = Acceptance(aids=Choice(refused=("F074616E64656D",)))
+            return super().wait(within_seconds)
+
+    with till_in(folder, Changes(device), host, clock, policy=policy) as (till, store):
+        payment = await till.take(8000)
+        assert (payment.approved, payment.why) == (False, "aid_refused")
+        assert store.due() == ()
+
+
 # -- paper and settings --------------------------------------------------------------------------
 
 

@@ -19,12 +19,14 @@ import structlog
 from tandem.emv.errors import Malformed
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (
+    CardRead,
     HostAnswer,
     Knowledge,
     Message,
     Outcome,
     Ready,
     Result,
+    Terminal,
     Transaction,
     UiRequest,
     UiStatus,
@@ -153,9 +155,10 @@ class Till:
             self._store.save(payment, State.DONE)
             raise
         payment = payment.after(outcome)
-        if outcome.card is not None and self._refuses(outcome, amount):
+        refused = None if outcome.card is None else self._refuses(outcome.card, amount)
+        if refused is not None:
             outcome = _refused(outcome)
-            payment = msgspec.structs.replace(payment, why="wallet_refused")
+            payment = msgspec.structs.replace(payment, why=refused)
         if outcome.result is Result.ONLINE_REQUEST:
             return await self._ask(payment, outcome)
         if outcome.result is Result.APPROVED:
@@ -193,7 +196,7 @@ class Till:
             sequence=payment.number,
             type=payment.type,
         )
-        ready = prepare(self._terminal, transaction, self._knowledge)
+        ready = prepare(self._taking(), transaction, self._knowledge)
         if isinstance(ready, Outcome):
             return ready
         self._show(ready.ui)
@@ -229,14 +232,22 @@ class Till:
         anybody = msgspec.structs.replace(policy, wallets=Choice())
         anybody.check("tap", "", self._unit.code, amount)
 
-    def _refuses(self, outcome: Outcome, amount: int) -> bool:
-        """Whether the shop does not take this wallet."""
+    def _taking(self) -> Terminal:
+        """The terminal with the applications that the shop takes now."""
+        policy = self._policy.current() or Acceptance()
+        taken = (c for c in self._terminal.combinations if policy.takes_aid(c.aid.hex()))
+        return msgspec.structs.replace(self._terminal, combinations=tuple(taken))
+
+    def _refuses(self, card: CardRead, amount: int) -> str | None:
+        """Why the shop does not take this card, as its policy is now; None if it does."""
         policy = self._policy.current()
-        if policy is None or outcome.card is None:
-            return True
-        requestor = outcome.card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
+        if policy is None:
+            return PolicyUnknown.code
+        if not policy.takes_aid(card.values.get(Tag.DF_NAME, b"").hex()):
+            return "aid_refused"
+        requestor = card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
         wallet = self._settings.wallets.get(requestor, requestor)
-        return policy.objection("tap", wallet, self._unit.code, amount) is not None
+        return policy.objection("tap", wallet, self._unit.code, amount)
 
     # -- the host --------------------------------------------------------------------------------
 

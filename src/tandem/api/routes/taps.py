@@ -32,8 +32,9 @@ from tandem.payments import (
     authorisation_code,
 )
 
-LINK: Final = "rest"
-"""What stands for an acquirer's link in the trace of a tap that came over this API."""
+LINK: Final = "REST API"
+"""What stands for an acquirer's link in the trace of a tap that came over this API: no link can be
+called that."""
 _KEY_DIGITS: Final = 60
 
 Pan = Annotated[

@@ -67,6 +67,7 @@ class Scene:
     cast: Cast
     page: Page
     clock: Clock
+    entropy: Entropy
     hooks: Hooks
     shop_sees: Inbox
     lin_sees: Inbox
@@ -99,7 +100,7 @@ async def stage(
         shop_sees = await stack.enter_async_context(following(http, merchant.key))
         lin_sees = await stack.enter_async_context(following(http, lin.api.key))
         cast = Cast(operator, merchant_id, merchant, gate, lake, till, lin, mei)
-        yield Scene(url, cast, page, clock, hooks, shop_sees, lin_sees)
+        yield Scene(url, cast, page, clock, entropy, hooks, shop_sees, lin_sees)
 
 
 async def _merchant(

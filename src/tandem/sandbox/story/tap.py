@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tandem.cards import CardView
 from tandem.emv.terminal import Knowledge, Message, UiRequest
-from tandem.kernel import system_entropy
 from tandem.merchants import WayRefused
 from tandem.sandbox.story.cast import Scene
 from tandem.sandbox.story.client import Json
@@ -116,13 +115,13 @@ async def tap(scene: Scene) -> None:
     with tempfile.TemporaryDirectory(prefix="tandem-story-") as name:
         folder = Path(name)
         with (
-            DeviceStore(folder / "watch", system_entropy) as store,
+            DeviceStore(folder / "watch", scene.entropy) as store,
             Vault(await _connected(scene, store)) as vault,
         ):
             card = await _card(scene, store, vault)
-            watch = Device(store, scene.clock, system_entropy)
+            watch = Device(store, scene.clock, scene.entropy)
             await asyncio.to_thread(watch.set_passcode, _PASSCODE)
-            with reader_for(watch, system_entropy) as reader:
+            with reader_for(watch, scene.entropy) as reader:
                 key = await _key(scene)
                 async with _counter(scene, folder / "till", reader, key) as counter:
                     await _approved(scene, counter, watch, vault)
@@ -141,7 +140,7 @@ async def _connected(scene: Scene, store: DeviceStore) -> VaultLink:
     page.scene("Tap: a card comes onto a watch, proved on the phone")
     made = await lin.api.post("/v1/people/me/devices", {"name": "Lin's watch"})
     page.step("Lin", "adds a watch to the wallet, which gets a key of its own", made)
-    handle = await asyncio.to_thread(connect, store, scene.url, made["key"], system_entropy)
+    handle = await asyncio.to_thread(connect, store, scene.url, made["key"], scene.entropy)
     expect(handle == lin.handle, "the watch is Lin's", handle)
     return connected(store)
 
@@ -150,7 +149,7 @@ async def _card(scene: Scene, store: DeviceStore, vault: Vault) -> CardView:
     """A card on the watch, by a one-time code that the phone shows."""
     page, lin = scene.page, scene.cast.lin
     page.note("(The operator's first card makes its keys, which takes some seconds.)")
-    card = await asyncio.to_thread(add, store, vault, "CNY", system_entropy)
+    card = await asyncio.to_thread(add, store, vault, "CNY", scene.entropy)
     expect(card.status == "waiting_code", "a later device has to be proved", card)
     expect(store.cards() == (), "nothing is handed out before", store.cards())
     page.step("Watch", "makes a key pair and asks for a card: it waits for a code")
@@ -207,10 +206,10 @@ async def _counter(
         expect(await policy.heard(_ANSWER_SECONDS), "the terminal learns what its till accepts")
         knowledge = Knowledge(trusted=await fetch_trusted(tandem))
         online = Overheard(RestOnline(tandem))
-        with TerminalStore(folder, system_entropy) as store:
+        with TerminalStore(folder, scene.entropy) as store:
             device = Till(
                 *(settings, knowledge, store, reader.field, online, policy),
-                *(scene.clock, system_entropy, show),
+                *(scene.clock, scene.entropy, show),
             )
             made = Counter(device, settings, online, policy, reader, shown, tandem.path)
             yield made
