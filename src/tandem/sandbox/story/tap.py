@@ -277,13 +277,14 @@ async def _replayed(scene: Scene, counter: Counter) -> None:
     assert said is not None, "a payment went online"
     payment, secret = said
     terminal = scene.cast.merchant
-    for what, change in (("the same", {}), ("more", {"amount": 10 * payment.amount})):
+    more = {"amount": 10 * payment.amount}
+    for what, change in (("the same amount", {}), ("ten times as much", more)):
         body = tap_body(payment, secret) | change
         answer = await terminal.post(f"{counter.path}/taps", body)
         expect(not answer["approved"], "a replay is declined", answer.body)
         expect(answer["response_code"] == "63", "as a security violation", answer.body)
         page.step("Somebody", f"sends what they overheard again, for {what}", answer)
-    page.no("Declined: 63, security violation. Each cryptogram pays once, for what it was made")
+    page.no("Declined: 63, security violation. A cryptogram pays its own amount, once")
 
 
 async def _switched_off(scene: Scene, counter: Counter) -> None:
@@ -309,7 +310,7 @@ async def _switched_off(scene: Scene, counter: Counter) -> None:
 async def _lost(scene: Scene, counter: Counter, watch: Device, card: CardView) -> None:
     """Whoever found the watch buys nothing with it."""
     page, lin = scene.page, scene.cast.lin
-    page.scene("The watch is lost")
+    page.scene("Tap: the watch is lost")
     await _accepts(scene, counter, tap_on=True)
     lost = await lin.api.post(f"/v1/people/me/devices/{card.device_id}/lost")
     expect([one["status"] for one in lost["data"]] == ["lost"], "its card is lost", lost.body)
