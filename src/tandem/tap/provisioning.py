@@ -32,6 +32,8 @@ RENEW_WITHIN: Final = timedelta(days=30)
 _SECRET_BYTES: Final = 32
 _KEY_BYTES: Final = 16
 _OVER: Final = frozenset({"removed", "refused", "replaced"})
+_WAITING: Final = "waiting"
+"""A payment whose issuer, somewhere else, is being asked."""
 _LOOK_SECONDS: Final = 0.25
 
 
@@ -158,7 +160,7 @@ def settle(
     """
     for _ in range(max(1, int(within_seconds / _LOOK_SECONDS))):
         found = vault.tap(card_id, atc)
-        if found is not None:
+        if found is not None and found.payment.status != _WAITING:
             if found.issuer_answer is not None:
                 device.issuer_answered(card_id, atc, issuer_data(_bytes(found.issuer_answer)))
             return found

@@ -25,7 +25,6 @@ FORMS: Final[Mapping[str, str]] = {
     "^[0-9]{6}$": "six digits such as 402917",
     "^[A-Za-z0-9+/]{43}=$": "32 bytes in Base64: 43 characters and =",
     "^[A-Za-z0-9+/]+={0,2}$": "Base64: letters, digits, + and /, filled up with =",
-    "^[0-9]{12,19}$": "a card number of 12 to 19 digits",
     "^[0-9A-Za-z]{1,12}$": "1 to 12 letters and digits",
     "^[ -~]+$": "printable ASCII characters",
     "^[a-z]{2}$": "an ISO 639-1 language code such as zh",
