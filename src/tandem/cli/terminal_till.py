@@ -119,6 +119,8 @@ async def _online(
     if not settings.host:
         if tandem is None:
             raise TerminalMisset("it says nowhere who decides: [tandem] or [host]")
+        if any(aid.status_check or aid.zero_amount for aid in settings.aids):
+            raise TerminalMisset("status_check and zero_amount ask about a card, over [host] only")
         return RestOnline(tandem)
     clock = SystemClock()
     client = host_client(settings, beside, clock, system_entropy)
