@@ -44,7 +44,7 @@ from tandem.payments.store import (
     refund_by_id,
     taps_of_card,
 )
-from tandem.payments.taps import Forestall, PayByCard, TapAnswer, TapTrace
+from tandem.payments.taps import Forestall, PayByCard, TapTrace
 from tandem.payments.with_issuers import IssuerPayments, asking
 from tandem.settings import Settings
 from tandem.tags import Tags
@@ -378,10 +378,16 @@ class CardPayments(IssuerPayments):
         await self._submit(entry, idempotency)
 
 
+class _Proof(msgspec.Struct):
+    """Of a `TapAnswer`, what is for the card."""
+
+    issuer_answer: str | None
+
+
 def _answer_in(body: bytes | None) -> str | None:
     """The issuer's answer in what a tap's request was answered; none in a refusal that was kept."""
     try:
-        return msgspec.json.decode(body or b"", type=TapAnswer).issuer_answer
+        return msgspec.json.decode(body or b"", type=_Proof).issuer_answer
     except msgspec.MsgspecError:
         return None
 

@@ -27,7 +27,6 @@ from tandem.payments import (
     RefundExceedsCaptured,
     RefundNotCovered,
     RefundView,
-    TapAnswer,
     TapTrace,
     authorisation_code,
 )
@@ -141,6 +140,14 @@ class TapTaken(msgspec.Struct, frozen=True):
     payment: PaymentView
 
 
+class _Tapped(msgspec.Struct, frozen=True):
+    """A `TapAnswer` to what asked for money."""
+
+    payment: PaymentView
+    reason: str | None
+    issuer_answer: str | None
+
+
 class ReverseTap(Body, frozen=True, kw_only=True):
     """Which tap is taken back."""
 
@@ -249,9 +256,8 @@ async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTak
     )
     at = At(call.principal.owner_id, till_id=till_id)
     done = await call.services.payments.pay_by_card(at, new, once)
-    tapped = msgspec.json.decode(done.body, type=TapAnswer)
-    assert tapped.payment is not None, "it asks for money"
-    payment = msgspec.json.decode(tapped.payment, type=PaymentView)
+    tapped = msgspec.json.decode(done.body, type=_Tapped)
+    payment = tapped.payment
     approved = tapped.reason is None
     return TapTaken(
         approved,
