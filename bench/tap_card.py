@@ -76,7 +76,7 @@ def make_card(*folders: Path) -> TrustedKeys:
     )
     for folder in folders:
         with DeviceStore(folder, system_entropy) as store:
-            store.add(Provisioned(profile=profile, state=CardState()))
+            store.add(Provisioned(id="crd_bench", profile=profile, state=CardState()))
     return authority.trusted()
 
 

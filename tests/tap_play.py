@@ -14,6 +14,12 @@ from tandem.tap import Device, DeviceStore, Provisioned, Transport
 PASSCODE: Final = "135790"
 
 
+def provisioned(profile: Profile, state: CardState) -> Provisioned:
+    """A card as a device holds it."""
+    card_id = f"crd_{profile.data.aid.hex():0>32}"
+    return Provisioned(id=card_id, profile=profile, state=state)
+
+
 @contextmanager
 def device_in(
     folder: Path,
@@ -28,7 +34,7 @@ def device_in(
         held = {card.profile.data.aid for card in store.cards()}
         for each in profiles or (PROFILE(),):
             if each.data.aid not in held:
-                store.add(Provisioned(profile=each, state=state or CardState()))
+                store.add(provisioned(each, state or CardState()))
         made = Device(store, clock, seeded(), (told if told is not None else []).append)
         if passcode is not None and not made.has_passcode:
             made.set_passcode(passcode)

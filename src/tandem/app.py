@@ -30,7 +30,7 @@ from tandem.issuers import open_issuers
 from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
 from tandem.keyring import KeyRing
 from tandem.ledger import Journal
-from tandem.merchants import Merchants
+from tandem.merchants import Merchants, TermsWatch
 from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
@@ -90,6 +90,7 @@ class Services:
     access: Access
     people: People
     merchants: Merchants
+    terms_watch: TermsWatch
     webhooks: Webhooks
     hub: EventHub
     cards: Cards
@@ -139,6 +140,7 @@ async def open_services(
         )
         people = People(pool, clock, ids, entropy, access, keyring, settings)
         wallet = Wallet(pool, journal, clock, ids, settings)
+        merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
         services = Services(
             settings=settings,
             pool=pool,
@@ -149,7 +151,8 @@ async def open_services(
             keyring=keyring,
             access=access,
             people=people,
-            merchants=Merchants(pool, clock, ids, entropy, access, keyring, settings),
+            merchants=merchants,
+            terms_watch=TermsWatch(pool, merchants),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
             cards=cards,
@@ -210,6 +213,7 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
     work_of: dict[str, Callable[[], Awaitable[None]]] = {
         "webhooks": dispatcher.run,
         "live updates": services.hub.run,
+        "terms followed": services.terms_watch.run,
         "revoked keys": services.access.follow,
         "timers": lambda: run_timers(dsn, due, services.clock),
     }

@@ -256,6 +256,10 @@ tills = {{ {TERMINAL} = "{till}", {HERE} = "{till}" }}
 """
 
 
+CARD_ID: Final = "crd_" + "1" * 32
+"""What the phone calls its card."""
+
+
 @asynccontextmanager
 async def site(folder: Path, *, workers: int = 1) -> AsyncIterator[Site]:
     """A living Tandem with everything that a tap needs, serving the host."""
@@ -265,7 +269,7 @@ async def site(folder: Path, *, workers: int = 1) -> AsyncIterator[Site]:
             shop = await open_shop(server, operator, "Blue Door")
         place = Site(server, folder, free_port(), lin, shop, await _card(server, lin), free_port())
         with place.phone() as store:
-            store.add(Provisioned(profile=place.profile))
+            store.add(Provisioned(id=CARD_ID, profile=place.profile))
             Device(store, SystemClock(), system_entropy).set_passcode(PASSCODE)
         status, said = await place.run("cards", "keys", "export", str(folder / "trusted.json"))
         assert status == 0, said

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from card_site import HERE, START_YUAN, Counter, Site, counter, links, site
+from card_site import CARD_ID, HERE, START_YUAN, Counter, Site, counter, links, site
 from living import fresh_key, made
 
 from acquiring_host import code
@@ -90,7 +90,7 @@ async def test_the_card_believes_the_issuer_that_answered(place: Site) -> None:
             assert paid.approved
             assert paid.atc is not None
             data = issuer_data(here.online.replies[-1].icc)
-            here.device.issuer_answered(place.profile.data.aid, paid.atc, data)  # raises if forged
+            here.device.issuer_answered(CARD_ID, paid.atc, data)  # raises if forged
 
 
 async def test_a_repeat_is_answered_as_before_after_a_restart_too(place: Site) -> None:

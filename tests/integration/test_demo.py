@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from demos import LIMIT_SECONDS, demo, environment
 from living import living
 from rich.console import Console
 from servers import gone
@@ -28,35 +29,23 @@ PROMISED = (
     "send each other money",
     "Declined: payer_cannot_pay",
     "way_refused",
+    "fetches what is sealed for its key",
+    "The taps go",
+    "Verified on the device",
+    "The issuer's answer reaches the watch",
+    "Approved offline, kept on the terminal's disk, and sent on",
+    "See phone for instructions",
+    "passes at once",
+    "Declined: 63, security violation",
+    "The terminal knows it",
+    "This shop does not take tap payments at the moment",
+    "for 22.00 CNY instead",
+    "Declined: 41, lost card",
     "Both receipts",
     "The journal",
     "sees payment.captured live",
     "its signature is right",
 )
-LIMIT_SECONDS = 120
-
-
-def environment(data: Path, **more: str) -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("TANDEM_")}
-    return kept | {"TANDEM_DATA": str(data)} | more
-
-
-async def demo(data: Path, *options: str, **more: str) -> tuple[int | None, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tandem", "demo", *options),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(data, **more),
-    )
-    try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, out.decode(), err.decode()
 
 
 async def test_the_story_comes_out(new_data: Path) -> None:

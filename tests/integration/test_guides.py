@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 from living import Living, living
+from tapping import free_port
 
 from conftest import open_folder
 
@@ -44,13 +45,14 @@ def follow(server: Living, *wanted: str, folder: Path) -> list[str]:
         ["/bin/bash", "-c", script.replace(HERE, server.url)],
         cwd=folder,
         env=ours | {"TANDEM_DATA": str(server.data), "PATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=LIMIT_S,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout
     return done.stdout.split(MARK)[:-1]
 
 
@@ -63,6 +65,17 @@ def check(wanted: list[str], said: list[str]) -> None:
             assert promise in printed, (promise, printed)
             promised += 1
     assert promised
+
+
+async def test_a_first_tap(server: Living, tmp_path: Path) -> None:
+    port = str(free_port())
+    wanted = [block.replace("35970", port) for block in blocks("first-tap.md")]
+    said = follow(server, *wanted, folder=tmp_path)
+    promises = [re.findall(r"  # → (.+)$", block, re.MULTILINE) for block in wanted]
+    assert sum(map(len, promises)) > 10
+    for words, printed in zip(promises, said, strict=True):
+        for promise in words:
+            assert promise in printed, (promise, printed)
 
 
 async def test_a_first_payment(server: Living, tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from demos import demo
+from living import living
+from tapping import counter_at, lines_until, phone_of
 
+from conftest import open_folder
 from emv_tap import AID, NOW
 from tandem.emv.terminal import Lost, Result, Why
 from tandem.kernel import ManualClock, system_entropy
@@ -259,3 +263,31 @@ def test_emvtool_lists_what_it_knows(reader: str, device: Device) -> None:
     assert b"1PAY.SYS.DDF01" in asked[0][0]
     assert len(asked) == 4
     assert {answer for _, answer in asked} == {b"\x6a\x82"}
+
+
+# -- the whole way -------------------------------------------------------------------------------
+
+
+async def test_phone_and_terminal_pay_through_pc_sc_as_programs(
+    reader: str, tmp_path: Path
+) -> None:
+    assert reader
+    with open_folder() as folder:
+        async with living(folder / "data") as server, server.client(server.operator_key) as client:
+            lin = await phone_of(server, client, tmp_path / "phone", "lin", yuan=500)
+            counter = await counter_at(server, client, tmp_path / "shop")
+            counter.write(reader="virtual")
+            till = await counter.terminal("take", "80.00")
+            await lines_until(till, "Present card")
+            status, said = await lin.tap(PORT, "--verify")
+            assert (status, "Paid 80.00 CNY at Blue Door" in said) == (0, True), said
+            shown, _ = await till.communicate()
+            assert (till.returncode, b"APPROVED" in shown) == (0, True), shown
+            assert await lin.balance() == 42_000
+
+
+async def test_the_story_goes_through_pc_sc(reader: str, new_data: Path) -> None:
+    assert reader
+    status, out, err = await demo(new_data, "--once")
+    assert status == 0, out + err
+    assert "The taps go through PC/SC" in out

@@ -31,15 +31,15 @@ from tandem.acquiring import (
 )
 from tandem.kernel import Clock, ManualClock, SystemClock
 from tandem.tap import Device, DirectField, TerminalMisset, Till
-from tandem.tap.payment import REFUND
 from tandem.till import (
-    _LOOK_SECONDS,
     HostOnline,
-    PolicySettings,
     PolicyWatch,
+    Tandem,
+    TandemSettings,
     host_client,
-    watched_policy,
+    open_tandem,
 )
+from tandem.till.policy import _LOOK_SECONDS
 from tap_play import PASSCODE, device_in
 from tap_shop import SETTINGS, SETTINGS_TEXT, till_in
 
@@ -86,9 +86,10 @@ async def test_a_tap_goes_over_iso_8583_and_moves_money(
         assert (asked.terminal, asked.merchant, asked.entry_mode) == ("T1", "M1", "071")
         assert asked.card.pan == PAN
         assert b"\x9f\x26\x08" in asked.card.icc
-        refund = await till.take(3000, REFUND)
+        refund = await till.refund(payment.number, 3000)
         assert refund.approved
         assert isinstance(bank.asked[-1], Refund)
+        assert bank.asked[-1].rrn == asked.rrn, "it names the payment"
         assert bank.taken == 5000
 
 
@@ -178,7 +179,7 @@ async def test_a_host_that_goes_away_leaves_no_doubt(
 TILL = "til_" + "0" * 31 + "1"
 
 
-async def test_a_change_of_the_shop_is_known_within_a_second() -> None:
+async def test_while_the_stream_is_cut_the_policy_is_asked_for() -> None:
     assert _LOOK_SECONDS <= 0.5
     taken: dict[str, object] = {"ways": {}}
     heads: list[Request] = []
@@ -187,18 +188,18 @@ async def test_a_change_of_the_shop_is_known_within_a_second() -> None:
         heads.append(request)
         if request.headers.get("authorization") != "Bearer key":
             return status(401)
-        path = request.line.split()[1]
-        acceptance = taken if path.startswith("/v1/shops/") else {}
-        body = {"id": "x", "shop_id": "sho_1", "acceptance": acceptance, "more": 1}
+        if request.line.split()[1].endswith("/stream"):
+            return status(503)
+        body = {"till_id": TILL, "active": True, "acceptance": taken, "more": 1}
         return status(200, "content-type: application/json", body=json.dumps(body).encode())
 
     async with receiver() as server:
         server.reply = reply
         url = server.url.removesuffix("/hooks")
-        settings = PolicySettings(url=url, till=TILL, key_file="key")
+        settings = TandemSettings(url=url, till=TILL, key_file="key")
         headers = {"Authorization": "Bearer key"}
         async with httpx.AsyncClient(base_url=url, headers=headers) as client:
-            watch = PolicyWatch(settings, client)
+            watch = PolicyWatch(Tandem(settings, client))
             task = asyncio.create_task(watch.run())
             try:
                 assert watch.current() is None
@@ -247,9 +248,22 @@ async def test_settings_of_host_and_policy_that_cannot_be_are_refused(tmp_path: 
         settings = msgspec.structs.replace(SETTINGS, host=given)
         with pytest.raises(TerminalMisset):
             host_client(settings, tmp_path, SystemClock(), bytes)
-    for given in ({}, {"url": "x", "till": TILL, "key_file": "open"}):
+    (tmp_path / "key").write_text("tk_mer_x")
+    (tmp_path / "key").chmod(0o600)
+    good = {"url": "https://x.example", "till": TILL, "key_file": "key"}
+    async with open_tandem(good, tmp_path):
+        pass
+    for given in (
+        {},
+        good | {"url": "x"},
+        good | {"url": "http://shop.example"},
+        good | {"key_file": "open"},
+        good | {"key_file": "none"},
+        good | {"ca": "key"},
+        good | {"till": "til_1"},
+    ):
         with pytest.raises(TerminalMisset):
-            async with watched_policy(given, tmp_path):
+            async with open_tandem(given, tmp_path):
                 pass
 
 

@@ -28,7 +28,7 @@ from tandem.ledger import (
     ReservationResolved,
     TermsChanged,
 )
-from tandem.payments import CardUnknown, CodePaused, PaymentConflict, RefundNotCovered
+from tandem.payments import CodePaused, PaymentConflict, RefundNotCovered
 from tandem.people import LimitExceeded, PayerNotActive
 from tandem.settings import Settings
 
@@ -59,7 +59,6 @@ INSIDE: dict[type[Refused], str] = {
     ReservationResolved: "a payment that was resolved says so itself, before the ledger",
     ReservationExpired: "as above",
     AmountExceedsReserved: "capture_exceeds_authorised comes first",
-    CardUnknown: "cards that are not ours come over ISO 8583 links, which have codes of their own",
     CodeTooLong: "settings keep links as short as codes need them",
     UnreadableImage: "the command line reads pictures, the API does not",
 }

@@ -15,7 +15,7 @@ from tandem.emv.show import Dialogue, render
 from tandem.emv.terminal import run
 from tandem.tap import read_terminal_settings
 from tandem.tap.terminal_settings import Aid, TerminalSettings
-from tandem.till import HostTls, PolicySettings
+from tandem.till import HostTls, TandemSettings
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 TAP: Final = (DOCS / "tap.md").read_text(encoding="utf-8")
@@ -60,14 +60,14 @@ def test_the_example_of_settings_can_be_read() -> None:
     host.pop("keys")
     msgspec.convert(host.pop("tls"), HostTls)
     msgspec.convert(host, ClientSettings)
-    msgspec.convert(read.policy, PolicySettings)
+    msgspec.convert(read.tandem, TandemSettings)
 
 
 @pytest.mark.parametrize(
     ("struct", "elsewhere"),
     [
         (Aid, {"selection"}),
-        (TerminalSettings, {"shop", "aids", "host", "policy"}),
+        (TerminalSettings, {"shop", "aids", "host", "tandem"}),
     ],
 )
 def test_every_setting_is_told(struct: type[msgspec.Struct], elsewhere: set[str]) -> None:

@@ -99,6 +99,39 @@ def test_a_partner_is_taken_like_its_wallet_unless_it_is_refused_itself() -> Non
     assert refused.value.reason == "way_off"
 
 
+OURS, OTHER = "F074616E6401", "A0000000031010"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "taken"),
+    [
+        (Choice(), Choice(), {OURS, OTHER}),
+        (Choice(refused=("f074616e64",)), Choice(), {OTHER}),
+        (Choice(), Choice(refused=(OTHER,)), {OURS}),
+        (Choice(only=("F074616E64",)), Choice(), {OURS}),
+        (Choice(only=("F074616E64",)), Choice(only=(OURS, OTHER)), {OURS}),
+        (Choice(only=(OURS,)), Choice(only=(OTHER,)), set()),
+        (Choice(only=()), Choice(only=(OURS,)), set()),
+        (Choice(only=(OURS,)), Choice(refused=(OURS,)), set()),
+    ],
+)
+def test_of_applications_a_name_stands_for_all_that_begin_so(
+    one: Choice, other: Choice, taken: set[str]
+) -> None:
+    for policy in (
+        narrow(Acceptance(aids=one), Acceptance(aids=other)),
+        narrow(Acceptance(aids=other), Acceptance(aids=one)),
+    ):
+        assert {aid for aid in (OURS, OTHER) if policy.takes_aid(aid)} == taken
+
+
+@pytest.mark.parametrize("name", ["F0", "F074616E6", "tandem", "F0" * 17])
+def test_what_is_no_aid_is_refused(name: str) -> None:
+    for choice in (Choice(only=(name,)), Choice(refused=(name,))):
+        with pytest.raises(Invalid):
+            checked(Acceptance(aids=choice))
+
+
 # -- the stricter of two -----------------------------------------------------------------------
 
 CURRENCIES = ("CNY", "EUR")

@@ -11,23 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from emv_tap import AID, CRYPTOGRAM_KEY, NOW, PAN, PROFILE
+from emv_tap import CRYPTOGRAM_KEY, NOW, PAN, PROFILE
 from tandem.emv.apdu import Response, Status
 from tandem.emv.card import CardState, Reason, Tap
 from tandem.emv.terminal import Cvm, Result, Why
 from tandem.kernel import Invalid, ManualClock, system_entropy
 from tandem.tap import (
     CardHeld,
+    Device,
     DeviceStore,
     Direct,
     PasscodeLocked,
     PasscodeWrong,
-    Provisioned,
     StoreUnusable,
-    read_card,
 )
 from tandem.tap.passcode import MAX_TRIES
-from tap_play import PASSCODE, device_in, pay
+from tap_play import PASSCODE, device_in, pay, provisioned
 
 
 @pytest.fixture
@@ -101,9 +100,10 @@ def test_what_cannot_be_saved_is_not_answered(
 
 def test_a_counter_never_goes_back(folder: Path) -> None:
     with DeviceStore(folder, system_entropy) as store:
-        store.add(Provisioned(profile=PROFILE(), state=CardState(atc=7)))
+        card = provisioned(PROFILE(), CardState(atc=7))
+        store.add(card)
         with pytest.raises(StoreUnusable):
-            store.save_state(AID, CardState(atc=6))
+            store.save_state(card.id, CardState(atc=6))
         assert saved(folder).atc == 7
 
 
@@ -131,26 +131,46 @@ def test_a_file_that_others_may_read_is_refused(folder: Path) -> None:
 
 
 def test_a_card_is_held_once_and_can_be_removed(folder: Path) -> None:
-    card = Provisioned(profile=PROFILE())
+    card = provisioned(PROFILE(), CardState())
     with DeviceStore(folder, system_entropy) as store:
         store.add(card)
         with pytest.raises(CardHeld):
             store.add(card)
         assert store.cards() == (card,)
-        assert store.remove(AID)
-        assert not store.remove(AID)
+        assert store.remove(card.id)
+        assert not store.remove(card.id)
         assert store.cards() == ()
 
 
-def test_a_card_comes_as_it_was_written() -> None:
-    card = Provisioned(profile=PROFILE(), state=CardState(atc=3))
-    assert read_card(msgspec.json.encode(card)) == card
+def test_of_cards_with_one_aid_the_chosen_one_is_presented(
+    folder: Path, clock: ManualClock
+) -> None:
+    first = provisioned(PROFILE(), CardState())
+    other = msgspec.structs.replace(first, id="crd_other")
+    with DeviceStore(folder, system_entropy) as store:
+        for card in (first, other):
+            store.add(card)
+        device = Device(store, clock, system_entropy)
+        for chosen in (first, other, first):
+            store.choose(chosen.id)
+            device.reload()
+            before = {card.id: card.state.atc for card in store.cards()}
+            pay(Direct(device), 100)
+            after = {card.id: card.state.atc for card in store.cards()}
+            assert device.tapped == chosen.id
+            assert after == before | {chosen.id: before[chosen.id] + 1}
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"profile":{"data":{"pan":"1"}}}'])
-def test_what_is_no_card_is_refused_without_a_word_of_it(text: bytes) -> None:
-    with pytest.raises(Invalid, match="is no card"):
-        read_card(text)
+def test_a_suspended_card_is_not_presented(folder: Path, clock: ManualClock) -> None:
+    card = provisioned(PROFILE(), CardState())
+    with DeviceStore(folder, system_entropy) as store:
+        store.add(card)
+        store.set_status(card.id, "suspended")
+        device = Device(store, clock, system_entropy)
+        assert pay(Direct(device)).why is Why.NO_APPLICATION
+        store.set_status(card.id, "active")
+        device.reload()
+        assert pay(Direct(device)).result is Result.APPROVED
 
 
 # -- the passcode --------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from tandem.tap import (
     read_terminal_settings,
     receipt,
 )
-from tandem.tap.payment import REFUND, mask
+from tandem.tap.payment import mask
 from tandem.tap.terminal import issuer_data
 from tap_play import PASSCODE, device_in
 from tap_shop import NO, SETTINGS, SETTINGS_TEXT, YES, FakeHost, Says, till_in
@@ -87,14 +87,6 @@ async def test_above_the_floor_limit_the_host_decides(
     words = [ui.text for ui in shown]
     assert words[:3] == ["Present card", "Authorising, please wait", "Approved"]
     assert words[-1] == "Not authorised"
-
-
-async def test_a_refund_goes_to_the_host(folder: Path, device: Device, clock: ManualClock) -> None:
-    host = FakeHost(YES)
-    with till_in(folder, DirectField(device), host, clock) as (till, _):
-        payment = await till.take(100, REFUND)
-    assert payment.approved
-    assert [asked[0] for asked in host.asked] == ["authorise"]
 
 
 # -- what is owed to the host --------------------------------------------------------------------
@@ -378,6 +370,36 @@ async def test_a_wallet_that_is_refused_is_declined_and_the_host_hears_nothing(
         assert (payment.approved, payment.why) == (False, "wallet_refused")
         assert store.due() == ()
     assert host.asked == []
+
+
+@pytest.mark.parametrize("taken", [Choice(refused=("f074616e64",)), Choice(only=("A000000003",))])
+async def test_an_application_that_the_shop_does_not_take_is_not_even_asked_for(
+    folder: Path, device: Device, clock: ManualClock, taken: Choice
+) -> None:
+    policy, host = Says(Acceptance(aids=taken)), FakeHost(YES)
+    with till_in(folder, DirectField(device), host, clock, policy=policy) as (till, store):
+        payment = await till.take(8000)
+        assert (payment.approved, payment.card) == (False, "")
+        policy.acceptance = Acceptance(aids=Choice(only=("F074616E64656D",)))
+        assert (await till.take(8000)).approved
+        assert store.due() == ()
+    assert len(host.asked) == 1
+
+
+async def test_an_application_refused_while_the_card_was_read_is_declined(
+    folder: Path, device: Device, clock: ManualClock
+) -> None:
+    policy, host = Says(Acceptance()), FakeHost()
+
+    class Changes(DirectField):
+        def wait(self, within_seconds: float) -> Transport | None:
+            policy.acceptance = Acceptance(aids=Choice(refused=("F074616E64656D",)))
+            return super().wait(within_seconds)
+
+    with till_in(folder, Changes(device), host, clock, policy=policy) as (till, store):
+        payment = await till.take(8000)
+        assert (payment.approved, payment.why) == (False, "aid_refused")
+        assert store.due() == ()
 
 
 # -- paper and settings --------------------------------------------------------------------------

@@ -22,6 +22,8 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "payments:write": "Take, capture and cancel payments",
         "payments:read": "See payments and refunds",
         "refunds:write": "Refund payments",
+        "taps:write": "Be a till's terminal: take payments by tap, take back what had no "
+        "answer, know what the till accepts",
         "shops:write": "Make and change shops, tills and what they accept",
         "shops:read": "See shops and tills",
         "keys:write": "Make API keys with no more scopes than this one has, and revoke keys",

@@ -1,6 +1,6 @@
 """Acquiring: the ISO 8583 host that shops' terminals and switches connect to."""
 
-from tandem.acquiring.books import Books
+from tandem.acquiring.books import Books, decline_code
 from tandem.acquiring.client import Client, ClientSettings
 from tandem.acquiring.codec import Codec
 from tandem.acquiring.codes import NetworkCode, ResponseCode
@@ -123,6 +123,7 @@ __all__ = [
     "check_keys",
     "check_mac",
     "combine",
+    "decline_code",
     "describe",
     "issue_key",
     "mask",

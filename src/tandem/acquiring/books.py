@@ -42,6 +42,7 @@ from tandem.payments import (
     NewTap,
     TapTotals,
     TapTrace,
+    authorisation_code,
     tap_totals,
 )
 from tandem.settings import Settings
@@ -72,7 +73,10 @@ What is between a person and the operator (balance, limits, status) is 05, too: 
 the wallet cannot pay, and not why (docs/decisions/0011).
 """
 
-_CODE_DIGITS: Final = 6
+
+def decline_code(reason: str) -> Code:
+    """The response code of a payment by card that was declined for this reason."""
+    return DECLINES.get(reason, Code.DO_NOT_HONOUR)
 
 
 class _Payment(msgspec.Struct):
@@ -224,15 +228,15 @@ class Books:
 
     def _asked(self, tapped: _Tapped) -> Outcome:
         """How a question about a card ended; nothing was paid, so it counts to no day."""
-        code = Code.APPROVED if tapped.reason is None else _declined(tapped.reason)
+        code = Code.APPROVED if tapped.reason is None else decline_code(tapped.reason)
         return Outcome(code=code, icc=tapped.issuer_answer or b"")
 
     def _paid(self, payment: _Payment, reason: str | None, answer: bytes | None) -> Outcome:
         if reason is not None:
-            return Outcome(code=_declined(reason), icc=answer or b"")
+            return Outcome(code=decline_code(reason), icc=answer or b"")
         return Outcome(
             code=Code.APPROVED,
-            authorisation_code=payment.id[-_CODE_DIGITS:].upper(),
+            authorisation_code=authorisation_code(payment.id),
             icc=answer or b"",
             settlement_date=self._day(payment.created_at),
         )
@@ -262,7 +266,3 @@ class Books:
             for at in (day, day + timedelta(days=1))
         )
         return begin, end
-
-
-def _declined(reason: str) -> Code:
-    return DECLINES.get(reason, Code.DO_NOT_HONOUR)

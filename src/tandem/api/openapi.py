@@ -48,6 +48,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "Tags": "NFC tags of shops that sign a link of their own at each tap.",
+    "Terminals": "What a till's reader does: payments by tap, and what the till accepts.",
     "People": "People with a wallet: signing up, devices, limits.",
     "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
     "Events": "What happened, as a list and live.",

@@ -15,6 +15,7 @@ from tandem.api.routes import (
     payments,
     records,
     tags,
+    taps,
     wallet,
     webhooks,
 )
@@ -25,6 +26,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *wallet.OPERATIONS,
     *codes.OPERATIONS,
     *cards.OPERATIONS,
+    *taps.OPERATIONS,
     *parties.OPERATIONS,
     *tags.OPERATIONS,
     *webhooks.OPERATIONS,

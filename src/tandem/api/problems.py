@@ -57,6 +57,7 @@ from tandem.ledger import (
 from tandem.merchants import WayRefused
 from tandem.payments import (
     CaptureExceedsAuthorised,
+    CardUnknown,
     CodeOfAnotherOperator,
     CodePaused,
     CurrencyNotTaken,
@@ -137,6 +138,7 @@ ROWS: Final = (
     Row(403, CardNotEligible("too_many_cards")),
     Row(403, CardRefused()),
     Row(404, wire.NoSuchPath("/v1/paymets")),
+    Row(404, CardUnknown()),
     Row(404, NotFound("payment", show_id("pay", _AN_ID))),
     Row(405, wire.MethodNotAllowed("DELETE", ("GET", "POST"))),
     Row(409, PaymentConflict("captured", "cancel", ("refund",))),

@@ -47,7 +47,7 @@ from tandem.cards.shapes import (
     SentCode,
     ShownCode,
 )
-from tandem.cards.store import CardFilter, card_by_number
+from tandem.cards.store import CardFilter, card_by_number, no_card
 from tandem.cards.taps import (
     TRANSIT_CATEGORIES,
     Asked,
@@ -110,6 +110,7 @@ __all__ = [
     "check_tap",
     "funding_by_id",
     "issuer_answer",
+    "no_card",
     "open_details",
     "pan_hash",
     "read_tap",

@@ -102,6 +102,12 @@ class KeyVault:
             self._known = await self._read() or await self._create()
         return self._known
 
+    async def present(self) -> IssuerKeys | None:
+        """The keys; None if there are none yet."""
+        if self._known is None:
+            self._known = await self._read()
+        return self._known
+
     async def find(self) -> IssuerKeys:
         """The keys, read anew. Raises `NotFound` if there are none yet."""
         found = await self._read()

@@ -64,6 +64,8 @@ def accept_at_shop(
     up_to: list[str] | None = None,
     only_wallet: list[str] | None = None,
     refuse_wallet: list[str] | None = None,
+    only_aid: list[str] | None = None,
+    refuse_aid: list[str] | None = None,
 ) -> None:
     """Set what a shop accepts, from the next payment on. What is not said is accepted.
 
@@ -81,8 +83,13 @@ def accept_at_shop(
         A wallet that it takes, and no others; again for further ones.
     refuse_wallet
         A wallet that it does not take; again for further ones.
+    only_aid
+        A contactless application (AID) that its terminals take, and no others; again for more.
+    refuse_aid
+        A contactless application that they do not take; again for further ones.
     """
-    policy = _acceptance(refuse, up_to, only_wallet, refuse_wallet)
+    wallets, aids = _choice(only_wallet, refuse_wallet), _choice(only_aid, refuse_aid)
+    policy = _acceptance(refuse, up_to, wallets, aids)
     changed = run(_accept_at_shop(shop, policy))
     done(f"{changed.name} accepts from now on:")
     _policy(changed.acceptance)
@@ -96,6 +103,8 @@ def accept_at_till(
     up_to: list[str] | None = None,
     only_wallet: list[str] | None = None,
     refuse_wallet: list[str] | None = None,
+    only_aid: list[str] | None = None,
+    refuse_aid: list[str] | None = None,
 ) -> None:
     """Set what a till accepts beside its shop; the stricter of the two holds.
 
@@ -113,8 +122,13 @@ def accept_at_till(
         A wallet that it takes, and no others; again for further ones.
     refuse_wallet
         A wallet that it does not take; again for further ones.
+    only_aid
+        A contactless application (AID) that its terminals take, and no others; again for more.
+    refuse_aid
+        A contactless application that they do not take; again for further ones.
     """
-    policy = _acceptance(refuse, up_to, only_wallet, refuse_wallet)
+    wallets, aids = _choice(only_wallet, refuse_wallet), _choice(only_aid, refuse_aid)
+    policy = _acceptance(refuse, up_to, wallets, aids)
     changed = run(_accept_at_till(till, policy))
     done(f"{changed.name} accepts from now on:")
     _policy(changed.acceptance)
@@ -123,8 +137,8 @@ def accept_at_till(
 def _acceptance(
     refuse: list[WayName] | None,
     up_to: list[str] | None,
-    only_wallet: list[str] | None,
-    refuse_wallet: list[str] | None,
+    wallets: Choice,
+    aids: Choice,
 ) -> Acceptance:
     limits: dict[Way, dict[str, int]] = {}
     for term in up_to or ():
@@ -135,8 +149,11 @@ def _acceptance(
         for way in WAYS
         if way in (refuse or ()) or way in limits
     }
-    only = None if only_wallet is None else tuple(only_wallet)
-    return Acceptance(ways, Choice(only, tuple(refuse_wallet or ())))
+    return Acceptance(ways, wallets, aids=aids)
+
+
+def _choice(only: list[str] | None, refused: list[str] | None) -> Choice:
+    return Choice(None if only is None else tuple(only), tuple(refused or ()))
 
 
 def _limit(term: str) -> tuple[Way, str, int]:
@@ -158,12 +175,13 @@ def _policy(policy: Acceptance) -> None:
         taken = ("yes", ", ".join(limits) or "any amount") if rule.enabled else ("no", "")
         made.add_row(*cells(way, *taken))
     show(made)
-    wallets = policy.wallets
-    told = {
-        "Only the wallets": None if wallets.only is None else ", ".join(wallets.only) or "none",
-        "Not the wallets": ", ".join(wallets.refused) or None,
-    }
-    facts({name: text for name, text in told.items() if text is not None})
+    told: dict[str, str] = {}
+    for kind, choice in (("wallets", policy.wallets), ("AIDs", policy.aids)):
+        if choice.only is not None:
+            told[f"Only the {kind}"] = ", ".join(choice.only) or "none"
+        if choice.refused:
+            told[f"Not the {kind}"] = ", ".join(choice.refused)
+    facts(told)
 
 
 async def _shop(shop: str) -> Shop:

@@ -1,108 +1,66 @@
 """`tandem device`: the phone, as a program."""
 
-import getpass
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from tandem.cli.errors import FileUnusable
-from tandem.cli.show import cells, done, money, say, show, table
-from tandem.db.locate import default_data_folder
+from tandem.cli.device_cards import COMMANDS
+from tandem.cli.device_folder import Folder, device, secret, store
+from tandem.cli.show import cells, complain, done, money, say, show, table
 from tandem.emv.application_data import CryptogramType
 from tandem.emv.card import Reason, Tap
+from tandem.emv.errors import EmvRefused
 from tandem.kernel import (
     Currency,
     Invalid,
-    NotFound,
     SystemClock,
+    currency,
     currency_by_number,
     system_entropy,
 )
-from tandem.tap import Device, DeviceStore, Presence, read_card
+from tandem.tap import Device, DeviceStore, Presence, Vault, VaultAway, VaultLink, VaultRefused
+from tandem.tap.provisioning import settle, sync
 from tandem.tap.radio import present
 from tandem.tap.vpcd import LOOPBACK, PORT, connect
 
 app = App(name="device", help="Hold cards and pay by tap: the phone.", help_format="markdown")
-
-Folder = Annotated[Path | None, Parameter(help="The device's folder, if not the usual one.")]
-_LARGEST: Final = 1 << 20
-
-
-@app.command
-def add(card: str, /, *, folder: Folder = None) -> None:
-    """Add a card that the token vault made for this device.
-
-    Example: `tandem device add card.json`
-
-    Parameters
-    ----------
-    card
-        A file with the card as the vault gave it out, or `-` for standard input. It holds the
-        card's keys: delete it afterwards.
-    """
-    with _store(folder) as store:
-        new = read_card(_contents(card))
-        store.add(new)
-    data = new.profile.data
-    done(f"{data.label}, ending in {data.pan[-4:]}, is on this device.")
+for _command in COMMANDS:
+    app.command(_command)
 
 
 @app.command(name="list")
 def list_(*, folder: Folder = None) -> None:
-    """List the cards of this device.
+    """List the cards of this device; the first is the one that pays.
 
     Example: `tandem device list`
     """
-    made = table("Card", "Ends in", "Expires", "AID", "Payments", right=("Payments",))
-    with _store(folder) as store:
-        for card in store.cards():
+    made = table("Card", "Ends in", "Status", "Expires", "Payments", "Id", right=("Payments",))
+    with store(folder) as kept:
+        for card in kept.cards():
             data, state = card.profile.data, card.state
-            label = f"{data.label} (blocked)" if state.blocked else data.label
+            status = "blocked" if state.blocked else card.status
             made.add_row(
-                *cells(label, data.pan[-4:], data.expiry, data.aid.hex().upper(), state.atc)
+                *cells(data.label, card.last_four, status, data.expiry, state.atc, card.id)
             )
     if made.row_count:
         show(made)
     else:
-        say("There is no card on this device.")
-
-
-@app.command
-def remove(aid: str, /, *, folder: Folder = None) -> None:
-    """Remove a card, its keys and its counters.
-
-    Example: `tandem device remove F074616E64656D`
-
-    Parameters
-    ----------
-    aid
-        The card's AID, as `tandem device list` shows it.
-    """
-    try:
-        name = bytes.fromhex(aid)
-    except ValueError:
-        raise Invalid("aid", "must be hexadecimal digits") from None
-    with _store(folder) as store:
-        if not store.remove(name):
-            raise NotFound("card", aid)
-    done("The card is removed.")
+        say("There is no card on this device. Add one: tandem device add CNY")
 
 
 @app.command
 def passcode(*, folder: Folder = None) -> None:
     """Set the passcode, or change it. It is asked for; in a pipe, a line each is read.
 
+    Six wrong ones in a row lock the device for good. Without a passcode the device pays small
+    amounts only.
+
     Example: `tandem device passcode`
     """
-    with _device(folder) as device:
-        before = _secret("Passcode until now: ") if device.has_passcode else None
-        device.set_passcode(_secret("New passcode: "), before)
+    with device(folder) as phone:
+        before = secret("Passcode until now: ") if phone.has_passcode else None
+        phone.set_passcode(secret("New passcode: "), before)
     done("The passcode is set.")
 
 
@@ -114,23 +72,28 @@ def tap(
     verify: Annotated[bool, Parameter(negative=())] = False,
     stay: Annotated[bool, Parameter(negative=())] = False,
     radio: str = "",
+    answer_seconds: Annotated[float, Parameter(validator=Number(gte=0, lte=600))] = 10,
 ) -> int:
     """Hold the device to a reader of this machine, and say what it paid.
 
-    Exit status 1 if nothing was paid.
+    The device asks the vault first whether its cards still pay, and afterwards what became of the
+    payment: the issuer's answer begins the card's offline counters anew. Without a network it pays
+    all the same, within the card's own limits. Exit status 1 if nothing was paid.
 
     Example: `tandem device tap --verify`
 
     Parameters
     ----------
     port
-        The reader's port: the virtual reader's, or that of `tandem terminal --reader`.
+        The reader's port: the virtual reader's, or that of a terminal with `socket:PORT`.
     verify
         Ask for the passcode first.
     stay
         Stay in the field until Ctrl-C, instead of leaving it after a payment.
     radio
         Be a Type 4A card by nfcpy instead, at its path: `usb`, or `udp:127.0.0.1:54321`.
+    answer_seconds
+        How long to wait for the issuer's answer; 0 does not ask.
     """
     came: list[Tap] = []
 
@@ -138,20 +101,57 @@ def tap(
         came.append(what)
         say(_told(what))
 
-    with _device(folder, told) as device:
+    with store(folder) as kept:
+        link = kept.vault()
+        if link is not None:
+            _ask_before(kept, link)
+        phone = Device(kept, SystemClock(), system_entropy, told)
         if verify:
-            device.verify(_secret("Passcode: "))
+            phone.verify(secret("Passcode: "))
 
         def leave() -> bool:
             return bool(came) and not stay
 
         if radio:
-            present(device, radio, system_entropy, leave)
+            present(phone, radio, system_entropy, leave)
         else:
-            Presence(device, connect(LOOPBACK, port), system_entropy).serve(leave)
-    if not came:
-        say("The reader let go of the device; nothing was paid.")
+            Presence(phone, connect(LOOPBACK, port), system_entropy).serve(leave)
+        if not came:
+            say("The reader let go of the device; nothing was paid.")
+            return 1
+        last = came[-1]
+        if link is not None and last.cryptogram is CryptogramType.ARQC and answer_seconds:
+            return _ask_after(phone, link, last, answer_seconds)
     return 0 if any(what.cryptogram is not CryptogramType.AAC for what in came) else 1
+
+
+def _ask_before(kept: DeviceStore, link: VaultLink) -> None:
+    """Learn whether the cards still pay; without the vault what it said last holds."""
+    with Vault(link) as vault:
+        try:
+            sync(kept, vault, SystemClock().now().date())
+        except (VaultAway, VaultRefused) as error:
+            complain(f"{error.sentence()} What it last said of the cards holds.")
+
+
+def _ask_after(phone: Device, link: VaultLink, paid: Tap, seconds: float) -> int:
+    """Give the card the issuer's answer, and say what became of the payment."""
+    with Vault(link) as vault:
+        try:
+            found = settle(phone, vault, phone.tapped, paid.atc, seconds)
+        except (VaultAway, VaultRefused, EmvRefused) as error:
+            complain(error.sentence())
+            return 0
+    if found is None:
+        say("The issuer has not answered yet.")
+        return 0
+    payment = found.payment
+    amount = money(payment.amount, currency(payment.currency))
+    if payment.decline_reason is None:
+        done(f"Paid {amount} at {payment.shop}. {payment.id}")
+        return 0
+    say(f"Declined: {payment.decline_reason.replace('_', ' ')}. Nothing was paid. {payment.id}")
+    return 1
 
 
 def _told(what: Tap) -> str:
@@ -174,35 +174,3 @@ def _unit(number: int) -> Currency | None:
         return currency_by_number(number)
     except Invalid:
         return None
-
-
-@contextmanager
-def _store(folder: Path | None) -> Iterator[DeviceStore]:
-    with DeviceStore(folder or default_data_folder(os.environ) / "device", system_entropy) as store:
-        yield store
-
-
-@contextmanager
-def _device(
-    folder: Path | None, on_tap: Callable[[Tap], None] = lambda _: None
-) -> Iterator[Device]:
-    with _store(folder) as store:
-        yield Device(store, SystemClock(), system_entropy, on_tap)
-
-
-def _secret(prompt: str) -> str:
-    """A line that is not shown; from a pipe as it comes."""
-    if sys.stdin.isatty():
-        return getpass.getpass(prompt).strip()
-    return sys.stdin.readline(_LARGEST).strip()
-
-
-def _contents(path: str) -> bytes:
-    if path == "-":
-        return sys.stdin.buffer.read(_LARGEST)
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(_LARGEST)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "cannot be read"
-        raise FileUnusable(path, reason.lower()) from error

@@ -30,6 +30,7 @@ from tandem.merchants.model import (
 )
 from tandem.merchants.service import Merchants
 from tandem.merchants.store import load_place, merchant_exists, merchant_terms
+from tandem.merchants.watch import TermsWatch
 
 __all__ = [
     "OFFERED",
@@ -49,6 +50,7 @@ __all__ = [
     "SetCurrency",
     "Shop",
     "ShopView",
+    "TermsWatch",
     "Till",
     "TillView",
     "UpdateShop",

@@ -90,6 +90,13 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
     wallets: Choice = Choice()
     partners: Annotated[Choice, Meta(description="Kept for later; has no effect yet")] = Choice()
+    aids: Annotated[
+        Choice,
+        Meta(
+            description="Contactless applications by their AID in hexadecimal digits, or its first "
+            "five bytes or more. The shop's terminals obey it"
+        ),
+    ] = Choice()
 
     def rule(self, way: Way) -> WayRule:
         """What holds for a way."""
@@ -104,6 +111,11 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return "wallet_refused"
         limit = rule.max_amount.get(currency)
         return "amount_above_limit" if limit is not None and amount > limit else None
+
+    def takes_aid(self, aid: str) -> bool:
+        """Whether a terminal takes this application; a name stands for all AIDs that begin so."""
+        only = self.aids.only
+        return not _begins(aid, self.aids.refused) and (only is None or _begins(aid, only))
 
     def remaining(self, currency: str, amount: int, wallet: str) -> tuple[Way, ...]:
         """The ways that are offered here and take the payment."""
@@ -139,7 +151,12 @@ def narrow(shop: Acceptance, till: Acceptance) -> Acceptance:
         for code, limit in other.max_amount.items():
             limits[code] = min(limit, limits.get(code, limit))
         ways[way] = WayRule(one.enabled and other.enabled, limits)
-    return Acceptance(ways, _both(shop.wallets, till.wallets), _both(shop.partners, till.partners))
+    return Acceptance(
+        ways,
+        _both(shop.wallets, till.wallets),
+        _both(shop.partners, till.partners),
+        _both_aids(shop.aids, till.aids),
+    )
 
 
 def _both(one: Choice, other: Choice) -> Choice:
@@ -147,6 +164,20 @@ def _both(one: Choice, other: Choice) -> Choice:
     if one.only is not None and other.only is not None:
         only = tuple(name for name in one.only if name in other.only)
     return Choice(only, tuple(dict.fromkeys((*one.refused, *other.refused))))
+
+
+def _both_aids(one: Choice, other: Choice) -> Choice:
+    """The same of AIDs, whose names stand for longer ones: the longer of two that agree."""
+    both = _both(one, other)
+    if one.only is None or other.only is None:
+        return both
+    longer = [n for n in one.only if _begins(n, other.only)]
+    longer += [n for n in other.only if _begins(n, one.only)]
+    return Choice(tuple(dict.fromkeys(longer)), both.refused)
+
+
+def _begins(aid: str, names: tuple[str, ...]) -> bool:
+    return any(aid.upper().startswith(name.upper()) for name in names)
 
 
 class CurrencyTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -43,6 +43,7 @@ from tandem.merchants.store import (
 from tandem.settings import Settings
 
 NAME_LENGTH: Final = 100
+_AID: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){5,16}", re.ASCII)
 CITY_LENGTH: Final = 60
 TOKEN_BYTES: Final = 15
 _FORMS: Final = {
@@ -349,7 +350,10 @@ class Merchants:
 
 
 def checked(acceptance: Acceptance) -> Acceptance:
-    """The policy, if every currency in it exists. Raises `Invalid`."""
+    """The policy, if every currency in it exists and every AID can be one. Raises `Invalid`."""
+    for name in (*(acceptance.aids.only or ()), *acceptance.aids.refused):
+        if _AID.fullmatch(name) is None:
+            raise Invalid("acceptance.aids", "must be 5 to 16 bytes in hexadecimal digits")
     for way, rule in acceptance.ways.items():
         for code in rule.max_amount:
             currency(code, f"acceptance.ways.{way}.max_amount")

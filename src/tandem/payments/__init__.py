@@ -20,6 +20,7 @@ from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
 from tandem.payments.service import At, Payments
 from tandem.payments.shapes import (
+    CardTapView,
     PaymentView,
     PersonPaymentView,
     RefundView,
@@ -28,13 +29,14 @@ from tandem.payments.shapes import (
     refund_view,
 )
 from tandem.payments.store import PaymentFilter, TapTotals, open_orders, tap_totals
-from tandem.payments.taps import TapAnswer, TapTrace
+from tandem.payments.taps import TapAnswer, TapTrace, authorisation_code
 
 __all__ = [
     "At",
     "Capture",
     "CaptureExceedsAuthorised",
     "CardPayments",
+    "CardTapView",
     "CardUnknown",
     "CodeOfAnotherOperator",
     "CodePaused",
@@ -63,6 +65,7 @@ __all__ = [
     "TapTotals",
     "TapTrace",
     "Tapped",
+    "authorisation_code",
     "link",
     "merchant_view",
     "new_token",

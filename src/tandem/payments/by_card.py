@@ -22,6 +22,7 @@ from tandem.cards import (
     card_by_number,
     card_limits,
     funding_by_id,
+    no_card,
     pan_hash,
     read_tap,
 )
@@ -34,7 +35,15 @@ from tandem.payments.entries import ByMerchant, TakeBack
 from tandem.payments.errors import CardUnknown
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Source
 from tandem.payments.service import At
-from tandem.payments.store import BY_CARD, REVERSAL, answer_to, payment_by_tap, refund_by_id
+from tandem.payments.shapes import CardTapView, person_view
+from tandem.payments.store import (
+    BY_CARD,
+    REVERSAL,
+    answer_to,
+    payment_by_tap,
+    refund_by_id,
+    taps_of_card,
+)
 from tandem.payments.taps import Forestall, PayByCard, TapTrace
 from tandem.payments.with_issuers import IssuerPayments, asking
 from tandem.settings import Settings
@@ -247,6 +256,23 @@ class CardPayments(IssuerPayments):
             raise NotFound("payment", rrn)
         return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency)
 
+    async def taps_of(
+        self, person_id: UUID, device_id: UUID, card_id: UUID, atc: int | None, limit: int
+    ) -> list[CardTapView]:
+        """What became of a card's taps, newest first: for the device that made them.
+
+        Raises `NotFound` for a card that is another's, or on another device: the issuer's answer
+        is for that card alone.
+        """
+        card = await self._cards.of_person(person_id, card_id)
+        if card.device_id != device_id:
+            raise no_card(card_id)
+        async with self._pool.acquire() as connection:
+            found = await taps_of_card(connection, card_id, atc, limit)
+        return [
+            CardTapView(tap.atc, person_view(tap.payment), _answer_in(tap.answer)) for tap in found
+        ]
+
     async def _card(self, pan: str, sequence: int | None, *, anew: bool = False) -> KnownCard:
         """The card with this number, and its key. Raises `CardUnknown`.
 
@@ -254,7 +280,10 @@ class CardPayments(IssuerPayments):
         with its sequence number; what it pays from does, so that is compared under the journal's
         lock, where all else is read. `anew` looks again all the same.
         """
-        hashed = pan_hash((await self._cards.vault.keys()).lookup, pan)
+        keys = await self._cards.vault.present()
+        if keys is None:
+            raise CardUnknown  # no card was ever added
+        hashed = pan_hash(keys.lookup, pan)
         known = None if sequence is None or anew else self._known.get((hashed, sequence))
         if known is not None:
             return known
@@ -302,7 +331,7 @@ class CardPayments(IssuerPayments):
         back = payment.refundable - final_amount
         if back > 0:
             key = key._replace(key=f"{key.key}/refund")
-            await self.refund(merchant_id, payment.id, back, REVERSAL, key)
+            await self.refund(merchant_id, payment.id, back, REVERSAL, key, reversal=True)
 
     async def _reduce(self, payment: Payment, kept: int, idempotency: Idempotency) -> None:
         async def entry() -> Entry:
@@ -347,6 +376,20 @@ class CardPayments(IssuerPayments):
             )
 
         await self._submit(entry, idempotency)
+
+
+class _Proof(msgspec.Struct):
+    """Of a `TapAnswer`, what is for the card."""
+
+    issuer_answer: str | None
+
+
+def _answer_in(body: bytes | None) -> str | None:
+    """The issuer's answer in what a tap's request was answered; none in a refusal that was kept."""
+    try:
+        return msgspec.json.decode(body or b"", type=_Proof).issuer_answer
+    except msgspec.MsgspecError:
+        return None
 
 
 class _Id(msgspec.Struct):

@@ -93,13 +93,19 @@ def check_shop(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> Cu
 
 def check_place(shop: Shop, rules: Rules, way: str, code: str, amount: int) -> CurrencyTerms:
     """The same for a question about a card, whose amount may be 0."""
+    terms = check_merchant(shop, code)
+    shop.place.acceptance.check(cast("Way", way), rules.wallet, code, amount)
+    return terms
+
+
+def check_merchant(shop: Shop, code: str) -> CurrencyTerms:
+    """The merchant's terms, whatever its shop accepts now. Raises why it takes no such payment."""
     place = shop.place
     if place.merchant_status != "active":
         raise MerchantNotActive
     terms = place.currencies.get(code)
     if terms is None:
         raise CurrencyNotTaken(code, tuple(sorted(place.currencies)))
-    place.acceptance.check(cast("Way", way), rules.wallet, code, amount)
     return terms
 
 

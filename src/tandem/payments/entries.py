@@ -286,7 +286,10 @@ class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant refunds what was captured. `amount` None: all that is left."""
+    """A merchant refunds what was captured. `amount` None: all that is left.
+
+    `reversal`: no merchant gives it back, its till takes back what had no answer.
+    """
 
     id: UUID
     idempotency: Idempotency | None
@@ -294,6 +297,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment
     amount: int | None
     reason: str | None
+    reversal: bool = False
 
     def touches(self) -> Touches:
         """The payment and its parties' accounts."""
@@ -302,7 +306,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Refund it, if the state and the merchant's balance allow it."""
         payment, _ = _current(view, self.payment, self.shop)
-        step, given = refund(view, payment, self.amount, self.reason)
+        step, given = refund(view, payment, self.amount, self.reason, reversal=self.reversal)
         writes = written(view, self.shop.endpoints, step, told(step.payment))
         return Decision(refund_view(given), step.transfers, writes)
 

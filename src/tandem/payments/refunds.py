@@ -7,7 +7,7 @@ import msgspec
 
 from tandem.cards import AskKind
 from tandem.kernel import check_amount, currency
-from tandem.ledger import InsufficientFunds, Transfer, TransferCode, View, Write
+from tandem.ledger import InsufficientFunds, Transfer, TransferCode, View, Write, fees
 from tandem.payments.decisions import Step, advise, parties
 from tandem.payments.errors import RefundExceedsCaptured, RefundNotCovered
 from tandem.payments.model import (
@@ -25,10 +25,11 @@ from tandem.payments.model import (
 
 
 def refund(
-    view: View, payment: Payment, amount: int | None, reason: str | None
+    view: View, payment: Payment, amount: int | None, reason: str | None, *, reversal: bool = False
 ) -> tuple[Step, Refund]:
     """Give back what was captured, in full or in part. The fee stays with the operator.
 
+    Only a payment that is reversed as a whole is one that never was: then the fee goes back, too.
     What is still reserved stays so, and the payment authorised.
     """
     allowed(payment, Command.REFUND, view.now)
@@ -37,7 +38,8 @@ def refund(
     if amount > payment.refundable:
         raise RefundExceedsCaptured(payment.refundable, amount, unit.code)
     payer, payee = parties(payment, unit)
-    available = view.account(payee).available
+    charge = payment.fee if reversal and amount == payment.captured else 0
+    available = view.account(payee).available + charge
     if amount > available:
         raise RefundNotCovered(max(0, available), amount, unit.code)
     given = Refund(
@@ -49,13 +51,20 @@ def refund(
         reason,
         view.now,
     )
-    back = Transfer(payee, payer, amount, TransferCode.REFUND, payment.id)
-    less = msgspec.structs.replace(payment, refunded=payment.refunded + amount, updated_at=view.now)
+    back: tuple[Transfer, ...] = (Transfer(payee, payer, amount, TransferCode.REFUND, payment.id),)
+    if charge:
+        back = (Transfer(fees(unit), payee, charge, TransferCode.FEE, payment.id), *back)
+    less = msgspec.structs.replace(
+        payment,
+        refunded=payment.refunded + amount,
+        fee=payment.fee - charge,
+        updated_at=view.now,
+    )
     reserved = less.pending_id is not None
     status = Status.AUTHORISED if reserved else ended(less, Status.CAPTURED)
     refunded = changed(less, Command.REFUND, status)
     writes = (Write(REFUNDS, given), *advise(view, payment, AskKind.REFUND, amount))
-    return Step(refunded, (back,), "payment.refunded", writes), given
+    return Step(refunded, back, "payment.refunded", writes), given
 
 
 def take_back(view: View, payment: Payment, given: Refund, amount: int) -> Step:

@@ -195,10 +195,12 @@ class Payments(ShopCodes):
         amount: int | None,
         reason: str | None,
         idempotency: Idempotency | None,
+        *,
+        reversal: bool = False,
     ) -> Outcome:
         """Refund what was captured, in full or in part; the outcome is a RefundView.
 
-        Raises `Invalid`.
+        A `reversal` of the whole gives the merchant its fee back, too. Raises `Invalid`.
         """
         why = clean_note(reason, "reason")
 
@@ -211,6 +213,7 @@ class Payments(ShopCodes):
                 payment=payment,
                 amount=amount,
                 reason=why,
+                reversal=reversal,
             )
 
         return await self._submit(entry, idempotency)

@@ -149,6 +149,23 @@ class PersonPaymentView(msgspec.Struct, frozen=True):
     updated_at: Moment
 
 
+class CardTapView(msgspec.Struct, frozen=True):
+    """A tap of a device card, as the device that made it sees it."""
+
+    counter: Annotated[
+        int, Meta(description="The card's number of it, which counts (ATC)", examples=[17])
+    ]
+    payment: PersonPaymentView
+    issuer_answer: Annotated[
+        str | None,
+        Meta(
+            description="The vault's proved answer for the card, in Base64: Issuer Authentication "
+            "Data as TLV (91). None if it is not kept any more",
+            examples=["kQgBI0VnggAAgA=="],
+        ),
+    ]
+
+
 class RefundView(msgspec.Struct, frozen=True):
     """A refund."""
 

@@ -47,6 +47,35 @@ async def answer_to(connection: Connection, owner_id: UUID, key: str) -> bytes |
     return answer
 
 
+class SeenTap(NamedTuple):
+    """A tap that was taken: the card's number of it, its payment, and what it was answered."""
+
+    atc: int
+    payment: Payment
+    answer: bytes | None
+
+
+async def taps_of_card(
+    connection: Connection, card_id: UUID, atc: int | None, limit: int
+) -> list[SeenTap]:
+    """The last taps of a card, newest first; with `atc` that one alone.
+
+    What a tap was answered is found by the key of the request that it came in.
+    """
+    columns = ", ".join(f"p.{column}" for column in PAYMENTS.columns)
+    rows = await connection.fetch(
+        f"SELECT t.atc, i.answer, {columns} FROM card_taps AS t "
+        "JOIN payments AS p ON p.id = t.payment_id "
+        "LEFT JOIN idempotency AS i ON i.owner_id = p.merchant_id AND i.key = t.reference "
+        "WHERE t.card_id = $1 AND ($2::integer IS NULL OR t.atc = $2) "
+        "ORDER BY t.atc DESC LIMIT $3",
+        card_id,
+        atc,
+        limit,
+    )
+    return [SeenTap(atc, Payment(*payment), answer) for atc, answer, *payment in rows]
+
+
 class TapTotals(NamedTuple):
     """Counts and amounts of taps of a link, in minor units; reversals and refunds by themselves."""
 

@@ -24,7 +24,7 @@ from tandem.cards import (
     issuer_answer,
 )
 from tandem.db import Idempotency, Integer, SmallInt, Table
-from tandem.kernel import currency
+from tandem.kernel import check_amount, currency
 from tandem.ledger import ChangedMeanwhile, Decision, Touches, View, Write, fees, merchant, person
 from tandem.merchants import CurrencyTerms
 from tandem.payments.decisions import (
@@ -32,6 +32,7 @@ from tandem.payments.decisions import (
     Shop,
     Step,
     approve,
+    check_merchant,
     check_place,
     check_shop,
     decline,
@@ -42,6 +43,8 @@ from tandem.payments.decisions import (
 )
 from tandem.payments.model import NewPayment, Payment, Status
 from tandem.people import DEVICES, LimitExceeded, PersonTerms
+
+_CODE_DIGITS: Final = 6
 
 
 class TapTrace(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +97,11 @@ class TapAnswer(msgspec.Struct, frozen=True):
     ]
 
 
+def authorisation_code(payment_id: str) -> str:
+    """What a receipt names an approval by (ISO 8583, element 38): the end of the payment's id."""
+    return payment_id[-_CODE_DIGITS:].upper()
+
+
 class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     """A device was tapped at a till. `key` is its card's, made anew from `master`.
 
@@ -144,8 +152,13 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     def _judged(self, view: View) -> "tuple[CurrencyTerms, _Judged]":
         """The merchant's terms, and what the tap is worth. Raises what the shop does not take."""
         new = self.new
-        check = check_place if self.only_asks else check_shop
-        terms = check(self.shop, self.rules, new.way, new.currency, new.amount)
+        if self.asked.offline:
+            # Goods were given under the policy of then, which the terminal has obeyed.
+            check_amount(new.amount)
+            terms = check_merchant(self.shop, new.currency)
+        else:
+            check = check_place if self.only_asks else check_shop
+            terms = check(self.shop, self.rules, new.way, new.currency, new.amount)
         card = view.row(DEVICE_CARDS, self.card.id)
         if card is None or (card.key_index, card.person_id, card.funding_id) != (
             self.card.key_index,

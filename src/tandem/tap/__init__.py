@@ -1,18 +1,23 @@
 """Tap: readers, and the two programs in front of and behind them: the device and the terminal."""
 
 from tandem.tap.device import Device
-from tandem.tap.device_store import DeviceStore, Provisioned, read_card
+from tandem.tap.device_store import DeviceStore, Provisioned, VaultLink
 from tandem.tap.errors import (
     CardHeld,
+    DeviceTaken,
     FieldUnusable,
     NoCard,
+    NotConnected,
     PasscodeLocked,
     PasscodeWrong,
     PolicyUnknown,
     ReaderUnusable,
     StoreUnusable,
+    TapCancelled,
     TapRefused,
     TerminalMisset,
+    VaultAway,
+    VaultRefused,
     VirtualReaderRefused,
 )
 from tandem.tap.payment import Online, Payment, Reply, Secret, State, Unanswered, Unreachable
@@ -21,6 +26,7 @@ from tandem.tap.terminal import Open, Policy, Till
 from tandem.tap.terminal_settings import TerminalSettings, read_terminal_settings, read_trusted
 from tandem.tap.terminal_store import TerminalStore
 from tandem.tap.transport import CardPort, Direct, DirectField, Field, Transport
+from tandem.tap.vault import Vault
 from tandem.tap.vpcd import Presence, SocketField
 
 __all__ = [
@@ -28,11 +34,13 @@ __all__ = [
     "CardPort",
     "Device",
     "DeviceStore",
+    "DeviceTaken",
     "Direct",
     "DirectField",
     "Field",
     "FieldUnusable",
     "NoCard",
+    "NotConnected",
     "Online",
     "Open",
     "PasscodeLocked",
@@ -48,6 +56,7 @@ __all__ = [
     "SocketField",
     "State",
     "StoreUnusable",
+    "TapCancelled",
     "TapRefused",
     "TerminalMisset",
     "TerminalSettings",
@@ -56,8 +65,11 @@ __all__ = [
     "Transport",
     "Unanswered",
     "Unreachable",
+    "Vault",
+    "VaultAway",
+    "VaultLink",
+    "VaultRefused",
     "VirtualReaderRefused",
-    "read_card",
     "read_terminal_settings",
     "read_trusted",
     "receipt",

@@ -15,7 +15,7 @@ from tandem.emv.application_data import Method, Verifier
 from tandem.emv.card import Application, Card, Tap, Unsaved, Verification
 from tandem.emv.rsa import SignatureFault
 from tandem.kernel import Clock, Entropy
-from tandem.tap.device_store import DeviceStore
+from tandem.tap.device_store import ACTIVE, DeviceStore, Provisioned
 from tandem.tap.errors import PasscodeWrong, StoreUnusable
 from tandem.tap.passcode import cleared, counted, new_passcode, right
 
@@ -26,6 +26,9 @@ _NO_DIAGNOSIS: Final = Response(b"", Status.NO_DIAGNOSIS).write()
 
 class Device:
     """A device with what its store holds: a `CardPort`. `on_tap` is told what each tap came to.
+
+    It presents its active cards, of those with the same AID the first. `tapped` is the id of the
+    card that was last used.
 
     Commands come from one reader at a time; a passcode may be given meanwhile, from another thread.
     Raises as `DeviceStore.cards` and `Application` do.
@@ -43,12 +46,23 @@ class Device:
         self._entropy = entropy
         self._on_tap = on_tap
         self._lock = threading.Lock()
-        self._applications = {
-            card.profile.data.aid: Application(card.profile, card.state, entropy)
-            for card in store.cards()
-        }
-        self._card = Card(tuple(self._applications.values()), clock)
         self._told: Tap | None = None
+        self.tapped = ""
+        self.reload()
+
+    def reload(self) -> None:
+        """Present what the store holds now: after cards came, went, or were suspended."""
+        first: dict[bytes, Provisioned] = {}
+        for card in self._store.cards():
+            if card.status == ACTIVE:
+                first.setdefault(card.profile.data.aid, card)
+        with self._lock:
+            self._ids = {aid: card.id for aid, card in first.items()}
+            self._applications = {
+                card.id: Application(card.profile, card.state, self._entropy)
+                for card in first.values()
+            }
+            self._card = Card(tuple(self._applications.values()), self._clock)
         self._present(None)
 
     @property
@@ -101,18 +115,20 @@ class Device:
         with self._lock:
             self._card.reset()
 
-    def issuer_answered(self, aid: bytes, atc: int, data: bytes) -> None:
+    def issuer_answered(self, card_id: str, atc: int, data: bytes) -> None:
         """Give a card its issuer's answer (91), which came by the device's own network.
 
         Raises `IssuerAnswerForged`, `IssuerAnswerMalformed`, `KeyError` for a card that is not
         here, and `StoreUnusable` if the state could not be saved.
         """
         with self._lock:
-            self._store.save_state(aid, self._applications[aid].issuer_answered(atc, data))
+            application = self._applications[card_id]
+            self._store.save_state(card_id, application.issuer_answered(atc, data))
 
     def _saved(self, answer: bytes | Unsaved) -> bytes:
         if isinstance(answer, Unsaved):
-            self._store.save_state(answer.aid, answer.state)
+            self.tapped = self._ids[answer.aid]
+            self._store.save_state(self.tapped, answer.state)
             return answer.saved()
         return answer
 

@@ -7,7 +7,12 @@ TapRefused
 ├── StoreUnusable       the device's folder cannot be read or written, or is another's
 ├── PasscodeWrong        with the tries that are left
 ├── PasscodeLocked       no try is left: the device is set up anew
-└── CardHeld             a card with this AID is on the device already
+├── TapCancelled         the till wants no card any more
+├── CardHeld             this card is on the device already
+├── NotConnected         the device has no vault
+├── DeviceTaken          the device has cards of another vault or device
+├── VaultAway            the vault was not reached: nobody knows what became of a request
+└── VaultRefused         the vault refuses, in its own words
 """
 
 from dataclasses import dataclass
@@ -103,14 +108,70 @@ class PasscodeLocked(TapRefused):
 
 @dataclass(eq=False)
 class CardHeld(TapRefused):
-    """A card with this AID is there already. `aid` in hexadecimal digits."""
+    """This card is there already, with counters that must not begin again."""
 
     code: ClassVar[str] = "card_held"
-    aid: str
+    card: str
 
     def sentence(self) -> str:
         """Say what to do."""
-        return f"A card with the AID {self.aid} is on this device. Remove it first."
+        return f"The card {self.card} is on this device already. Remove it first."
+
+
+@dataclass(eq=False)
+class NotConnected(TapRefused):
+    """The device is connected to no vault."""
+
+    code: ClassVar[str] = "device_not_connected"
+
+    def sentence(self) -> str:
+        """Name the command."""
+        return (
+            "This device is connected to no Tandem yet. With the key of a device of yours "
+            "(operator: tandem operator device add): tandem device connect URL"
+        )
+
+
+@dataclass(eq=False)
+class DeviceTaken(TapRefused):
+    """The device has cards under another key, or of another Tandem."""
+
+    code: ClassVar[str] = "device_taken"
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return (
+            "This device has cards under another key. Remove them first (tandem device remove), "
+            "or use a folder of its own for the other device (--folder)."
+        )
+
+
+@dataclass(eq=False)
+class VaultAway(TapRefused):
+    """The vault was not reached, or did not answer as one."""
+
+    code: ClassVar[str] = "vault_away"
+    passing: ClassVar[bool] = True
+    url: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Say why, and what to do."""
+        why = self.reason.rstrip(".")
+        return f"{self.url} did not answer: {why}. Whatever was asked can be asked again."
+
+
+@dataclass(eq=False)
+class VaultRefused(TapRefused):
+    """The vault refuses. `reason` is its code, `detail` its sentence."""
+
+    code: ClassVar[str] = "vault_refused"
+    reason: str
+    detail: str
+
+    def sentence(self) -> str:
+        """Say what it says."""
+        return self.detail
 
 
 @dataclass(eq=False)
@@ -146,6 +207,17 @@ class NoCard(TapRefused):
     def sentence(self) -> str:
         """Say what happened."""
         return "Nobody tapped in time; nothing was paid."
+
+
+@dataclass(eq=False)
+class TapCancelled(TapRefused):
+    """The till wants no card any more."""
+
+    code: ClassVar[str] = "tap_cancelled"
+
+    def sentence(self) -> str:
+        """Say what happened."""
+        return "Cancelled; nothing was paid."
 
 
 @dataclass(eq=False)

@@ -2,12 +2,15 @@
 
     waiting ──tap──► asking ──answer──► done
        │               ├──no answer, or a crash──► reversal_due ──acknowledged──► reversed
-       │               └──at a gate, no answer──► deferred_due ──answer──► done
+       │               ├──at a gate, no answer──► deferred_due ──answer──► done
+       │               └──a refund without answer, or a crash──► deferred_due ──answer──► done
        ├──approved offline──► advice_due ──acknowledged──► done
        └──no card, declined──► done
 
 Whatever is due is on disk before anything that follows from it happens, and is sent until it is
-acknowledged. What is secret of the card goes when nothing is due any more.
+acknowledged. A refund that nobody answered is asked for again instead of being taken back: money
+that was given is not taken away from a person by a doubt. What is secret of the card goes when
+nothing is due any more.
 """
 
 from datetime import datetime
@@ -68,8 +71,9 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """A payment. `amount` in minor units of `currency` (ISO code), `at` the terminal's local time.
 
-    `number` counts the terminal's payments. `card` is the number with all but its end masked. What
-    is not known yet, or never will be, is empty.
+    `number` counts the terminal's payments. `card` is the number with all but its end masked,
+    `original` the `rrn` of the payment that a refund gives back. What is not known yet, or never
+    will be, is empty.
     """
 
     number: int
@@ -87,11 +91,23 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     authorisation_code: str = ""
     response_code: str = ""
+    original: str = ""
+
+    @property
+    def is_refund(self) -> bool:
+        """Whether it gives money back."""
+        return self.type == REFUND
 
     @property
     def stan(self) -> str:
         """The trace number of its messages (ISO 8583, element 11)."""
         return f"{(self.number - 1) % _LAST_STAN + 1:06d}"
+
+    @property
+    def rrn(self) -> str:
+        """Its retrieval reference number (element 37): last digit of the year, day, hour, trace."""
+        day = self.at.timetuple().tm_yday
+        return f"{self.at.year % 10}{day:03d}{self.at.hour:02d}{self.stan}"
 
     @property
     def unit(self) -> Currency:

@@ -4,10 +4,11 @@ from typing import Final
 
 from tandem.emv.terminal import Cvm
 from tandem.kernel import format_amount
-from tandem.tap.payment import REFUND, Payment
+from tandem.tap.payment import Payment
 from tandem.tap.terminal_settings import Shop
 
 WIDTH: Final = 32
+_STAN: Final = 6
 _CVM: Final = {
     Cvm.DEVICE: "Verified on the device",
     Cvm.NONE: "No verification needed",
@@ -17,13 +18,14 @@ _CVM: Final = {
 def receipt(payment: Payment, shop: Shop) -> str:
     """The receipt, a line for each thing, at most 32 characters wide where nothing is longer."""
     amount = f"{payment.currency} {format_amount(payment.amount, payment.unit)}"
-    kind = "REFUND" if payment.type == REFUND else "PURCHASE"
+    kind = "REFUND" if payment.is_refund else "PURCHASE"
     lines = [
         shop.name.center(WIDTH).rstrip(),
         "",
         _line(f"{payment.at:%Y-%m-%d}", f"{payment.at:%H:%M:%S}"),
         _line("Terminal", shop.terminal),
         _line("Number", payment.stan),
+        _line("Refund of", payment.original[-_STAN:]) if payment.original else "",
         "",
         _line(kind, amount),
         _line("Contactless", payment.card) if payment.card else "",
@@ -47,6 +49,8 @@ def _line(left: str, right: str) -> str:
 
 
 def _result(payment: Payment) -> str:
+    if payment.is_refund and not payment.approved and not payment.response_code:
+        return "NO ANSWER YET, SENT AGAIN"
     if not payment.approved:
         return f"DECLINED {payment.response_code}".rstrip()
     return "APPROVED OFFLINE" if payment.offline else "APPROVED"

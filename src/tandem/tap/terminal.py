@@ -1,12 +1,13 @@
 """The till's reader: takes a payment by tap, asks the host, and owes it nothing for long.
 
 What a payment leads to is on disk first: a request before it is sent, an approval before it is
-shown. After a crash, or without an answer, a request is reversed; only at a gate a person was let
-through and the request is sent again. A tap that tears before the card decided costs nothing: the
-card is tapped again, and its earlier cryptogram is worth nothing.
+shown. After a crash, or without an answer, a request is reversed; only at a gate, where a person
+was let through, and for a refund the request is sent again. A tap that tears before the card
+decided costs nothing: the card is tapped again, and its earlier cryptogram is worth nothing.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,12 +19,14 @@ import structlog
 from tandem.emv.errors import Malformed
 from tandem.emv.tags import Tag
 from tandem.emv.terminal import (
+    CardRead,
     HostAnswer,
     Knowledge,
     Message,
     Outcome,
     Ready,
     Result,
+    Terminal,
     Transaction,
     UiRequest,
     UiStatus,
@@ -33,11 +36,12 @@ from tandem.emv.terminal import (
     run,
 )
 from tandem.emv.tlv import read
-from tandem.kernel import Clock, Entropy, currency
+from tandem.kernel import Clock, Entropy, Invalid, currency
 from tandem.merchants import Acceptance, Choice
-from tandem.tap.errors import NoCard, PolicyUnknown
+from tandem.tap.errors import NoCard, PolicyUnknown, TapCancelled
 from tandem.tap.payment import (
     PURCHASE,
+    REFUND,
     Online,
     Payment,
     Reply,
@@ -109,17 +113,41 @@ class Till:
         self._entropy = entropy
         self._show = show
         self._unit = currency(settings.currency)
+        self._cancelled = threading.Event()
 
-    async def take(self, amount: int, kind: int = PURCHASE) -> Payment:
-        """Take a payment (or give a refund) by tap, to its end.
+    async def take(self, amount: int) -> Payment:
+        """Take a payment by tap, to its end.
 
-        Raises `WayRefused` if the shop takes no tap for it, `PolicyUnknown`, `NoCard`, `Invalid`
-        for an amount that cannot be, and `ReaderUnusable`.
+        Raises `WayRefused` if the shop takes no tap for it, `PolicyUnknown`, `NoCard`,
+        `TapCancelled`, `Invalid` for an amount that cannot be, and `ReaderUnusable`.
         """
+        return await self._begin(amount, PURCHASE, "")
+
+    async def refund(self, number: int, amount: int | None = None) -> Payment:
+        """Give back what payment `number` of this terminal took, or a part of it.
+
+        The card that paid is tapped: who decides looks for what this card paid under that number.
+        Raises `NotFound`, `Invalid` if it took nothing or not so much, and as `take` does.
+        """
+        paid = self._store.payment(number)
+        if not paid.approved or paid.is_refund:
+            raise Invalid("number", f"payment {number} took nothing that could be given back")
+        amount = paid.amount if amount is None else amount
+        if not 1 <= amount <= paid.amount:
+            raise Invalid("amount", f"payment {number} took less")
+        return await self._begin(amount, REFUND, paid.rrn)
+
+    def cancel(self) -> None:
+        """Wait for no card any more: the payment that waits for one raises `TapCancelled`."""
+        self._cancelled.set()
+
+    async def _begin(self, amount: int, kind: int, original: str) -> Payment:
+        self._cancelled.clear()
         self._allowed(amount)
         at = self._clock.now().astimezone(self._settings.time_zone)
+        code = self._unit.code
         payment = self._store.new(
-            Payment(number=0, at=at, amount=amount, currency=self._unit.code, type=kind)
+            Payment(number=0, at=at, amount=amount, currency=code, type=kind, original=original)
         )
         try:
             outcome = await self._tapped(payment)
@@ -127,9 +155,10 @@ class Till:
             self._store.save(payment, State.DONE)
             raise
         payment = payment.after(outcome)
-        if outcome.card is not None and self._refuses(outcome, amount):
+        refused = None if outcome.card is None else self._refuses(outcome.card, amount)
+        if refused is not None:
             outcome = _refused(outcome)
-            payment = msgspec.structs.replace(payment, why="wallet_refused")
+            payment = msgspec.structs.replace(payment, why=refused)
         if outcome.result is Result.ONLINE_REQUEST:
             return await self._ask(payment, outcome)
         if outcome.result is Result.APPROVED:
@@ -167,13 +196,15 @@ class Till:
             sequence=payment.number,
             type=payment.type,
         )
-        ready = prepare(self._terminal, transaction, self._knowledge)
+        ready = prepare(self._taking(), transaction, self._knowledge)
         if isinstance(ready, Outcome):
             return ready
         self._show(ready.ui)
         until = self._clock.now() + timedelta(seconds=float(self._settings.wait_seconds))
         while self._clock.now() < until:
             self._allowed(payment.amount)
+            if self._cancelled.is_set():
+                raise TapCancelled
             outcome = await asyncio.to_thread(self._one_card, ready)
             if outcome is None:
                 continue
@@ -201,14 +232,22 @@ class Till:
         anybody = msgspec.structs.replace(policy, wallets=Choice())
         anybody.check("tap", "", self._unit.code, amount)
 
-    def _refuses(self, outcome: Outcome, amount: int) -> bool:
-        """Whether the shop does not take this wallet."""
+    def _taking(self) -> Terminal:
+        """The terminal with the applications that the shop takes now."""
+        policy = self._policy.current() or Acceptance()
+        taken = (c for c in self._terminal.combinations if policy.takes_aid(c.aid.hex()))
+        return msgspec.structs.replace(self._terminal, combinations=tuple(taken))
+
+    def _refuses(self, card: CardRead, amount: int) -> str | None:
+        """Why the shop does not take this card, as its policy is now; None if it does."""
         policy = self._policy.current()
-        if policy is None or outcome.card is None:
-            return True
-        requestor = outcome.card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
+        if policy is None:
+            return PolicyUnknown.code
+        if not policy.takes_aid(card.values.get(Tag.DF_NAME, b"").hex()):
+            return "aid_refused"
+        requestor = card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
         wallet = self._settings.wallets.get(requestor, requestor)
-        return policy.objection("tap", wallet, self._unit.code, amount) is not None
+        return policy.objection("tap", wallet, self._unit.code, amount)
 
     # -- the host --------------------------------------------------------------------------------
 
@@ -224,7 +263,7 @@ class Till:
         except Unanswered:
             return self._unanswered(payment, outcome, sent=True)
         except BaseException:
-            self._store.save(payment, State.REVERSAL_DUE)
+            self._owe(payment)
             raise
         final = complete(outcome, HostAnswer(reply.approved, issuer_data(reply.icc)))
         payment = _answered(payment, reply, final)
@@ -238,14 +277,20 @@ class Till:
         payment = msgspec.structs.replace(
             payment, approved=approved, offline=approved, why=final.why.value
         )
-        if approved:
-            self._store.save(payment, State.DEFERRED_DUE)
-            if sent:
-                self._store.mark_sent(payment)
+        if sent:
+            self._owe(payment)
         else:
-            self._store.save(payment, State.REVERSAL_DUE if sent else State.DONE)
+            self._store.save(payment, State.DEFERRED_DUE if approved else State.DONE)
         self._show(final.ui)
         return payment
+
+    def _owe(self, payment: Payment) -> None:
+        """Note what a request that was sent and not answered leads to."""
+        if payment.approved or payment.is_refund:
+            self._store.save(payment, State.DEFERRED_DUE)
+            self._store.mark_sent(payment)
+        else:
+            self._store.save(payment, State.REVERSAL_DUE)
 
     async def _send(self, due: Due) -> bool:
         """Send one thing. Returns whether it is settled."""
@@ -265,9 +310,10 @@ class Till:
                 state=due.state.value,
                 code=reply.code,
             )
-        reversed_ = due.state is State.REVERSAL_DUE
+        reversed_ = due.state is State.REVERSAL_DUE and reply.approved
         payment = msgspec.structs.replace(
             due.payment,
+            approved=reply.approved if due.payment.is_refund else due.payment.approved,
             response_code=reply.code,
             authorisation_code=reply.authorisation_code or due.payment.authorisation_code,
         )

@@ -13,15 +13,15 @@
     terminal = "T1"               # element 41
 
     [[aids]]
-    aid = "F074616E64656D"
+    aid = "F074616E6401"
     transaction_limit = 100000    # minor units; at or above: not by tap
     floor_limit = 5000            # above: the host is asked
     cvm_limit = 10000             # at or above: a verified person
 
     [wallets]
-    98012345678 = "tandem"        # token requestors by the names that acceptance policies use
+    98000000001 = "tandem"        # token requestors by the names that acceptance policies use
 
-`[host]` and `[policy]` are read by whoever joins the terminal to a host and to a policy.
+`[tandem]` and `[host]` are read by whoever joins the terminal to them.
 """
 
 import re
@@ -97,8 +97,8 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     kind: Literal["both", "online", "offline"] = "both"
     wait_seconds: _Seconds = 60
     wallets: dict[str, str] = {}
+    tandem: dict[str, Any] = {}
     host: dict[str, Any] = {}
-    policy: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         currency(self.currency)

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from tandem.kernel import Entropy
+from tandem.kernel import Entropy, NotFound
 from tandem.tap.errors import StoreUnusable
 from tandem.tap.folder import Folder
-from tandem.tap.payment import DUE, Payment, Secret, State
+from tandem.tap.payment import DUE, REFUND, Payment, Secret, State
 
 _FILE: Final = "terminal.db"
 _FORMAT: Final = 1
@@ -38,15 +38,19 @@ class Due(NamedTuple):
 class TerminalStore:
     """A terminal's folder. Raises as `Folder` does, here and in every use.
 
-    Opened after a crash, a request that was under way is to be reversed.
+    Opened after a crash, a request that was under way is to be reversed, and a refund to be sent
+    again.
     """
 
     def __init__(self, path: Path, entropy: Entropy) -> None:
         self._folder = Folder(path, _FILE, _SCHEMA, _FORMAT, entropy)
         self._folder.execute(
-            "UPDATE payments SET state = CASE state WHEN ?1 THEN ?2 ELSE ?3 END, sent = 0 "
-            "WHERE state IN (?1, ?4)",
-            *(State.ASKING, State.REVERSAL_DUE, State.DONE, State.WAITING),
+            "UPDATE payments SET state = CASE WHEN state = ?2 THEN ?3 "
+            "WHEN json_extract(CAST(value AS TEXT), '$.type') = ?6 THEN ?4 ELSE ?5 END, "
+            "sent = (state = ?1 AND json_extract(CAST(value AS TEXT), '$.type') = ?6) "
+            "WHERE state IN (?1, ?2)",
+            *(State.ASKING, State.WAITING, State.DONE, State.DEFERRED_DUE, State.REVERSAL_DUE),
+            REFUND,
         )
 
     def __enter__(self) -> Self:
@@ -98,6 +102,13 @@ class TerminalStore:
             "SELECT state, value, number FROM payments ORDER BY number DESC LIMIT ?", count
         )
         return [(State(state), self._payment(value, number)) for state, value, number in rows]
+
+    def payment(self, number: int) -> Payment:
+        """The payment with this number. Raises `NotFound`."""
+        rows = self._folder.rows("SELECT value FROM payments WHERE number = ?", number)
+        if not rows:
+            raise NotFound("payment", str(number))
+        return self._payment(rows[0][0], number)
 
     def _due(self, state: str, sent: int, value: bytes, sealed: bytes, number: int) -> Due:
         secret = self._folder.opened(sealed, _context(number), Secret)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.api.operation import Call, ListQuery, Page, operation, page
+from tandem.api.operation import Call, ListQuery, Page, Query, operation, page
 from tandem.cards import (
     AddCard,
     CardCommand,
@@ -34,6 +34,9 @@ from tandem.cards import (
     card_view,
 )
 from tandem.kernel import read_id
+from tandem.payments import CardPayments, CardTapView
+
+_TAPS_SHOWN: Final = 20
 
 
 class Services(Protocol):
@@ -42,6 +45,11 @@ class Services(Protocol):
     @property
     def cards(self) -> Cards:
         """The token vault."""
+        ...
+
+    @property
+    def payments(self) -> CardPayments:
+        """Payments, for what became of a card's taps."""
         ...
 
 
@@ -70,6 +78,21 @@ class CardQuery(ListQuery, frozen=True):
         | None,
         Meta(description="Only those in this state", examples=["waiting_operator"]),
     ] = None
+
+
+class TapQuery(Query, frozen=True):
+    """Which taps of a card to see."""
+
+    counter: Annotated[
+        Annotated[int, Meta(ge=1, le=65_535)] | None,
+        Meta(description="Only the one with this number", examples=[17]),
+    ] = None
+
+
+class TapList(msgspec.Struct, frozen=True):
+    """The last taps of a card, up to 20."""
+
+    data: Annotated[list[CardTapView], Meta(description="Newest first")]
 
 
 class CardList(msgspec.Struct, frozen=True):
@@ -197,6 +220,28 @@ async def fetch_my_card(call: Call[Services], card_id: UUID) -> CardPackage:
     assert call.idempotency is not None, "the operation requires one"
     return await call.services.cards.deliver(
         principal.owner_id, principal.device_id, card_id, call.idempotency
+    )
+
+
+@operation(
+    "GET",
+    "/v1/people/me/cards/{card_id}/taps",
+    tag="Cards",
+    summary="See a card's last taps",
+    who=("person",),
+)
+async def list_my_taps(call: Call[Services], card_id: UUID, query: TapQuery) -> TapList:
+    """What became of them, with the issuer's answer that each brought for the card.
+
+    Only for the device that the card is on: it gives the answer to the card, which has left the
+    reader by then, and so begins its offline counters anew.
+    """
+    principal = call.principal
+    assert principal.device_id is not None, "a person's key is a device's"
+    return TapList(
+        await call.services.payments.taps_of(
+            principal.owner_id, principal.device_id, card_id, query.counter, _TAPS_SHOWN
+        )
     )
 
 
@@ -413,6 +458,7 @@ OPERATIONS = (
     send_my_code,
     prove_my_card,
     fetch_my_card,
+    list_my_taps,
     suspend_my_card,
     resume_my_card,
     fund_my_card,

@@ -61,11 +61,13 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the scenes play with."""
+    """What the scenes play with. `url` is where the API is."""
 
+    url: str
     cast: Cast
     page: Page
     clock: Clock
+    entropy: Entropy
     hooks: Hooks
     shop_sees: Inbox
     lin_sees: Inbox
@@ -98,7 +100,7 @@ async def stage(
         shop_sees = await stack.enter_async_context(following(http, merchant.key))
         lin_sees = await stack.enter_async_context(following(http, lin.api.key))
         cast = Cast(operator, merchant_id, merchant, gate, lake, till, lin, mei)
-        yield Scene(cast, page, clock, hooks, shop_sees, lin_sees)
+        yield Scene(url, cast, page, clock, entropy, hooks, shop_sees, lin_sees)
 
 
 async def _merchant(

@@ -5,12 +5,14 @@ from typing import Final
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.columns import Columns
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from tandem.codes import Symbol
+from tandem.emv.terminal import UiRequest
 from tandem.kernel import currency, format_amount
 from tandem.sandbox.story.client import Reply
 
@@ -73,6 +75,22 @@ class Page:
         made = Table.grid(padding=(0, 1))
         made.add_row(mark, Text(what))
         self._out.print(made, width=min(WIDTH, self._out.width))
+
+    def no(self, what: str) -> None:
+        """It was refused, as it should be."""
+        self._hanging(Text("  ✗", style=EMBER), what)
+
+    def lights(self, ui: UiRequest) -> None:
+        """What a terminal's reader shows: its four lights, its words, the amount."""
+        lit = "●" * ui.lights.lit
+        amount = "" if ui.amount is None else f"  {yuan(ui.amount)}"
+        words = (f"  {ui.text}{amount}", "")
+        self._out.print(Text.assemble("    ", (lit, JADE), ("○" * (4 - len(lit)), "dim"), words))
+
+    def slip(self, text: str) -> None:
+        """A receipt as a terminal prints it."""
+        drawn = Padding(Panel(Text(text), box=ROUNDED, expand=False), (0, 0, 0, 4), expand=False)
+        self._out.print(drawn)
 
     def note(self, what: str) -> None:
         """A remark."""

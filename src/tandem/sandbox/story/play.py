@@ -3,6 +3,7 @@
 from tandem.sandbox.story import books, shop
 from tandem.sandbox.story.cast import Scene
 from tandem.sandbox.story.friends import friends
+from tandem.sandbox.story.tap import tap
 
 
 async def play(scene: Scene) -> None:
@@ -15,6 +16,7 @@ async def play(scene: Scene) -> None:
     await friends(scene)
     await shop.declined(scene)
     await shop.refused_way(scene)
+    await tap(scene)
     await books.receipts(scene, refunded)
     await books.histories(scene)
     await books.entries(scene)

@@ -1,21 +1,11 @@
-"""What joins the terminal program to its host, over ISO 8583, and to its shop's policy, over REST.
+"""The terminal's way to who decides over an acquirer's host: ISO 8583."""
 
-The rooms `tap` and `acquiring` stand on one floor and don't know each other; here they meet.
-"""
-
-import asyncio
-import contextlib
-import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import httpx
 import msgspec
-import structlog
-from msgspec import Meta
 
 from tandem.acquiring import (
     VERIFICATION,
@@ -28,20 +18,15 @@ from tandem.acquiring import (
     NotSent,
 )
 from tandem.kernel import Clock, Entropy
-from tandem.merchants import Acceptance, narrow
 from tandem.tap import Payment, Reply, Secret, TerminalMisset, TerminalSettings
 from tandem.tap.payment import REFUND, Unanswered, Unreachable, Unsendable
-
-log = structlog.get_logger(__name__)
+from tandem.till.files import secret_file
 
 _CONTACTLESS_CHIP: Final = "071"
 _NORMAL: Final = "00"
 _APPROVED_OFFLINE: Final = "Y1"
 _NO_ANSWER: Final = "68"
 _ACQUIRERS: Final = "0" * 22
-_LOOK_SECONDS: Final = 0.5
-_HTTP_SECONDS: Final = 5.0
-_REFUSED: Final = frozenset({401, 403, 404})
 
 
 class HostOnline:
@@ -83,6 +68,7 @@ class HostOnline:
             De.AMOUNT: f"{payment.amount:012d}",
             De.TRANSMITTED_AT: transmitted,
             De.STAN: payment.stan,
+            De.RRN: payment.original or payment.rrn,
             De.LOCAL_TIME: f"{payment.at:%H%M%S}",
             De.LOCAL_DATE: f"{payment.at:%m%d}",
             De.CATEGORY: f"{shop.category:04d}",
@@ -154,7 +140,7 @@ class KeyFile:
     def __init__(self, path: Path | None) -> None:
         self._keys: dict[str, str] = {}
         if path is not None:
-            self._keys = msgspec.toml.decode(_secret(path), type=dict[str, str])
+            self._keys = msgspec.toml.decode(secret_file(path), type=dict[str, str])
 
     def link_key(self, name: str) -> bytes:
         """The key of this name. Raises `KeyError` if there is none, or none that can be read."""
@@ -182,101 +168,3 @@ def _context(tls: HostTls, folder: Path) -> ssl.SSLContext:
     if tls.certificate:
         context.load_cert_chain(folder / tls.certificate, folder / tls.key if tls.key else None)
     return context
-
-
-def _secret(path: Path) -> bytes:
-    """A file that only its owner may read. Raises `OSError`, `ValueError`."""
-    descriptor = os.open(path, os.O_RDONLY)
-    with os.fdopen(descriptor, "rb") as file:
-        if os.fstat(descriptor).st_mode & 0o077:
-            raise ValueError(f"{path} is open to others: close it with chmod 600")
-        return file.read()
-
-
-# -- the shop's policy ---------------------------------------------------------------------------
-
-
-class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[policy]`: where Tandem is, which till this is, and the file of its key (shops:read)."""
-
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s]+$")]
-    till: Annotated[str, Meta(pattern=r"^til_[0-9a-f]{32}$")]
-    key_file: str
-
-
-class _Named(msgspec.Struct):
-    acceptance: Acceptance
-    shop_id: str = ""
-
-
-class PolicyWatch:
-    """What the till accepts, asked for twice a second while the block lasts.
-
-    While Tandem cannot be reached the last answer holds: a till has to go on without a network. A
-    key that is not taken any more leaves nothing known, and so does a till that is gone.
-    """
-
-    def __init__(self, settings: PolicySettings, client: httpx.AsyncClient) -> None:
-        self._settings = settings
-        self._client = client
-        self._known: Acceptance | None = None
-        self._heard = asyncio.Event()
-
-    def current(self) -> Acceptance | None:
-        """The stricter of the shop's policy and the till's own; None if it is not known."""
-        return self._known
-
-    async def heard(self, within_seconds: float) -> bool:
-        """Wait for the first answer, whatever it is. False if none came in time."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), within_seconds)
-        return self._heard.is_set()
-
-    async def run(self) -> None:
-        """Ask, for ever. Whatever ends it, nothing is known from then on."""
-        try:
-            while True:
-                try:
-                    self._known = await self._ask()
-                    self._heard.set()
-                except (httpx.HTTPError, msgspec.MsgspecError) as error:
-                    log.info("the shop's policy was not asked for", reason=str(error))
-                await asyncio.sleep(_LOOK_SECONDS)
-        finally:
-            self._known = None
-
-    async def _ask(self) -> Acceptance | None:
-        till = await self._get(f"/v1/tills/{self._settings.till}")
-        shop = None if till is None else await self._get(f"/v1/shops/{till.shop_id}")
-        if till is None or shop is None:
-            log.warning("this till's key is not taken, or the till is gone")
-            return None
-        return narrow(shop.acceptance, till.acceptance)
-
-    async def _get(self, path: str) -> _Named | None:
-        answer = await self._client.get(path)
-        if answer.status_code in _REFUSED:
-            return None
-        answer.raise_for_status()
-        return msgspec.json.decode(answer.content, type=_Named)
-
-
-@contextlib.asynccontextmanager
-async def watched_policy(given: Mapping[str, Any], folder: Path) -> AsyncIterator[PolicyWatch]:
-    """The policy that `[policy]` describes, watched. Raises `TerminalMisset`."""
-    try:
-        settings = msgspec.convert(dict(given), PolicySettings)
-        key = _secret(folder / settings.key_file).decode().strip()
-    except (msgspec.MsgspecError, ValueError, OSError) as error:
-        raise TerminalMisset(f"[policy]: {error}") from error
-    headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(
-        base_url=settings.url, headers=headers, timeout=_HTTP_SECONDS
-    ) as client:
-        watch = PolicyWatch(settings, client)
-        task = asyncio.create_task(watch.run(), name="policy watch")
-        try:
-            yield watch
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
