@@ -31,6 +31,7 @@ from tandem.kernel import Clock, Entropy, Ids, Invalid, Lru, NotFound, currency,
 from tandem.keyring import KeyRing
 from tandem.ledger import ChangedMeanwhile, Entry, Journal, Outcome
 from tandem.payments.by_issuer import AskIssuer
+from tandem.payments.decisions import Shop
 from tandem.payments.entries import ByMerchant, TakeBack
 from tandem.payments.errors import CardUnknown
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Source
@@ -136,10 +137,11 @@ class CardPayments(IssuerPayments):
         found = [] if first is None else [first]
 
         async def entry() -> Entry:
+            shop = await self._shop_of(at)
             known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
             if known.card.funding_id is not None and not new.only_asks:
                 raise ChangedMeanwhile(known.card.person_id)
-            tapped = await self._tapped(at, new, known)
+            tapped = await self._tapped(shop, new, known)
             return PayByCard(**tapped, idempotency=idempotency, only_asks=new.only_asks)
 
         return await self._submit(entry, idempotency)
@@ -152,11 +154,12 @@ class CardPayments(IssuerPayments):
         found = [first]
 
         async def build(number: int, answer_seconds: int) -> AskIssuer:
+            shop = await self._shop_of(at)
             known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
             if known.card.funding_id != funding_id:
                 raise ChangedMeanwhile(known.card.person_id)
             return AskIssuer(
-                **await self._tapped(at, new, known),
+                **await self._tapped(shop, new, known),
                 idempotency=asking(idempotency),
                 funding=funding,
                 number=number,
@@ -165,9 +168,8 @@ class CardPayments(IssuerPayments):
 
         return await self._pay_by_issuer(build, funding, idempotency)
 
-    async def _tapped(self, at: At, new: NewTap, known: KnownCard) -> dict[str, Any]:
-        """What an entry is made of. Raises `NotFound`, `Invalid`."""
-        shop = await self._shop_of(at)
+    async def _tapped(self, shop: Shop, new: NewTap, known: KnownCard) -> dict[str, Any]:
+        """What an entry is made of. Raises `Invalid`."""
         unit = currency(new.currency)
         return {
             "id": self._ids.entry(),
