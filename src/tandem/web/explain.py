@@ -24,6 +24,7 @@ FORMS: Final[Mapping[str, str]] = {
     "^[A-Z]{2}$": "an ISO 3166-1 country code such as CN",
     "^[0-9]{6}$": "six digits such as 402917",
     "^[A-Za-z0-9+/]{43}=$": "32 bytes in Base64: 43 characters and =",
+    "^[A-Za-z0-9_-]+$": "bytes in base64url: letters, digits, - and _",
     "^[a-z]{2}$": "an ISO 639-1 language code such as zh",
     "^[0-9]{4}$": "an ISO 18245 merchant category such as 5814",
     "^[0-9]{12,19}$": "a card's number: 12 to 19 digits and nothing between them",
