@@ -55,7 +55,7 @@ def test_tries_are_counted_for_a_handle_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "name"),
+    ("header", "name"),
     [
         (None, "Unknown browser"),
         ("", "Unknown browser"),
@@ -73,8 +73,8 @@ def test_tries_are_counted_for_a_handle_in_any_case() -> None:
         ("Something on Android", "A browser on Android"),
     ],
 )
-def test_a_browser_has_a_name(agent: str | None, name: str) -> None:
-    assert browser_of(agent) == name
+def test_a_browser_has_a_name(header: str | None, name: str) -> None:
+    assert browser_of(header) == name
 
 
 TERMS = PersonTerms(LIN, "lin", "Lin", "active", 1, {}, {"CNY": 5_000})

@@ -178,9 +178,9 @@ def subject_of(handle: str) -> bytes:
     return hashlib.sha256(b"tandem tries\0" + handle.lower().encode()).digest()
 
 
-def browser_of(agent: str | None) -> str:
+def browser_of(header: str | None) -> str:
     """A browser's name for a list of sessions, from its User-Agent: "Chrome on Android"."""
-    text = agent or ""
+    text = header or ""
     browser = next((name for sign, name in _BROWSERS if sign in text), None)
     system = next((name for sign, name in _SYSTEMS if sign in text), None)
     if browser is None:
