@@ -43,6 +43,7 @@ from tandem.settlement import (
     Payouts,
     Withdrawals,
 )
+from tandem.signin import Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
 from tandem.tags import Tags
 from tandem.timers import Due, run_timers
 from tandem.wallet import Wallet
@@ -89,6 +90,11 @@ class Services:
     keyring: KeyRing
     access: Access
     people: People
+    sign_in: SignIn
+    recovery: Recovery
+    staff: Staff
+    consents: Consents
+    audit: Audit
     merchants: Merchants
     terms_watch: TermsWatch
     webhooks: Webhooks
@@ -128,7 +134,8 @@ async def open_services(
         journal = await stack.enter_async_context(
             Journal(lambda: open_journal_connection(dsn), clock, ids, day_of=settings.day_of)
         )
-        access = Access(pool, clock, ids, entropy)
+        access = Access(pool, clock, ids, entropy, settings)
+        keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
         hub = EventHub(pool, clock)
         issuers = await stack.enter_async_context(
             open_issuers(settings.issuers, pool, clock, ids, entropy, at_once=background)
@@ -141,6 +148,7 @@ async def open_services(
         people = People(pool, clock, ids, entropy, access, keyring, settings)
         wallet = Wallet(pool, journal, clock, ids, settings)
         merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
+        sign_in = SignIn(keeper, people)
         services = Services(
             settings=settings,
             pool=pool,
@@ -151,6 +159,11 @@ async def open_services(
             keyring=keyring,
             access=access,
             people=people,
+            sign_in=sign_in,
+            recovery=Recovery(keeper, sign_in),
+            staff=Staff(keeper, sign_in, settings.public_url),
+            consents=Consents(keeper),
+            audit=Audit(pool),
             merchants=merchants,
             terms_watch=TermsWatch(pool, merchants),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
@@ -209,7 +222,11 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
     """Start what runs beside the requests."""
     dispatcher = Dispatcher(services.pool, services.clock, services.keyring, services.settings)
     services.journal.on_commit(dispatcher.wake)
-    due: tuple[Due, ...] = (services.payments.expire_due, services.wallet.expire_due)
+    due: tuple[Due, ...] = (
+        services.payments.expire_due,
+        services.wallet.expire_due,
+        services.sign_in.purge_due,
+    )
     work_of: dict[str, Callable[[], Awaitable[None]]] = {
         "webhooks": dispatcher.run,
         "live updates": services.hub.run,

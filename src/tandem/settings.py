@@ -53,6 +53,8 @@ _URL: Final = re.compile(
     re.ASCII,
 )
 """Of what a code may carry (tandem.codes): https, or http of this machine itself."""
+_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}", re.ASCII)
+_SLASHES: Final = 2
 _LOOPBACK: Final = re.compile(
     r"https?://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?=[:/]|\Z)", re.ASCII
 )
@@ -92,6 +94,19 @@ class Settings:
     """Requests a second that one key may make, with bursts of four times as many."""
     sign_ups_per_hour: int = 100
     """Sign-ups and wrong keys that one network address may make in an hour."""
+    passkey_domain: str = ""
+    """The domain that passkeys are made for; empty: the public address's own."""
+    passkey_origins: tuple[str, ...] = ()
+    """Further addresses on which people sign in with them."""
+    session_idle_seconds: int = 14 * DAY
+    """How long a person stays signed in without coming by."""
+    session_seconds: int = 90 * DAY
+    """How long they stay signed in at most."""
+    staff_session_idle_seconds: int = 12 * 3600
+    staff_session_seconds: int = 7 * DAY
+    """The same for the staff of merchants and of the operator."""
+    sign_ins_per_hour: int = 1_000
+    """Sign-ins that one network address may begin in an hour."""
     card_range: str = "980123"
     """The digits that device cards' numbers begin with, 3 to 8."""
     card_aid: bytes = bytes.fromhex("F074616E6401")
@@ -119,6 +134,11 @@ class Settings:
     def sandbox(self) -> bool:
         """Whether money here is play money."""
         return self.mode == "sandbox"
+
+    @property
+    def signs_in_with_tls(self) -> bool:
+        """Whether browsers reach this Tandem over TLS."""
+        return self.public_url.startswith("https:")
 
     @property
     def reaches_others(self) -> bool:
@@ -249,6 +269,22 @@ def _networks(name: str, text: str) -> tuple[Network, ...]:
         ) from error
 
 
+def _domain(name: str, text: str) -> str:
+    if _DOMAIN.fullmatch(text) is None:
+        raise Invalid(name, "must be a domain such as pay.example")
+    return text
+
+
+def _origins(name: str, text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/") for part in text.split(",")) if text else ()
+    for origin in origins:
+        if _URL.fullmatch(origin) is None or origin.count("/") != _SLASHES:
+            raise Invalid(
+                name, "must be addresses with commas between, such as https://till.pay.example"
+            )
+    return origins
+
+
 def _timezone(name: str, text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -264,6 +300,8 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "currencies": _currencies,
     "timezone": _timezone,
     "trusted_proxies": _networks,
+    "passkey_domain": _domain,
+    "passkey_origins": _origins,
     "card_range": _matching(r"[0-9]{3,8}", "3 to 8 digits"),
     "card_aid": _aid,
     "card_label": _matching(r"[0-9A-Za-z ]{1,16}", "1 to 16 letters, digits and spaces"),

@@ -56,6 +56,24 @@ def ask(house: Living, key: str, path: str, body: Any = None) -> httpx.Response:
     return httpx.post(f"{house.url}{path}", headers=headers, json=body, timeout=30)
 
 
+def test_staff_is_invited_and_commands_are_in_the_audit_log(house: Living, beside: Cli) -> None:
+    out = beside.done("operator", "staff", "invite", "Bo", "--role", "owner")
+    (link,) = re.findall(r"http\S+/join#(inv_[\w-]{43})", out)
+    (staff_id,) = re.findall(r"stf_[0-9a-f]{32}", out)
+    told = ask(house, house.operator_key, "/v1/sign-in/invitation/options", {"token": link})
+    assert (told.json()["name"], told.json()["role"]) == ("Bo", "owner")
+    assert staff_id in beside.done("operator", "staff", "list")
+    rows = ask(house, house.operator_key, "/v1/audit/all?owner=operator&actor=" + NOBODY)
+    assert rows.json()["data"] == []
+    rows = ask(house, house.operator_key, f"/v1/audit/all?object={staff_id}")
+    (row,) = rows.json()["data"]
+    assert (row["actor"], row["action"]) == ("command", "operator staff invite")
+    assert row["outcome"] == "done"
+    said = beside.refused("operator", "staff", "invite", "Bo", "--role", "king", status=2)
+    assert "support or treasurer or owner" in said
+    beside.refused("operator", "staff", "invite", "Bo", "--merchant", "mer_" + "0" * 32)
+
+
 def test_an_operators_day(house: Living, beside: Cli) -> None:
     done = beside.done
     made = done("operator", "person", "add", "@lin", "Lin Wei")

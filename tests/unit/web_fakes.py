@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from tandem.access import KeyUnknown, Principal
 from tandem.api.operation import Body, Call, ListQuery, Live, Operation, Page, Raw, operation, page
-from tandem.kernel import Invalid, ManualClock, NotFound, Refused, show_id
+from tandem.kernel import Ids, Invalid, ManualClock, NotFound, Refused, show_id
 from tandem.ledger import InsufficientFunds, Outcome
 from tandem.payments import Landing
 from tandem.settings import Settings
@@ -108,6 +108,7 @@ class Services:
         self.journal = Journal()
         self.payments = Landings()
         self.clock = ManualClock(NOW)
+        self.ids = Ids(self.clock)
         self.settings = settings or Settings()
         self.calls: list[tuple[Any, ...]] = []
         self.failure: Exception | None = None

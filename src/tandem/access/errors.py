@@ -1,7 +1,8 @@
-"""Why a key is refused.
+"""Why a key or a session is refused.
 
 Refused
 ├── KeyUnknown     no such key, or it was revoked
+├── SessionOver    no such session, or it is over
 └── NoSuchScope    a scope that does not exist is asked for
 """
 
@@ -20,6 +21,17 @@ class KeyUnknown(Refused):
     def sentence(self) -> str:
         """Say how a key is sent."""
         return "This key is unknown or was revoked. Send a valid one: Authorization: Bearer tk_…"
+
+
+@dataclass(eq=False)
+class SessionOver(Refused):
+    """The session is not known, was ended, or was not used for too long."""
+
+    code: ClassVar[str] = "session_over"
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return "You are signed out. Sign in again; nothing was done."
 
 
 @dataclass(eq=False)

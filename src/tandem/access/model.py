@@ -1,8 +1,9 @@
-"""Keys: what they are called, what they may do, how they are stored. Pure."""
+"""Who asks: API keys and sessions, what they may do, how they are stored. Pure."""
 
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -16,7 +17,12 @@ from tandem.kernel import Entropy, show_id
 Kind = Literal["operator", "merchant", "person"]
 
 SCOPES: Final[dict[Kind, dict[str, str]]] = {
-    "operator": {"operator": "Everything that the operator does"},
+    "operator": {
+        "operator": "Everything that the operator does",
+        "operator:read": "See people, merchants, cards, payments and the ledger",
+        "operator:support": "Suspend and resume people and merchants; devices, cards, new codes",
+        "operator:money": "Book top-ups, payouts, withdrawals and corrections",
+    },
     "person": {"wallet": "Everything that a person does with their wallet"},
     "merchant": {
         "payments:write": "Take, capture and cancel payments",
@@ -32,6 +38,9 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "events:read": "See events, and follow them live",
         "payouts:read": "See payouts",
         "balance:read": "See the balance and its statement",
+        "staff:write": "Invite staff with roles that can do no more than this key, change them",
+        "staff:read": "See the staff",
+        "audit:read": "See who did what",
     },
 }
 """The scopes of each kind of key, with what they allow."""
@@ -46,8 +55,24 @@ _PREFIX: Final[dict[Kind, str]] = {"operator": "op", "merchant": "mer", "person"
 _SECRET = re.compile(r"tk_(?:op|mer|dev)_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
+class SignedIn(msgspec.Struct, frozen=True):
+    """Who signed in: a person, or a member of a merchant's or the operator's staff.
+
+    `refund_limit` is in hundredths of a currency's unit, the same for each; None: no limit.
+    """
+
+    session_id: UUID
+    holder_id: UUID
+    role: str | None
+    refund_limit: int | None
+
+
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks: the owner of the key that a request came with."""
+    """Who asks: the owner of the key or the session that a request came with.
+
+    `key_id` is the id of either. `device_id` is a person's device: of its key always, of a session
+    if it belongs to one. `signed_in` is there for a session.
+    """
 
     kind: Kind
     owner_id: UUID
@@ -55,6 +80,7 @@ class Principal(msgspec.Struct, frozen=True):
     device_id: UUID | None
     scopes: frozenset[str]
     name: str
+    signed_in: SignedIn | None = None
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -106,6 +132,12 @@ def digest(secret: str) -> bytes | None:
     if _SECRET.fullmatch(secret) is None:
         return None
     return hashlib.sha256(secret.encode()).digest()
+
+
+def widened(kind: Kind, scopes: Iterable[str]) -> frozenset[str]:
+    """What scopes come to: `operator` is all of the operator's."""
+    given = frozenset(scopes)
+    return given | frozenset(SCOPES[kind]) if "operator" in given else given
 
 
 def check_scopes(kind: Kind, scopes: list[str]) -> list[str]:

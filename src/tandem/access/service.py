@@ -1,4 +1,4 @@
-"""Making, checking, listing and revoking keys."""
+"""Making, checking, listing and revoking keys; and knowing who asks, by key or by session."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,9 +7,21 @@ from typing import Final
 from uuid import UUID
 
 from tandem.access.errors import KeyUnknown
-from tandem.access.model import Key, Kind, NewKey, Principal, check_scopes, digest, new_secret
+from tandem.access.model import (
+    Key,
+    Kind,
+    NewKey,
+    Principal,
+    check_scopes,
+    digest,
+    new_secret,
+    widened,
+)
+from tandem.access.sessions import Sessions
 from tandem.db import Connection, Pool
+from tandem.db.audit import about
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, clean_text, show_id
+from tandem.settings import Settings
 
 CACHED_KEYS: Final = 100_000
 NAME_LENGTH: Final = 100
@@ -18,13 +30,21 @@ _COLUMNS: Final = "id, owner_kind, owner_id, device_id, name, hint, scopes, crea
 
 
 class Access:
-    """Knows the keys.
+    """Knows the keys and, by `sessions`, who signed in.
 
-    A key that was seen stays in memory; `follow` drops revoked ones, wherever they were revoked,
-    within half a second.
+    What was seen stays in memory; `follow` drops revoked keys and ended sessions, wherever that
+    was, within half a second.
     """
 
-    def __init__(self, pool: Pool, clock: Clock, ids: Ids, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        ids: Ids,
+        entropy: Entropy,
+        settings: Settings = Settings(),  # noqa: B008 - a frozen value
+    ) -> None:
+        self.sessions = Sessions(pool, clock, ids, entropy, settings, self._tell)
         self._pool = pool
         self._clock = clock
         self._ids = ids
@@ -36,9 +56,9 @@ class Access:
         self._listeners: list[Callable[[UUID], None]] = []
 
     def on_revoked(self, listener: Callable[[UUID], None]) -> None:
-        """Call `listener` with the id of each key that is revoked, wherever that is, at least once.
+        """Call `listener` with the id of each key revoked and session ended, wherever it was.
 
-        Also if it is not in memory: what it opened may outlive its place there.
+        At least once, and also if it is not in memory: what it opened may outlive its place there.
         """
         self._listeners.append(listener)
 
@@ -65,7 +85,12 @@ class Access:
             raise KeyUnknown
         key = Key(*row)
         principal = Principal(
-            key.owner_kind, key.owner_id, key.id, key.device_id, frozenset(key.scopes), key.name
+            key.owner_kind,
+            key.owner_id,
+            key.id,
+            key.device_id,
+            widened(key.owner_kind, key.scopes),
+            key.name,
         )
         self._known.put(hashed, principal)
         self._right.put(hashed, key.id)
@@ -102,6 +127,7 @@ class Access:
             checked,
             now,
         )
+        about(show_id("key", key_id))
         return NewKey(show_id("key", key_id), name, checked, secret, now)
 
     async def revoke(self, connection: Connection, owner_id: UUID, key_id: UUID) -> None:
@@ -118,7 +144,8 @@ class Access:
         self._forget(key_id, hashed)
 
     async def revoke_device(self, connection: Connection, device_id: UUID) -> None:
-        """Revoke every key of a device."""
+        """Revoke every key of a device, and end its sessions."""
+        await self.sessions.end_of_device(connection, device_id)
         rows = await connection.fetch(
             "UPDATE api_keys SET revoked_at = $2 WHERE device_id = $1 AND revoked_at IS NULL "
             "RETURNING id, hash",
@@ -142,12 +169,13 @@ class Access:
         return [Key(*row) for row in rows]
 
     async def follow(self) -> None:
-        """Drop the keys that other processes revoke; runs until cancelled.
+        """Drop the keys that other processes revoke, and the sessions that they end; for ever.
 
         What happened while nobody followed is unknown, so each start begins with nothing known, and
         looks back to where the last one ended.
         """
         self._known = Lru(CACHED_KEYS)
+        self.sessions.forget_all()
         since = self._followed_until or self._clock.now()
         while True:
             asked_at = self._clock.now()
@@ -159,6 +187,7 @@ class Access:
                     "WHERE revoked_at > $1::timestamptz - interval '1 minute'",
                     since,
                 )
+                await self.sessions.forget_ended(connection, since)
             for row in rows:
                 self._forget(*row)
             since = self._followed_until = asked_at
@@ -167,5 +196,8 @@ class Access:
     def _forget(self, key_id: UUID, hashed: bytes) -> None:
         self._known.drop(hashed)
         self._right.drop(hashed)
+        self._tell(key_id)
+
+    def _tell(self, key_id: UUID) -> None:
         for listener in self._listeners:
             listener(key_id)

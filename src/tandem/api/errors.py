@@ -10,6 +10,7 @@ Refused
 ├── Unauthenticated        no key, or one that is not known
 ├── WrongKind              a key of another kind
 ├── ScopeMissing           the key does not have the scope
+├── OriginRefused          a page of another site asks
 ├── NoSuchPath             nothing lives at this path
 ├── MethodNotAllowed       something does, but it does not take this method
 ├── BodyTooLarge           the body is longer than it may be
@@ -117,7 +118,24 @@ class ScopeMissing(Refused):
 
     def sentence(self) -> str:
         """Name the scope."""
-        return f"This key does not have the scope {self.scope}. Use one that has, or make one."
+        return (
+            f"This needs the scope {self.scope}, which this key or role does not have. "
+            "Use one that has it, or make one."
+        )
+
+
+@dataclass(eq=False)
+class OriginRefused(Refused):
+    """Whoever is signed in is asked by a page that is not ours, or by none."""
+
+    code: ClassVar[str] = "origin_refused"
+
+    def sentence(self) -> str:
+        """Say what is missing."""
+        return (
+            "This did not come from a page of this Tandem: the header Origin must be its address. "
+            "Programs use an API key instead of a session. Nothing was done."
+        )
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem import __version__
+from tandem.access import SessionOver
 from tandem.api import errors as wire
 from tandem.api import problems
 from tandem.api.event_docs import tie_data, webhooks
@@ -34,7 +35,8 @@ DESCRIPTION: Final = """\
 Amounts are whole numbers of the currency's minor unit: 3800 of CNY is 38.00 yuan. Times are RFC \
 3339 in UTC. Ids have a prefix that says what they name.
 
-Send your key in every request: Authorization: Bearer tk_… What moves money or makes something \
+Send your key in every request: Authorization: Bearer tk_… A browser whose person has signed in \
+with a passkey has a cookie instead (docs/sign-in.md). What moves money or makes something \
 needs an Idempotency-Key of your choice: sent again with the same body it gets the first answer, \
 and nothing happens twice.
 
@@ -50,6 +52,8 @@ TAGS: Final[Mapping[str, str]] = {
     "Tags": "NFC tags of shops that sign a link of their own at each tap.",
     "Terminals": "What a till's reader does: payments by tap, and what the till accepts.",
     "People": "People with a wallet: signing up, devices, limits.",
+    "Sign-in": "Signing up and in with a passkey, sessions, recovery, what asks for a passkey.",
+    "Staff": "Staff of merchants and of the operator with their roles, and who did what.",
     "Merchants": "Merchants with their shops, tills, API keys, fees, and what each accepts.",
     "Events": "What happened, as a list and live.",
     "Webhooks": "Where events are sent, and what became of each.",
@@ -65,6 +69,10 @@ _KEY_SCHEMES: Final = {
     "operator": ("operatorKey", "The operator's key, `tk_op_…`."),
 }
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "Set-Cookie": {
+        "description": "The session's cookie, or the end of it.",
+        "schema": {"type": "string"},
+    },
     "X-Request-Id": {
         "description": "The request's id: yours (X-Request-Id) if you sent a sane one.",
         "schema": {"type": "string"},
@@ -77,6 +85,11 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
         "description": "`true` if this is the answer to an earlier request with the same key.",
         "schema": {"type": "string", "const": "true"},
     },
+}
+_COOKIES: Final = {
+    "merchant": ("merchantSession", "tandem-merchant"),
+    "person": ("personSession", "tandem-person"),
+    "operator": ("operatorSession", "tandem-operator"),
 }
 _PASSING: Final = (429, 500, 503)
 """Statuses of refusals that are kept for no repeat: they say nothing about the request."""
@@ -169,6 +182,18 @@ def document(
             "securitySchemes": {
                 name: {"type": "http", "scheme": "bearer", "description": text}
                 for name, text in _KEY_SCHEMES.values()
+            }
+            | {
+                name: {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": cookie,
+                    "description": (
+                        f"The session of who signed in; over TLS its name is `__Host-{cookie}`. "
+                        "What changes something needs the `Origin` of this Tandem, too."
+                    ),
+                }
+                for name, cookie in _COOKIES.values()
             },
         },
     }
@@ -237,7 +262,8 @@ def _security(operation: Operation[Any]) -> list[dict[str, list[str]]]:
             kinds.append({})
             continue
         scope = operation.scope_of(kind)
-        kinds.append({_KEY_SCHEMES[kind][0]: [] if scope is None else [scope]})
+        scopes = [] if scope is None else [scope]
+        kinds += [{_KEY_SCHEMES[kind][0]: scopes}, {_COOKIES[kind][0]: scopes}]
     return kinds
 
 
@@ -275,6 +301,8 @@ def _success(operation: Operation[Any]) -> dict[str, Any]:
     names = ["X-Request-Id"]
     if operation.idempotency is not None:
         names.append("Idempotent-Replayed")
+    if operation.opens_session:
+        names.append("Set-Cookie")
     made: dict[str, Any] = {"description": operation.summary, "headers": _headers(names)}
     answer = operation.answer_type
     if answer is None:
@@ -298,13 +326,15 @@ def refusals(operation: Operation[Any]) -> list[type[Refused]]:
     if operation.who != ("anyone",):
         found += [wire.Unauthenticated]
     if "anyone" not in operation.who:
-        found += [wire.WrongKind, wire.ScopeMissing]
+        found += [wire.WrongKind, wire.ScopeMissing, SessionOver]
     if operation.path_types:
         found += [NotFound]
     if operation.body_type is not None:
         found += [wire.Malformed, wire.MediaTypeUnsupported]
     if operation.method != "GET":
         found += [wire.BodyTooLarge]
+        if operation.opens_session or operation.who != ("anyone",):
+            found += [wire.OriginRefused]
     if operation.idempotency == "required":
         found += [wire.KeyMissing]
     if operation.idempotency is not None:

@@ -60,7 +60,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.access import Principal
+from tandem.access import Kind, Principal
 from tandem.db import Idempotency
 from tandem.kernel import Refused, read_id
 from tandem.ledger import Outcome
@@ -68,6 +68,10 @@ from tandem.ledger import Outcome
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Who = Literal["anyone", "person", "merchant", "operator"]
 Idempotent = Literal["required", "optional"]
+Office = Literal["read", "support", "money"]
+"""What of the operator's work it is; None: what only reading, or only an owner does."""
+Limit = Literal["sign_up", "sign_in"]
+"""Which limit a stranger's request counts against."""
 
 MAX_LIST: Final = 100
 """The most objects that one page of a list has."""
@@ -82,13 +86,16 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "event_id": ("evt", "event"),
     "key_id": ("key", "API key"),
     "merchant_id": ("mer", "merchant"),
+    "passkey_id": ("psk", "passkey"),
     "payment_id": ("pay", "payment"),
     "payout_id": ("pyt", "payout"),
     "person_id": ("ppl", "person"),
     "refund_id": ("ref", "refund"),
     "request_id": ("req", "money request"),
     "send_id": ("snd", "send"),
+    "session_id": ("ses", "session"),
     "shop_id": ("shp", "shop"),
+    "staff_id": ("stf", "staff"),
     "tag_id": ("tag", "tag"),
     "till_id": ("til", "till"),
     "top_up_id": ("top", "top-up"),
@@ -167,6 +174,14 @@ class Live(NamedTuple):
     frames: AsyncIterator[bytes]
 
 
+class WithSession(NamedTuple):
+    """An answer that opens a session of this kind, or ends it (no token): it sets the cookie."""
+
+    answer: object
+    kind: Kind
+    token: str | None
+
+
 S_co = TypeVar("S_co", covariant=True)
 S_contra = TypeVar("S_contra", contravariant=True)
 
@@ -176,7 +191,8 @@ class Call(msgspec.Struct, Generic[S_co], frozen=True):
 
     `services` is the container that the application was made with. `idempotency` is set if the
     request has an Idempotency-Key. `request_id` is echoed in the answer. `client` is the address
-    that the request came from. `last_event_id` is the header of that name, as it came.
+    that the request came from. `last_event_id` and `user_agent` are the headers of those names, as
+    they came.
     """
 
     services: S_co
@@ -185,6 +201,7 @@ class Call(msgspec.Struct, Generic[S_co], frozen=True):
     request_id: str
     client: str
     last_event_id: str | None = None
+    user_agent: str | None = None
 
     @property
     def principal(self) -> Principal:
@@ -218,6 +235,11 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     body_type: type[msgspec.Struct] | None
     query_type: type[Query] | None
     answer_type: Any
+    own: bool
+    office: Office | None
+    limit: Limit
+    in_volume: bool
+    opens_session: bool
 
     @property
     def name(self) -> str:
@@ -236,8 +258,15 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
         return body is not None and any(f.required for f in msgspec.structs.fields(body))
 
     def scope_of(self, kind: str) -> str | None:
-        """The scope that a key of this kind needs: merchants' keys are cut fine, others not."""
-        return {"operator": "operator", "person": "wallet"}.get(kind, self.scope)
+        """The scope that a key of this kind needs; None: what everybody does for themselves."""
+        if self.own:
+            return None
+        if kind == "person":
+            return "wallet"
+        if kind == "merchant":
+            return self.scope
+        office = self.office or ("read" if self.method == "GET" else None)
+        return "operator" if office is None else f"operator:{office}"
 
 
 def operation(
@@ -253,6 +282,10 @@ def operation(
     answer: object = inspect.Parameter.empty,
     errors: tuple[type[Refused], ...] = (),
     media_type: str = "application/json",
+    own: bool = False,
+    office: Office | None = None,
+    limit: Limit = "sign_up",
+    in_volume: bool = False,
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
     """Declare an operation; see the module's docstring for an example.
 
@@ -262,24 +295,21 @@ def operation(
     operation adds to those that any request can meet. `idempotency` says whether an Idempotency-Key
     is taken; for `anyone` it must be a random UUID, since nothing else keeps a stranger's answer
     from another stranger who asks for it again.
+
+    `own` is what whoever it is does for themselves, with no scope. `office` is what of the
+    operator's work it is, where its staff is not all alike. `limit` counts what strangers ask.
+    `in_volume` is what tills and phones do all day: the audit log has it when staff does it, and
+    payments tell it of themselves for the rest.
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
         hints = get_type_hints(handler, include_extras=True)
         returns = hints.pop("return")
+        _check(method, path, who, None if own else scope, idempotency, hints, own=own)
+        _check_arguments(handler, path, hints)
         answer_type = returns if answer is inspect.Parameter.empty else answer
         answer_type = None if answer_type is type(None) else answer_type
-        arguments = list(inspect.signature(handler).parameters)[1:]
-        path_names = _PARAMETER.findall(path)
-        body_type, query_type = hints.get("body"), hints.get("query")
-        _check(method, path, who, scope, idempotency, hints)
-        extra = set(arguments) - {"body", "query", *path_names}
-        assert not extra, f"{path}: nothing fills {sorted(extra)}"
-        assert set(path_names) <= set(arguments), f"{path}: the handler must take {path_names}"
-        for name in path_names:
-            wanted = UUID if name in PATH_IDS else str
-            assert hints[name] is wanted, f"{path}: {name} is a {wanted.__name__}"
-        assert answer_type is not Outcome, f"{path}: say by answer= what the journal answers"
+        assert answer_type not in {Outcome, WithSession}, f"{path}: say by answer= what it answers"
         return Operation(
             handler=handler,
             method=method,
@@ -292,13 +322,29 @@ def operation(
             idempotency=idempotency,
             errors=errors,
             media_type=media_type,
-            path_types={name: hints[name] for name in path_names},
-            body_type=body_type,
-            query_type=query_type,
+            path_types={name: hints[name] for name in _PARAMETER.findall(path)},
+            body_type=hints.get("body"),
+            query_type=hints.get("query"),
             answer_type=answer_type,
+            own=own,
+            office=office,
+            limit=limit,
+            in_volume=in_volume,
+            opens_session=returns is WithSession,
         )
 
     return declare
+
+
+def _check_arguments(handler: Handler[Any], path: str, hints: Mapping[str, Any]) -> None:
+    """That the handler takes what the path names, and nothing that nobody fills."""
+    names, arguments = _PARAMETER.findall(path), list(inspect.signature(handler).parameters)[1:]
+    extra = set(arguments) - {"body", "query", *names}
+    assert not extra, f"{path}: nothing fills {sorted(extra)}"
+    assert set(names) <= set(arguments), f"{path}: the handler must take {names}"
+    for name in names:
+        wanted = UUID if name in PATH_IDS else str
+        assert hints[name] is wanted, f"{path}: {name} is a {wanted.__name__}"
 
 
 def _check(
@@ -308,12 +354,15 @@ def _check(
     scope: str | None,
     idempotency: Idempotent | None,
     hints: Mapping[str, Any],
+    *,
+    own: bool,
 ) -> None:
     """A declaration that cannot be served is a fault that shows when the module is imported."""
     assert path.startswith("/v1/"), f"{path}: the API lives under /v1"
     assert not path.endswith("/"), f"{path}: no trailing slash"
     assert who, f"{path}: say who may call it"
-    assert ("merchant" in who) == (scope is not None), f"{path}: merchants' keys have scopes"
+    scoped = "merchant" in who and not own
+    assert scoped == (scope is not None), f"{path}: merchants' keys have scopes"
     if idempotency is not None:
         assert method != "GET", f"{path}: reading needs no key"
     body_type, query_type = hints.get("body"), hints.get("query")

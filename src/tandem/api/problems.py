@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.access import NoSuchScope
+from tandem.access import NoSuchScope, SessionOver
 from tandem.api import errors as wire
 from tandem.api.operation import PATH_IDS
 from tandem.cards import (
@@ -64,16 +64,35 @@ from tandem.payments import (
     MerchantNotActive,
     PaymentConflict,
     PaymentTaken,
+    RefundAboveLimit,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
-from tandem.people import HandleTaken, LimitExceeded, PayerNotActive, SignUpClosed
+from tandem.people import (
+    HandleTaken,
+    LimitExceeded,
+    PasskeyNeeded,
+    PayerNotActive,
+    SignUpClosed,
+)
 from tandem.settlement import (
     AlreadyCorrected,
     CorrectionNotCovered,
     PayoutNotCovered,
     SettlementNotCovered,
     WithdrawalNotCovered,
+)
+from tandem.signin import (
+    CodeRefused,
+    DeviceNeeded,
+    LastOwner,
+    LastPasskey,
+    NoPasskey,
+    PasskeyRefused,
+    SignInNeeded,
+    SignInPaused,
+    SignInStale,
+    TooManyPasskeys,
 )
 from tandem.tags import (
     TagKeysWithheld,
@@ -89,6 +108,15 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 _AN_ID: Final = UUID("0199f0a4-c0de-7000-8000-00000000002a")
 _A_TIME: Final = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+_TO_SIGN: Final = {
+    "challenge": "q1bX0Yc0Wq3v2dGm8S5t9w",
+    "timeout": 300_000,
+    "rpId": "pay.example",
+    "allowCredentials": [
+        {"id": "mGm1yTzB6oW8yAqJ3k5Q2w", "transports": ["internal"], "type": "public-key"}
+    ],
+    "userVerification": "required",
+}
 _PREFIXES: Final[Mapping[str, str]] = {
     **{name: prefix for name, (prefix, _) in PATH_IDS.items()},
     "entry_id": "ent",
@@ -121,6 +149,7 @@ ROWS: Final = (
     ),
     Row(400, wire.KeyMissing()),
     Row(401, wire.Unauthenticated()),
+    Row(401, SessionOver()),
     Row(402, InsufficientFunds(_AN_ID, 1200, 3800)),
     Row(402, LimitExceeded("per_day", 2_000_000, 1200, "CNY")),
     Row(402, RefundNotCovered(1200, 3800, "CNY")),
@@ -131,6 +160,14 @@ ROWS: Final = (
     Row(402, WayRefused("click", "amount_above_limit", 50_000, "CNY", ("scan",))),
     Row(403, wire.WrongKind("person", ("merchant",))),
     Row(403, wire.ScopeMissing("refunds:write")),
+    Row(403, wire.OriginRefused()),
+    Row(403, PasskeyNeeded(_AN_ID, 150_000, "CNY", 100_000, _TO_SIGN)),
+    Row(403, PasskeyRefused("not_verified")),
+    Row(403, CodeRefused()),
+    Row(403, SignInNeeded()),
+    Row(403, SignInStale(10)),
+    Row(403, DeviceNeeded()),
+    Row(403, RefundAboveLimit(20_000, 38_000, "CNY")),
     Row(403, MerchantNotActive()),
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
@@ -158,6 +195,10 @@ ROWS: Final = (
     Row(409, PayCodeExpired(95)),
     Row(409, CardConflict("lost", "resume", ("remove",))),
     Row(409, CardDelivered()),
+    Row(409, LastPasskey()),
+    Row(409, NoPasskey()),
+    Row(409, TooManyPasskeys(20)),
+    Row(409, LastOwner()),
     Row(409, CodeOver()),
     Row(409, TagTapUsed()),
     Row(409, TagTapOver()),
@@ -183,6 +224,7 @@ ROWS: Final = (
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
     Row(429, CodeTooSoon(_A_TIME)),
+    Row(429, SignInPaused(_A_TIME)),
     Row(500, wire.InternalFault()),
     Row(503, JournalBusy(1)),
     Row(503, IssuerAway("harbour-bank")),
@@ -264,7 +306,7 @@ def shown_data(refused: Refused) -> dict[str, Any]:
 
 def _headers(refused: Refused, now: datetime) -> Iterable[tuple[bytes, bytes]]:
     """The headers that HTTP wants with some statuses (RFC 9110 §10.2.3, §11.6.1, §15.5.6)."""
-    if isinstance(refused, wire.Unauthenticated):
+    if isinstance(refused, (wire.Unauthenticated, SessionOver)):
         yield b"www-authenticate", b'Bearer realm="tandem"'
     elif isinstance(refused, wire.ScopeMissing):
         scope = refused.scope.encode()  # RFC 6750 §3
@@ -274,7 +316,7 @@ def _headers(refused: Refused, now: datetime) -> Iterable[tuple[bytes, bytes]]:
         )
     elif isinstance(refused, wire.MethodNotAllowed):
         yield b"allow", ", ".join(refused.allowed).encode()
-    elif isinstance(refused, CodePaused):
+    elif isinstance(refused, (CodePaused, SignInPaused)):
         wait = max(timedelta(), refused.until - now)
         yield b"retry-after", str(max(1, math.ceil(wait.total_seconds()))).encode()
     else:

@@ -27,7 +27,7 @@ class SealedAnswers:
         """
         if idempotency is None:
             return None
-        async with work(self._pool) as connection:
+        async with work(self._pool, changes=False) as connection:
             return await self._found(connection, idempotency, shape)
 
     async def once(

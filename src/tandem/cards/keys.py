@@ -178,7 +178,7 @@ class KeyVault:
             "issuer": issuer.to_bytes(),
             "master": msgspec.json.encode(self._new_master(1)),
         }
-        async with work(self._pool) as connection:
+        async with work(self._pool, changes=False) as connection:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
             if not await connection.fetchval("SELECT EXISTS (SELECT FROM card_keys)"):
                 for kind, secret in made.items():

@@ -95,7 +95,7 @@ class Remote:
             keyring=self._keyring,
             now=now,
         )
-        async with work(self._pool) as connection:
+        async with work(self._pool, changes=False) as connection:
             facts = await load_facts(connection, person_id, device_id, now - REFUSED_TIME)
             if not adding:
                 facts = msgspec.structs.replace(facts, cards=0)
@@ -104,7 +104,7 @@ class Remote:
             await insert_funding(connection, funding)
         checked = await self._issuers.check(issuer.id, card)
         if checked.eligibility is Eligibility.REFUSED:
-            async with work(self._pool) as connection:
+            async with work(self._pool, changes=False) as connection:
                 await note_refused(connection, funding.id)
         return Offered(funding, checked)
 

@@ -55,6 +55,7 @@ from tandem.cards.store import (
     update_card,
 )
 from tandem.db import Connection, Idempotency, Pool, work
+from tandem.db.audit import about, refused_as
 from tandem.events.model import EVENTS, Event
 from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
 from tandem.keyring import KeyRing
@@ -142,6 +143,7 @@ class Cards:
         if offered is not None:
             found = offered.proof(found)
         card = await self._insert(connection, new, found, offered)
+        about(show_id("crd", card.id))
         await self._tell(connection, card, "card.added" if found else "card.refused")
         return card_view(card)
 
@@ -198,6 +200,7 @@ class Cards:
             if tries >= CODE_TRIES:
                 wrong = moved(wrong, CardCommand.REFUSE, "vault", now)
             await self._write(connection, card, wrong)
+            refused_as(CodeWrong.code)
         raise CodeWrong(CODE_TRIES - tries)  # after the count is committed
 
     # -- handing out -----------------------------------------------------------------------------

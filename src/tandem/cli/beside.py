@@ -1,5 +1,6 @@
 """The database for short commands: the one that `tandem up` serves from, or one for a moment."""
 
+import getpass
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,10 +10,12 @@ import asyncpg
 
 from tandem.app import Services, open_services
 from tandem.cli.errors import SchemaOld
-from tandem.cli.run import Progress, waiting
+from tandem.cli.run import Progress, typed, waiting
+from tandem.db.audit import Act, Actor, acting
 from tandem.db.locate import application_role, default_data_folder, open_database
 from tandem.db.schema import up_to_date
 from tandem.keyring import keyring_name
+from tandem.ledger import OPERATOR_ID
 from tandem.serve import open_keys
 from tandem.settings import Mode, Settings, check_names, read_settings
 
@@ -64,7 +67,27 @@ async def services() -> AsyncIterator[Services]:
         keyring = await open_keys(dsn, keyring_name(os.environ, default_data_folder(os.environ)))
         settings = replace(settings, mode=await _mode(dsn, settings))
         async with open_services(dsn, settings, keyring, background=False) as opened:
-            yield opened
+            with acting(_act(opened)):
+                yield opened
+
+
+def _act(opened: Services) -> Act:
+    """What the audit log is to have of a command: whoever may use this machine's account typed it.
+
+    An account without a name in the machine's list is called by its number.
+    """
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return Act(
+        Actor("operator", OPERATOR_ID, "command", OPERATOR_ID, name),
+        typed.get(),
+        request_id=f"pid-{os.getpid()}",
+        client="",
+        new_id=opened.ids.new,
+        now=opened.clock.now,
+    )
 
 
 async def _mode(dsn: str, settings: Settings) -> Mode:

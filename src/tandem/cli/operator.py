@@ -17,6 +17,7 @@ from tandem.cli.payments import payment_app
 from tandem.cli.people import person_app, person_of
 from tandem.cli.run import run
 from tandem.cli.show import done, facts, money, say
+from tandem.cli.staff import staff_app
 from tandem.cli.tags import tag_app
 from tandem.db import work
 from tandem.kernel import currency, parse_amount, read_id
@@ -30,6 +31,7 @@ for _part in (
     key_app,
     person_app,
     device_app,
+    staff_app,
     merchant_app,
     shop_app,
     till_app,

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError
 
 from tandem import __version__
 from tandem.cli import misuse
-from tandem.cli.run import Interrupted
+from tandem.cli.run import Interrupted, typed
 from tandem.cli.show import complain
 from tandem.kernel import Invalid, Refused
 
@@ -107,6 +107,7 @@ def _run(arguments: Sequence[str]) -> object:
     chain, apps, rest = app.parse_commands(arguments)
     if chain and not rest and apps[-1].default_command is None:
         raise misuse.CommandMissing(app=apps[-1], command_chain=chain)
+    typed.set(" ".join(chain))
     return app(
         arguments or ["--help"],
         exit_on_error=False,

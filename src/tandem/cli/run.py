@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from tandem.cli.show import printable
 from tandem.serve.logs import Logs, set_up_logs
 
 T = TypeVar("T")
+typed: ContextVar[str] = ContextVar("typed", default="tandem")
+"""The command that runs, without what was given to it: `operator top-up`."""
 Progress = Callable[[str], None]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

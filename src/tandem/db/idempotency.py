@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
+from tandem.db.audit import nothing_new
 from tandem.db.pool import Connection
 from tandem.kernel import Refused
 
@@ -64,6 +65,7 @@ async def earlier_answer(connection: Connection, idempotency: Idempotency) -> by
     if row["fingerprint"] != idempotency.fingerprint:
         raise IdempotencyConflict(idempotency.key)
     answer: bytes = row["answer"]
+    nothing_new()
     return answer
 
 

@@ -105,6 +105,19 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "payouts": Right(),
     "withdrawals": Right(),
     "corrections": Right(),
+    "staff": Right(
+        update=("name", "role", "refund_limit", "status", "invitation", "invited_until")
+    ),
+    "passkeys": Right(
+        update=("sign_count", "backed_up", "name", "last_used_at", "suspect_at", "removed_at")
+    ),
+    "sessions": Right(update=("device_id", "verified_at", "last_used_at", "ended_at")),
+    "challenges": Right(delete=True),
+    "recovery_codes": Right(update=("used_at",), delete=True),
+    "device_codes": Right(update=("hash", "expires_at"), delete=True),
+    "code_tries": Right(update=("wrong", "paused_until", "expires_at"), delete=True),
+    "passkey_limits": Right(update=("above",), delete=True),
+    "audit": Right(),
     "events": Right(),
     "webhook_endpoints": Right(update=("url", "types", "enabled", "secret", "deleted_at")),
     "webhook_deliveries": Right(

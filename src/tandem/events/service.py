@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.db.audit import about
 from tandem.events.errors import EndpointOff, TooManyEndpoints
 from tandem.events.model import MERCHANT_TYPES, Delivery, Endpoint, Event
 from tandem.events.secrets import new_secrets, open_secrets, seal_secrets
@@ -85,6 +86,7 @@ class Webhooks:
             secrets = new_secrets(self._entropy)
             sealed = seal_secrets(self._keyring, endpoint.id, secrets)
             await insert_endpoint(connection, endpoint, sealed)
+            about(show_id("whe", endpoint.id))
             shown = new_endpoint(endpoint, show_secret(secrets.current))
             return await self._answer(connection, shown, idempotency)
 

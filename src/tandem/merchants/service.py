@@ -11,6 +11,7 @@ import msgspec
 from tandem.access import Access, NewKey
 from tandem.access.model import Key
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.db.audit import about
 from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, clean_text, currency, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import merchant as merchant_account
@@ -102,6 +103,7 @@ class Merchants:
                 shown,
                 now,
             )
+            about(show_id("mer", merchant.id))
             await self._put_currencies(connection, merchant.id, currencies)
             return await merchant_by_id(connection, merchant.id)
 
@@ -167,6 +169,7 @@ class Merchants:
                 await keep_answer(connection, idempotency, msgspec.json.encode(shop), now)
             await merchant_exists(connection, merchant_id)
             await insert_shop(connection, shop)
+            about(show_id("shp", shop.id))
         return shop
 
     async def shop(self, merchant_id: UUID, shop_id: UUID) -> Shop:

@@ -12,6 +12,7 @@ from tandem.payments.errors import (
     MerchantNotActive,
     PaymentConflict,
     PaymentTaken,
+    RefundAboveLimit,
     RefundExceedsCaptured,
     RefundNotCovered,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Payments",
     "PersonPaymentView",
     "Refund",
+    "RefundAboveLimit",
     "RefundExceedsCaptured",
     "RefundNotCovered",
     "RefundView",

@@ -11,7 +11,14 @@ import msgspec
 
 from tandem.cards import AskKind
 from tandem.events import Endpoint, announce
-from tandem.kernel import Currency, Refused, check_amount, currency, transfer_id
+from tandem.kernel import (
+    Currency,
+    Refused,
+    check_amount,
+    currency,
+    of_hundredths,
+    transfer_id,
+)
 from tandem.ledger import (
     AccountKey,
     ChangedMeanwhile,
@@ -31,6 +38,7 @@ from tandem.payments.errors import (
     CaptureExceedsAuthorised,
     CurrencyNotTaken,
     MerchantNotActive,
+    RefundAboveLimit,
 )
 from tandem.payments.issuers import ADVICES, new_advice
 from tandem.payments.model import (
@@ -411,6 +419,18 @@ def paying_account(payment: Payment, person_id: UUID) -> AccountKey:
     if payment.issuer_id is not None:
         return issuer(payment.issuer_id, unit)
     return person(person_id, unit)
+
+
+def check_refunder(refunded: Payment, most: int | None) -> None:
+    """That whoever refunds may give back so much of one payment, in all its refunds together.
+
+    `most` in hundredths of a unit. Raises `RefundAboveLimit`.
+    """
+    if most is None:
+        return
+    limit = of_hundredths(most, currency(refunded.currency))
+    if refunded.refunded > limit:
+        raise RefundAboveLimit(limit, refunded.refunded, refunded.currency)
 
 
 class Told(msgspec.Struct, frozen=True):

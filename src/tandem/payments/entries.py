@@ -32,6 +32,7 @@ from tandem.payments.decisions import (
     Step,
     approve,
     capture,
+    check_refunder,
     check_shop,
     decline,
     obstacle,
@@ -57,7 +58,7 @@ from tandem.payments.model import (
 )
 from tandem.payments.refunds import refund, take_back
 from tandem.payments.shapes import BY_PERSON, refund_view
-from tandem.people import DEVICES, PersonTerms
+from tandem.people import DEVICES, Confirmed, PersonTerms, unconfirmed
 from tandem.tags import TAG_TAPS, TagTap, check_tap
 
 
@@ -102,6 +103,7 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
     new: NewPayment
     payer: PersonTerms
     tap_id: UUID | None = None
+    confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
         """The three accounts of a payment, and the tap, which is paid by once."""
@@ -116,6 +118,9 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
         tap = self._tap(view)
         terms = check_shop(self.shop, self.rules, new.way, new.currency, new.amount)
         wrong = obstacle(view, self.rules, self.payer, new.amount, new.currency)
+        wrong = wrong or unconfirmed(
+            self.payer, self.shop.merchant_id, new.amount, new.currency, self.confirmed
+        )
         if wrong is not None:
             raise wrong
         payment = open_payment(view, self.shop, new, payer=self.payer)
@@ -171,13 +176,19 @@ class PayWithCode(msgspec.Struct, frozen=True, kw_only=True):
         if wrong is not None:
             reason = getattr(wrong, "limit", None)
             step = decline(view, payment, wrong.code if reason is None else f"limit_{reason}")
-        elif new.amount > of_hundredths(self.rules.confirm_above, currency(new.currency)):
+        elif new.amount > self._confirm_above():
             step = Step(payment, event="payment.waiting")
         else:
             step = approve(view, self.rules, payment, self.payer, terms, self.id)
         shown = told(step.payment)
         writes = (used, *written(view, self.shop.endpoints, step, shown))
         return Decision(shown.merchant, step.transfers, writes)
+
+    def _confirm_above(self) -> int:
+        """The amount above which the person is asked: by the operator's rule, or their own."""
+        code = self.new.currency
+        most = of_hundredths(self.rules.confirm_above, currency(code))
+        return min(most, self.payer.passkey_above.get(code, most))
 
     def _use_code(self, view: View) -> Write:
         device = view.row(DEVICES, self.device_id)
@@ -212,6 +223,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
     payer: PersonTerms
     command: Command
     way: Way | None = None
+    confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
         """The payment and the three accounts, under the person's and the merchant's terms."""
@@ -243,6 +255,7 @@ class ByPerson(msgspec.Struct, frozen=True, kw_only=True):
         if self.command is Command.SCAN:
             return scan(view, self.rules, payment, self.payer)
         wrong = obstacle(view, self.rules, self.payer, amount, code)
+        wrong = wrong or unconfirmed(self.payer, payment.merchant_id, amount, code, self.confirmed)
         if wrong is not None:
             raise wrong
         return approve(view, self.rules, payment, self.payer, terms, self.id)
@@ -288,6 +301,7 @@ class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
 class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant refunds what was captured. `amount` None: all that is left.
 
+    `most` is how much of one payment whoever asks may give back, in hundredths; None: all.
     `reversal`: no merchant gives it back, its till takes back what had no answer.
     """
 
@@ -297,6 +311,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment
     amount: int | None
     reason: str | None
+    most: int | None = None
     reversal: bool = False
 
     def touches(self) -> Touches:
@@ -307,6 +322,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
         """Refund it, if the state and the merchant's balance allow it."""
         payment, _ = _current(view, self.payment, self.shop)
         step, given = refund(view, payment, self.amount, self.reason, reversal=self.reversal)
+        check_refunder(step.payment, self.most)
         writes = written(view, self.shop.endpoints, step, told(step.payment))
         return Decision(refund_view(given), step.transfers, writes)
 

@@ -8,6 +8,7 @@ Refused
 ├── CaptureExceedsAuthorised  more is captured than is authorised
 ├── RefundExceedsCaptured     more is refunded than was captured
 ├── RefundNotCovered          the merchant's balance does not cover the refund
+├── RefundAboveLimit          more than this member of staff may give back
 ├── CardUnknown               no card of this operator's has this number
 ├── CodePaused                too many wrong codes: a pause
 └── CodeOfAnotherOperator     the code is sound, and somebody else's
@@ -178,3 +179,21 @@ class CodeOfAnotherOperator(Refused):
     def sentence(self) -> str:
         """Say what to do."""
         return "This code belongs to another wallet or operator. Ask the shop for a Tandem code."
+
+
+@dataclass(eq=False)
+class RefundAboveLimit(Refused):
+    """More of the payment would be given back than this member of staff may. In minor units."""
+
+    code: ClassVar[str] = "refund_above_limit"
+    limit: int
+    refunded: int
+    currency: str
+
+    def sentence(self) -> str:
+        """Say the limit and whom to ask."""
+        limit, refunded = (show_money(m, self.currency) for m in (self.limit, self.refunded))
+        return (
+            f"You may give back {limit} of one payment, and this would make it {refunded}. "
+            "Ask somebody who may give back more."
+        )

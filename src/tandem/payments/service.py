@@ -40,6 +40,7 @@ from tandem.payments.store import (
 )
 from tandem.payments.throttle import WrongCodes
 from tandem.people import (
+    Confirmed,
     Device,
     PersonTerms,
     Spending,
@@ -196,11 +197,13 @@ class Payments(ShopCodes):
         reason: str | None,
         idempotency: Idempotency | None,
         *,
+        most: int | None = None,
         reversal: bool = False,
     ) -> Outcome:
         """Refund what was captured, in full or in part; the outcome is a RefundView.
 
-        A `reversal` of the whole gives the merchant its fee back, too. Raises `Invalid`.
+        `most` is how much of one payment whoever asks may give back, in hundredths. A `reversal` of
+        the whole gives the merchant its fee back, too. Raises `Invalid`, `RefundAboveLimit`.
         """
         why = clean_note(reason, "reason")
 
@@ -213,6 +216,7 @@ class Payments(ShopCodes):
                 payment=payment,
                 amount=amount,
                 reason=why,
+                most=most,
                 reversal=reversal,
             )
 
@@ -253,6 +257,7 @@ class Payments(ShopCodes):
         idempotency: Idempotency | None,
         *,
         tap: TagTap | None = None,
+        confirmed: Confirmed | None = None,
     ) -> Outcome:
         """Pay a typed amount at a static code; the outcome is a PersonPaymentView.
 
@@ -271,6 +276,7 @@ class Payments(ShopCodes):
                 new=asked,
                 payer=await self._payer(person_id),
                 tap_id=None if tap is None else tap.id,
+                confirmed=confirmed,
             )
 
         return await self._submit(entry, idempotency)
@@ -283,9 +289,11 @@ class Payments(ShopCodes):
         idempotency: Idempotency | None,
         *,
         way: Way | None = None,
+        confirmed: Confirmed | None = None,
     ) -> Outcome:
         """Scan, approve or decline a payment; the outcome is a PersonPaymentView.
 
+        `confirmed` is what the person's passkey was asked for, if it was.
         `way` is how the person came by its code, None if they name it by its id. Who came by no
         code does not learn that there is a payment of somebody else's.
         """
@@ -305,6 +313,7 @@ class Payments(ShopCodes):
                 payer=await self._payer(person_id),
                 command=command,
                 way=way,
+                confirmed=confirmed,
             )
 
         return await self._submit(entry, idempotency)
@@ -414,7 +423,7 @@ class Payments(ShopCodes):
         except PayCodeInvalid:
             self._wrong_codes.count(merchant_id, now)
             if device is not None:
-                async with work(self._pool) as connection:
+                async with work(self._pool, changes=False) as connection:
                     paused_until = await count_wrong_code(connection, device.id, now)
                 if paused_until is not None:
                     raise CodePaused(paused_until) from None

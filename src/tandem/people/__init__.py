@@ -1,7 +1,15 @@
 """People: who has a wallet, with which devices and limits."""
 
 from tandem.people.errors import HandleTaken, SignUpClosed
-from tandem.people.limits import LimitExceeded, PayerNotActive, Spending, objection
+from tandem.people.limits import (
+    Confirmed,
+    LimitExceeded,
+    PasskeyNeeded,
+    PayerNotActive,
+    Spending,
+    objection,
+    unconfirmed,
+)
 from tandem.people.model import (
     DEVICES,
     AddDevice,
@@ -15,6 +23,7 @@ from tandem.people.model import (
     PersonTerms,
     PersonView,
     SetLimits,
+    SetPasskeyAbove,
     device_view,
     person_view,
 )
@@ -32,6 +41,7 @@ __all__ = [
     "CODE_SEEDS",
     "DEVICES",
     "AddDevice",
+    "Confirmed",
     "CreatePerson",
     "Device",
     "DeviceView",
@@ -40,12 +50,14 @@ __all__ = [
     "Limits",
     "NewDevice",
     "NewPerson",
+    "PasskeyNeeded",
     "PayerNotActive",
     "People",
     "Person",
     "PersonTerms",
     "PersonView",
     "SetLimits",
+    "SetPasskeyAbove",
     "SignUpClosed",
     "Spending",
     "count_wrong_code",
@@ -56,4 +68,5 @@ __all__ = [
     "objection",
     "open_seed",
     "person_view",
+    "unconfirmed",
 ]

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
 
 from tandem.kernel import Refused, currency, of_hundredths, show_money
 from tandem.people.model import Limits, PersonTerms
@@ -34,6 +37,39 @@ class LimitExceeded(Refused):
         which = "for one payment" if self.limit == "per_payment" else "for one day"
         most, left = (show_money(minor, self.currency) for minor in (self.maximum, self.left))
         return f"The limit {which} is {most}, and {left} are left. Nothing was paid."
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """What a person has confirmed with their passkey: whom they pay, and how much (minor units)."""
+
+    payee_id: UUID
+    amount: int
+    currency: str
+
+
+@dataclass(eq=False)
+class PasskeyNeeded(Refused):
+    """The amount is above what the person's passkey is asked for. Amounts in minor units.
+
+    `options` is what their browser is to sign with it (WebAuthn §5.5); the same request with what
+    it answers as `assertion` is done.
+    """
+
+    code: ClassVar[str] = "passkey_needed"
+    passing: ClassVar[bool] = True  # the request is not over: it comes again, confirmed
+    payee_id: UUID
+    amount: int
+    currency: str
+    above: int
+    options: dict[str, Any] | None = None
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return (
+            f"You asked to confirm payments above {show_money(self.above, self.currency)}. "
+            f"Confirm {show_money(self.amount, self.currency)} with your passkey; "
+            "nothing was paid yet."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +108,18 @@ def objection(
     if amount > limits.per_day - spent:
         return LimitExceeded("per_day", limits.per_day, max(0, limits.per_day - spent), code)
     return None
+
+
+def unconfirmed(
+    payer: PersonTerms, payee_id: UUID, amount: int, code: str, confirmed: Confirmed | None
+) -> Refused | None:
+    """Why the person must confirm this payment first, if so: above their own limit, not yet done.
+
+    What they confirmed is for one payee and one amount, and for nothing else.
+    """
+    above = payer.passkey_above.get(code)
+    if above is None or amount <= above:
+        return None
+    if confirmed == Confirmed(payee_id, amount, code):
+        return None
+    return PasskeyNeeded(payee_id, amount, code, above)

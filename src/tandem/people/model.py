@@ -48,7 +48,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class PersonTerms(msgspec.Struct, frozen=True):
-    """What entries for a person are decided under; `limits` by currency code."""
+    """What entries for a person are decided under; `limits` by currency code.
+
+    `passkey_above` is the amount above which their passkey is asked for, by currency.
+    """
 
     id: UUID
     handle: str
@@ -56,6 +59,7 @@ class PersonTerms(msgspec.Struct, frozen=True):
     status: PersonStatus
     terms: int
     limits: dict[str, Limits]
+    passkey_above: dict[str, int] = {}
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -104,6 +108,13 @@ class SetLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     currency: CurrencyCode
     per_payment: LimitAmount
     per_day: LimitAmount
+
+
+class SetPasskeyAbove(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Above which amount payments in a currency ask for the passkey; null: they never do."""
+
+    currency: CurrencyCode
+    above: LimitAmount | None
 
 
 class PersonView(msgspec.Struct, frozen=True):

@@ -1,6 +1,8 @@
 """Signing up, devices, limits, suspending."""
 
 import base64
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -10,6 +12,7 @@ import msgspec
 from tandem.access import Access
 from tandem.codes import paycode
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.db.audit import Actor, about, acts
 from tandem.kernel import (
     Clock,
     Entropy,
@@ -18,12 +21,13 @@ from tandem.kernel import (
     NotFound,
     clean_text,
     currency,
+    read_id,
     show_id,
 )
 from tandem.keyring import KeyRing
 from tandem.ledger import open_accounts, set_terms
 from tandem.ledger import person as person_account
-from tandem.people.errors import HandleTaken
+from tandem.people.errors import HandleTaken, SignUpClosed
 from tandem.people.model import (
     Device,
     DeviceView,
@@ -84,19 +88,46 @@ class People:
         """A new person with a first device. Raises `HandleTaken`, `Invalid`."""
         handle, shown = read_handle(handle), clean_text(name, "name", NAME_LENGTH)
         label = clean_text(device_name, "device_name", NAME_LENGTH)
-        try:
+        with _handle_is_free(handle):
             async with work(self._pool) as connection:
                 if idempotency is not None:
                     earlier = await self._earlier(connection, idempotency, NewPerson)
                     if earlier is not None:
                         return earlier
-                made = await self._insert_person(connection, handle, shown, label)
+                made = await self._insert_person(connection, self._ids.new(), handle, shown, label)
                 await self._keep(connection, idempotency, made)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != _HANDLE_IS_UNIQUE:
-                raise
-            raise HandleTaken(handle) from error
+                person_id = read_id("ppl", made.person.id)
+                acts(Actor("person", person_id, "person", person_id, shown))  # or the operator
         return made
+
+    async def check_newcomer(self, handle: str, name: str) -> tuple[str, str]:
+        """Handle and name as they would be kept, if somebody may sign up with them now.
+
+        Raises `HandleTaken`, `Invalid`, `SignUpClosed`.
+        """
+        if self._settings.sign_up != "open":
+            raise SignUpClosed
+        handle, shown = read_handle(handle), clean_text(name, "name", NAME_LENGTH)
+        async with self._pool.acquire() as connection:
+            if await connection.fetchval("SELECT 1 FROM people WHERE handle = $1", handle):
+                raise HandleTaken(handle)
+        return handle, shown
+
+    @asynccontextmanager
+    async def newcomer(
+        self, person_id: UUID, handle: str, name: str, device_name: str
+    ) -> AsyncIterator[tuple[Connection, NewPerson]]:
+        """A new person with this id, in a unit of work in which they also get what they ask for.
+
+        Handle and name are checked. Raises `HandleTaken`; `Invalid` for the device's name.
+        """
+        label = clean_text(device_name, "device_name", NAME_LENGTH)
+        with _handle_is_free(handle):
+            async with work(self._pool) as connection:
+                yield (
+                    connection,
+                    await self._insert_person(connection, person_id, handle, name, label),
+                )
 
     async def get(self, person_id: UUID) -> Person:
         """The person. Raises `NotFound`."""
@@ -135,6 +166,26 @@ class People:
                 per_day,
             )
         return Limits(per_payment, per_day)
+
+    async def set_passkey_above(self, person_id: UUID, code: str, above: int | None) -> None:
+        """Above which amount payments ask for the passkey. Raises `NotFound`, `Invalid`."""
+        unit = self._settings.unit(code)
+        async with work(self._pool) as connection:
+            await self._bump(connection, person_id)
+            if above is None:
+                await connection.execute(
+                    "DELETE FROM passkey_limits WHERE person_id = $1 AND currency = $2",
+                    person_id,
+                    unit.code,
+                )
+                return
+            await connection.execute(
+                "INSERT INTO passkey_limits (person_id, currency, above) VALUES ($1, $2, $3) "
+                "ON CONFLICT (person_id, currency) DO UPDATE SET above = $3",
+                person_id,
+                unit.code,
+                above,
+            )
 
     async def set_status(self, person_id: UUID, status: PersonStatus) -> Person:
         """Suspend a person, or let them pay again. Raises `NotFound`."""
@@ -189,10 +240,10 @@ class People:
         )
 
     async def _insert_person(
-        self, connection: Connection, handle: str, name: str, device_name: str
+        self, connection: Connection, person_id: UUID, handle: str, name: str, device_name: str
     ) -> NewPerson:
         now = self._clock.now()
-        person = Person(self._ids.new(), handle, name, "active", 1, now)
+        person = Person(person_id, handle, name, "active", 1, now)
         await connection.execute(
             "INSERT INTO people (id, handle, name, status, terms, created_at) "
             "VALUES ($1, $2, $3, 'active', 1, $4)",
@@ -203,6 +254,7 @@ class People:
         )
         keys = [person_account(person.id, unit) for unit in self._settings.currencies]
         await open_accounts(connection, keys, now)
+        about(show_id("ppl", person.id))
         device = await self._insert_device(connection, person.id, device_name)
         return NewPerson(person_view(person), device)
 
@@ -219,6 +271,7 @@ class People:
                 break
         else:  # with half of all indexes taken this happens once in 10^30
             raise RuntimeError(f"{_DRAWS} random code indexes were taken, one after another")
+        about(show_id("dev", device_id))
         key = await self._access.create(
             connection,
             kind="person",
@@ -256,6 +309,17 @@ class People:
         if idempotency is not None:
             sealed = self._keyring.seal(msgspec.json.encode(made), _context(idempotency))
             await keep_answer(connection, idempotency, sealed, self._clock.now())
+
+
+@contextmanager
+def _handle_is_free(handle: str) -> Iterator[None]:
+    """What a rival took meanwhile. Raises `HandleTaken`."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _HANDLE_IS_UNIQUE:
+            raise
+        raise HandleTaken(handle) from error
 
 
 def _context(idempotency: Idempotency) -> bytes:

@@ -59,15 +59,20 @@ async def list_people(
 async def load_terms(connection: Connection, person_id: UUID) -> PersonTerms:
     """What entries for this person are decided under. Raises `NotFound`."""
     rows = await connection.fetch(
-        "SELECT p.id, p.handle, p.name, p.status, p.terms, l.currency, l.per_payment, l.per_day "
-        "FROM people AS p LEFT JOIN person_limits AS l ON l.person_id = p.id WHERE p.id = $1",
+        "SELECT p.id, p.handle, p.name, p.status, p.terms, "
+        "own.currency, own.per_payment, own.per_day, own.above FROM people AS p LEFT JOIN ("
+        "SELECT currency, per_payment, per_day, NULL::bigint AS above FROM person_limits "
+        "WHERE person_id = $1 UNION ALL "
+        "SELECT currency, NULL, NULL, above FROM passkey_limits WHERE person_id = $1"
+        ") AS own ON true WHERE p.id = $1",
         person_id,
     )
     if not rows:
         raise NotFound("person", show_id("ppl", person_id))
-    limits = {row[5]: Limits(row[6], row[7]) for row in rows if row[5] is not None}
+    limits = {row[5]: Limits(row[6], row[7]) for row in rows if row[6] is not None}
+    above = {row[5]: row[8] for row in rows if row[8] is not None}
     first = rows[0]
-    return PersonTerms(first[0], first[1], first[2], first[3], first[4], limits)
+    return PersonTerms(first[0], first[1], first[2], first[3], first[4], limits, above)
 
 
 async def device_by_code_index(connection: Connection, index: int) -> Device | None:

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Idempotency, Pool, earlier_answer, keep_answer, work
+from tandem.db.audit import about
 from tandem.events import Now, tell_merchant
 from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, clean_text, show_id
 from tandem.keyring import KeyRing
@@ -129,6 +130,7 @@ class Tags:
                 created_at=now,
             )
             await insert_tag(connection, tag)
+            about(show_id("tag", tag.id))
         return tag
 
     async def get(self, merchant_id: UUID, tag_id: UUID) -> Tag:

@@ -20,7 +20,7 @@ from tandem.ledger import (
     bank,
     person,
 )
-from tandem.people import PersonTerms, Spending, objection
+from tandem.people import Confirmed, PersonTerms, Spending, objection, unconfirmed
 from tandem.wallet.errors import PersonNotActive, RequestClosed, SendsToSelf
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import request_view, send_view, top_up_view
@@ -37,6 +37,7 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
         """Both accounts, under both people's terms."""
@@ -107,6 +108,7 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
         """The request and both accounts."""
@@ -219,6 +221,9 @@ def _send(
     )
     if wrong is None and asked.amount > account.available:
         wrong = InsufficientFunds(account.id, max(0, account.available), asked.amount)
+    wrong = wrong or unconfirmed(
+        asked.sender, asked.receiver.id, asked.amount, unit.code, asked.confirmed
+    )
     if wrong is not None:
         raise wrong
     send = Send(

@@ -30,7 +30,7 @@ from tandem.ledger import (
     statement,
     submit_fresh,
 )
-from tandem.people import PersonTerms, Spending, find_id_by_handle, load_terms
+from tandem.people import Confirmed, PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.settings import Settings
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
 from tandem.wallet.model import TOP_UPS, MoneyRequest, Send, TopUp
@@ -123,6 +123,8 @@ class Wallet:
         code: str,
         message: str | None,
         idempotency: Idempotency | None,
+        *,
+        confirmed: Confirmed | None = None,
     ) -> Outcome:
         """Send money to another person, by id or handle; the outcome is a SendView.
 
@@ -144,6 +146,7 @@ class Wallet:
                 amount=amount,
                 currency=(await self._unit(code, sender_id)).code,
                 message=note,
+                confirmed=confirmed,
             )
 
         return await self._submit(entry, idempotency)
@@ -177,7 +180,12 @@ class Wallet:
         return await self._submit(entry, idempotency)
 
     async def accept(
-        self, person_id: UUID, request_id: UUID, idempotency: Idempotency | None
+        self,
+        person_id: UUID,
+        request_id: UUID,
+        idempotency: Idempotency | None,
+        *,
+        confirmed: Confirmed | None = None,
     ) -> Outcome:
         """Accept a request: the money moves; the outcome is a RequestView."""
 
@@ -195,6 +203,7 @@ class Wallet:
                 amount=request.amount,
                 currency=request.currency,
                 message=request.message,
+                confirmed=confirmed,
             )
 
         return await self._submit(entry, idempotency)

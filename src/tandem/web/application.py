@@ -26,6 +26,7 @@ from tandem.api.operation import Operation
 from tandem.db import Pool
 from tandem.kernel import Entropy
 from tandem.settings import Settings
+from tandem.web.cookies import Cookies
 from tandem.web.dispatch import Dispatcher, Needs, RequestIds, Scope, Send
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
@@ -50,11 +51,6 @@ class Running(Protocol):
 
 class WebServices(Needs, Protocol):
     """What the application takes from the services beside what its operations take."""
-
-    @property
-    def pool(self) -> Pool:
-        """The database, to ask whether it answers."""
-        ...
 
     @property
     def journal(self) -> Running:
@@ -118,7 +114,8 @@ def create_app(
     request_ids = RequestIds(services.entropy)
     limits = Limits(services.settings, tick)
     proxies = Proxies(services.settings.trusted_proxies)
-    api = Dispatcher(services, operations, limits, proxies, request_ids, streams)
+    cookies = Cookies(services.settings)
+    api = Dispatcher(services, operations, limits, proxies, request_ids, streams, cookies)
     pages = Pages(document(operations), services.payments, request_ids, services.clock)
 
     @contextlib.asynccontextmanager

@@ -1,8 +1,8 @@
 """Serve operations: from an ASGI request to a call of the handler, and from its answer back.
 
-In this order, cheapest first: route, key, limit, kind and scope, headers, query, body. Whatever is
-raised on the way becomes a problem (`tandem.api.problems`) with the request's id. Nothing here is
-awaited but the key, the body and the handler itself.
+In this order, cheapest first: route, key or session, limit, kind and scope, headers, query, body.
+Whatever is raised on the way becomes a problem (`tandem.api.problems`) with the request's id.
+Nothing here is awaited but who asks, the body and the handler itself.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from tandem.access import Access, KeyUnknown, Principal
+from tandem.access import Access, Principal
 from tandem.api import problems
 from tandem.api.errors import (
     BodyTooLarge,
@@ -24,15 +24,15 @@ from tandem.api.errors import (
     InvalidBody,
     MethodNotAllowed,
     NoSuchPath,
-    ScopeMissing,
     ServerStopping,
-    Unauthenticated,
-    WrongKind,
 )
-from tandem.api.operation import Call, Operation, Query, Raw
-from tandem.db import STRANGERS, Idempotency, sqlstate
-from tandem.kernel import Clock, Entropy, Invalid, Refused
+from tandem.api.operation import Call, Operation, Query, Raw, WithSession
+from tandem.db import STRANGERS, Idempotency, Pool, sqlstate, work
+from tandem.db.audit import Act, acting
+from tandem.kernel import Clock, Entropy, Ids, Invalid, Refused
 from tandem.ledger import Outcome
+from tandem.web.callers import Callers, check_may
+from tandem.web.cookies import Cookies
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.proxies import Proxies
@@ -48,6 +48,7 @@ from tandem.web.reading import (
     read_headers,
     read_key,
 )
+from tandem.web.register import Register
 from tandem.web.routing import Found, Route, Routes
 from tandem.web.stream import Streams
 
@@ -69,7 +70,6 @@ DRAIN_BYTES: Final = 16 * 1024 * 1024
 DRAIN_SECONDS: Final = 5.0
 AWAY_SECONDS: Final = 2
 
-_SECRET: Final = re.compile(rb"[Bb]earer +(tk_[A-Za-z0-9_-]{1,100})")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _AWAY_STATES: Final = ("08", "53", "57P")
 _AWAY: Final = (
@@ -99,6 +99,16 @@ class Needs(Protocol):
         """Tells the time, for Retry-After."""
         ...
 
+    @property
+    def pool(self) -> Pool:
+        """The database, for what was refused to staff."""
+        ...
+
+    @property
+    def ids(self) -> Ids:
+        """Makes the ids of the audit log."""
+        ...
+
 
 class RequestIds:
     """Names requests: random once for each process, then counted."""
@@ -126,10 +136,13 @@ class Dispatcher(Generic[S]):
         proxies: Proxies,
         request_ids: RequestIds,
         streams: Streams,
+        cookies: Cookies,
     ) -> None:
+        self._cookies = cookies
+        self._callers = Callers(services.access, limits, cookies)
+        self._register = Register(services.pool, services.ids, services.clock)
         self._services = services
         self._routes = Routes(operations)
-        self._limits = limits
         self._proxies = proxies
         self._request_ids = request_ids
         self._streams = streams
@@ -138,6 +151,8 @@ class Dispatcher(Generic[S]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         caller: Principal | None = None
+        act: Act | None = None
+        route: Route | None = None
         answering = False
         method: str = scope["method"]
         headers, twice = read_headers(scope["headers"])
@@ -151,17 +166,29 @@ class Dispatcher(Generic[S]):
                 return
             peer = scope["client"][0] if scope.get("client") else None
             client = self._proxies.client(peer, scope["headers"])
-            caller = await self._caller(route, headers, client)
-            values = route.arguments(found.values)
-            last_event = _text(headers, b"last-event-id") if route.live else None
-            call = Call(self._services, caller, None, request_id, client, last_event)
-            result = await self._perform(route, call, values, headers, scope, receive)
+            caller = await self._callers.find(route, headers, client)
+            act = self._register.act(route, caller, found, request_id, client)
+            call = Call(
+                self._services,
+                caller,
+                None,
+                request_id,
+                client,
+                _text(headers, b"last-event-id") if route.live else None,
+                _text(headers, b"user-agent") if route.open else None,
+            )
+            if act is None:
+                result = await self._perform(route, call, found, headers, scope, receive)
+            else:
+                with acting(act):
+                    result = await self._perform(route, call, found, headers, scope, receive)
             answering = True
             if route.live:
                 live_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
                 await self._streams.send(result, caller, live_headers, receive, send)
                 return
-            await self._send(route, result, request_id, method, send)
+            cookies = await self._cookies_of(result, headers)
+            await self._send(route, result, request_id, method, send, cookies)
         except DisconnectedError:
             return
         except asyncio.CancelledError:
@@ -171,6 +198,7 @@ class Dispatcher(Generic[S]):
             stopping = ServerStopping(AWAY_SECONDS)
             await self._refuse(stopping, scope, headers, request_id, receive, send)
         except Refused as refused:
+            await self._register.keep_refusal(act, refused, route)
             await self._refuse(refused, scope, headers, request_id, receive, send)
         except Exception as error:  # noqa: BLE001 - the last door: everything becomes a problem
             fault = self._fault(error, request_id, scope)
@@ -182,47 +210,30 @@ class Dispatcher(Generic[S]):
             raise NoSuchPath("".join(c if c.isprintable() else "?" for c in path[:200]))
         return found
 
-    async def _caller(self, route: Route, headers: Headers, client: str) -> Principal | None:
-        """Who asks; None for nobody, where nobody may. Counts against the limits."""
-        value = headers.get(b"authorization")
-        if value is None:
-            if not route.open:
-                raise Unauthenticated
-            self._limits.stranger(client, writes=route.operation.method != "GET")
-            return None
-        match = _SECRET.fullmatch(value)
-        if match is None:
-            raise Unauthenticated
-        secret = match[1].decode()
-        access = self._services.access
-        self._limits.before_key(client, secret, access.knows)
-        try:
-            principal = await access.authenticate(secret)
-        except KeyUnknown:
-            self._limits.wrong_key(client)
-            raise Unauthenticated from None
-        self._limits.request(principal.key_id)
-        scopes = route.scopes
-        if principal.kind not in scopes:
-            if route.open:
-                return principal
-            raise WrongKind(principal.kind, tuple(scopes))
-        wanted = scopes[principal.kind]
-        if wanted is not None and wanted not in principal.scopes:
-            raise ScopeMissing(wanted)
-        return principal
+    async def _cookies_of(self, result: object, headers: Headers) -> Pairs:
+        """The cookie that an answer sets. The session that it had before is over."""
+        if not isinstance(result, WithSession):
+            return []
+        before = self._cookies.read(headers.get(b"cookie")).get(result.kind)
+        if result.token is not None and before is not None:
+            async with work(self._services.pool, changes=False) as connection:
+                await self._services.access.sessions.end_by_token(connection, before)
+        return [(b"set-cookie", self._cookies.put(result.kind, result.token))]
 
     async def _perform(
         self,
         route: Route,
         call: Call[S],
-        values: dict[str, Any],
+        found: Found,
         headers: Headers,
         scope: Scope,
         receive: Receive,
     ) -> Any:  # noqa: ANN401 - what a handler returns
-        """Read what the handler takes, and call it."""
+        """See that the caller may, read what the handler takes, and call it."""
         operation = route.operation
+        if call.caller is not None:
+            check_may(route, call.caller)
+        values = route.arguments(found.values)
         key = None
         if operation.idempotency is not None:
             required = operation.idempotency == "required"
@@ -247,10 +258,18 @@ class Dispatcher(Generic[S]):
             raise InvalidBody(invalid.field, invalid.reason, f"/{invalid.field}") from invalid
 
     async def _send(
-        self, route: Route, result: object, request_id: str, method: str, send: Send
+        self,
+        route: Route,
+        result: object,
+        request_id: str,
+        method: str,
+        send: Send,
+        cookies: Pairs,
     ) -> None:
-        pairs: Pairs = [*SHIELDS, (b"x-request-id", request_id.encode())]
+        pairs: Pairs = [*SHIELDS, (b"x-request-id", request_id.encode()), *cookies]
         body = b""
+        if isinstance(result, WithSession):
+            result = result.answer
         if isinstance(result, Outcome):
             pairs.append(_JSON_TYPE)
             if result.replayed:

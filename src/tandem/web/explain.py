@@ -27,6 +27,7 @@ FORMS: Final[Mapping[str, str]] = {
     "^[A-Za-z0-9+/]+={0,2}$": "Base64: letters, digits, + and /, filled up with =",
     "^[0-9A-Za-z]{1,12}$": "1 to 12 letters and digits",
     "^[ -~]+$": "printable ASCII characters",
+    "^[A-Za-z0-9_-]+$": "bytes in base64url: letters, digits, - and _",
     "^[a-z]{2}$": "an ISO 639-1 language code such as zh",
     "^[0-9]{4}$": "an ISO 18245 merchant category such as 5814",
     "^[0-9]{12,19}$": "a card's number: 12 to 19 digits and nothing between them",

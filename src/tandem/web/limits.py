@@ -62,15 +62,23 @@ class Limits:
         self._keys = Buckets(rate, rate * BURST)
         self._reads = Buckets(rate, rate * BURST)
         self._sign_ups = Buckets(hourly / HOUR, hourly)
+        sign_ins = settings.sign_ins_per_hour
+        self._sign_ins = Buckets(sign_ins / HOUR, sign_ins)
+        self._wrong_sessions = Buckets(sign_ins / HOUR, sign_ins)
         self._wrong_keys = Buckets(hourly / HOUR, hourly)
 
     def request(self, key_id: UUID) -> None:
         """Count a request of a key. Raises `TooManyRequests`."""
         _refuse("key", self._keys.take(key_id, self._tick()))
 
-    def stranger(self, client: str, *, writes: bool) -> None:
-        """Count a request without a key: few sign-ups, more reading. Raises `TooManyRequests`."""
-        buckets = self._sign_ups if writes else self._reads
+    def stranger(self, client: str, *, writes: bool, signs_in: bool = False) -> None:
+        """Count a request without a key: few sign-ups, more sign-ins, and more reading.
+
+        Raises `TooManyRequests`.
+        """
+        buckets = self._reads
+        if writes:
+            buckets = self._sign_ins if signs_in else self._sign_ups
         _refuse("network address", buckets.take(site(client), self._tick()))
 
     def before_key(self, client: str, secret: str, known: Callable[[str], bool]) -> None:
@@ -84,6 +92,16 @@ class Limits:
         wait = self._wrong_keys.wait(site(client), self._tick())
         if wait > 0 and not known(secret):
             _refuse("network address", wait)
+
+    def before_session(self, client: str, *, known: bool) -> None:
+        """As `before_key`, for a session's token. Raises `TooManyRequests`."""
+        if not known:
+            wait = self._wrong_sessions.wait(site(client), self._tick())
+            _refuse("network address", wait)
+
+    def wrong_session(self, client: str) -> None:
+        """Count a session that is not known, or over: each was looked up."""
+        self._wrong_sessions.take(site(client), self._tick())
 
     def wrong_key(self, client: str) -> None:
         """Count a key that was not right."""

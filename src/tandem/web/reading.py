@@ -40,9 +40,13 @@ _WANTED: Final = frozenset(
         b"content-encoding",
         b"content-length",
         b"content-type",
+        b"cookie",
         b"expect",
         b"idempotency-key",
         b"last-event-id",
+        b"origin",
+        b"tandem-session",
+        b"user-agent",
         b"x-request-id",
     }
 )

@@ -11,9 +11,9 @@ from tandem.api.problems import MEDIA_TYPE
 
 _CODE: Final = re.compile("`([^`]*)`")
 _KEYS: Final = {
-    "merchantKey": "A merchant's key",
-    "deviceKey": "A person's key",
-    "operatorKey": "The operator's key",
+    "merchantKey": "A merchant's key or session",
+    "deviceKey": "A person's key or session",
+    "operatorKey": "The operator's key or session",
 }
 _REF: Final = "#/components/schemas/"
 
@@ -72,6 +72,7 @@ def _shown(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, An
             " with ".join((_KEYS[name], *scopes))
             for scheme in operation["security"]
             for name, scopes in scheme.items()
+            if name in _KEYS  # a session's cookie is let in wherever the key is
         ],
         "parameters": [_parameter(one) for one in operation.get("parameters", [])],
         "body": None if body is None else _content(body["content"]),

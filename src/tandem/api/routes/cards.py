@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from tandem.access import Access
 from tandem.api.operation import Call, ListQuery, Page, Query, operation, page
 from tandem.cards import (
     AddCard,
@@ -35,6 +36,7 @@ from tandem.cards import (
 )
 from tandem.kernel import read_id
 from tandem.payments import CardPayments, CardTapView
+from tandem.signin import DeviceNeeded
 
 _TAPS_SHOWN: Final = 20
 
@@ -45,6 +47,11 @@ class Services(Protocol):
     @property
     def cards(self) -> Cards:
         """The token vault."""
+        ...
+
+    @property
+    def access(self) -> Access:
+        """Knows which device a session belongs to."""
         ...
 
     @property
@@ -112,7 +119,7 @@ class CardList(msgspec.Struct, frozen=True):
     who=("person",),
     status=201,
     idempotency="required",
-    errors=(CardNotEligible, *_OF_ISSUERS),
+    errors=(CardNotEligible, DeviceNeeded, *_OF_ISSUERS),
 )
 async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
     """A card on the device that asks, which pays by tap: from a balance, or from an issuer's card.
@@ -122,11 +129,10 @@ async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
     one-time code that an earlier one shows (`waiting_code`); where there is none, for the operator
     (`waiting_operator`). Then fetch its package.
     """
-    principal, key = call.principal, base64.b64decode(body.device_key)
-    assert principal.device_id is not None, "a person's key is a device's"
+    key = base64.b64decode(body.device_key)
     return await call.services.cards.add(
-        principal.owner_id,
-        principal.device_id,
+        call.principal.owner_id,
+        await _device(call),
         body.currency,
         key,
         call.idempotency,
@@ -156,16 +162,16 @@ async def get_my_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Show the code for another device's card",
     who=("person",),
-    errors=(CardConflict,),
+    errors=(CardConflict, DeviceNeeded),
 )
 async def show_my_code(call: Call[Services], card_id: UUID) -> ShownCode:
     """A new one-time code, to be typed on the card's device within ten minutes.
 
     Only a device in use that you had before that one shows it.
     """
-    principal = call.principal
-    assert principal.device_id is not None, "a person's key is a device's"
-    return await call.services.cards.show_code(principal.owner_id, principal.device_id, card_id)
+    return await call.services.cards.show_code(
+        call.principal.owner_id, await _device(call), card_id
+    )
 
 
 @operation(
@@ -190,14 +196,12 @@ async def send_my_code(call: Call[Services], card_id: UUID) -> SentCode:
     tag="Cards",
     summary="Enter the code on the card's device",
     who=("person",),
-    errors=(CardConflict, CodeWrong, CodeOver),
+    errors=(CardConflict, CodeWrong, CodeOver, DeviceNeeded),
 )
 async def prove_my_card(call: Call[Services], card_id: UUID, body: ProveCard) -> CardView:
     """The right code makes the card active. After five wrong ones it is refused."""
-    principal = call.principal
-    assert principal.device_id is not None, "a person's key is a device's"
     return await call.services.cards.prove(
-        principal.owner_id, principal.device_id, card_id, body.code
+        call.principal.owner_id, await _device(call), card_id, body.code
     )
 
 
@@ -208,18 +212,16 @@ async def prove_my_card(call: Call[Services], card_id: UUID, body: ProveCard) ->
     summary="Fetch what belongs on the device",
     who=("person",),
     idempotency="required",
-    errors=(CardConflict, CardDelivered),
+    errors=(CardConflict, CardDelivered, DeviceNeeded),
 )
 async def fetch_my_card(call: Call[Services], card_id: UUID) -> CardPackage:
     """Data, certificates, keys and limits of the card, sealed for the device's key; once.
 
     The same request with the same Idempotency-Key gets it again, if the answer was lost.
     """
-    principal = call.principal
-    assert principal.device_id is not None, "a person's key is a device's"
     assert call.idempotency is not None, "the operation requires one"
     return await call.services.cards.deliver(
-        principal.owner_id, principal.device_id, card_id, call.idempotency
+        call.principal.owner_id, await _device(call), card_id, call.idempotency
     )
 
 
@@ -356,6 +358,7 @@ async def get_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Make a one-time code for a person",
     who=("operator",),
+    office="support",
     errors=(CardConflict,),
 )
 async def make_code(call: Call[Services], card_id: UUID) -> ShownCode:
@@ -369,6 +372,7 @@ async def make_code(call: Call[Services], card_id: UUID) -> ShownCode:
     tag="Cards",
     summary="Confirm a card",
     who=("operator",),
+    office="support",
     errors=(CardConflict,),
 )
 async def confirm_card(call: Call[Services], card_id: UUID) -> CardView:
@@ -382,6 +386,7 @@ async def confirm_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Refuse a card",
     who=("operator",),
+    office="support",
     errors=(CardConflict,),
 )
 async def refuse_card(call: Call[Services], card_id: UUID) -> CardView:
@@ -395,6 +400,7 @@ async def refuse_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Block a card",
     who=("operator",),
+    office="support",
     errors=(CardConflict,),
 )
 async def block_card(call: Call[Services], card_id: UUID) -> CardView:
@@ -408,6 +414,7 @@ async def block_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Restore a card",
     who=("operator",),
+    office="support",
     errors=(CardConflict,),
 )
 async def restore_card(call: Call[Services], card_id: UUID) -> CardView:
@@ -421,6 +428,7 @@ async def restore_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Renew a person's card",
     who=("operator",),
+    office="support",
     status=201,
     errors=(CardConflict,),
 )
@@ -435,6 +443,7 @@ async def renew_card(call: Call[Services], card_id: UUID) -> CardView:
     tag="Cards",
     summary="Remove a person's card",
     who=("operator",),
+    office="support",
     errors=(CardConflict,),
 )
 async def remove_card(call: Call[Services], card_id: UUID) -> CardView:
@@ -444,6 +453,14 @@ async def remove_card(call: Call[Services], card_id: UUID) -> CardView:
 
 def _details(card: IssuersCard | None) -> CardDetails | None:
     return None if card is None else CardDetails(card.number, card.expiry, card.security_code)
+
+
+async def _device(call: Call[Services]) -> UUID:
+    """The device that asks: of its key, or of the session. Raises `DeviceNeeded`."""
+    device_id = await call.services.access.sessions.device_of(call.principal)
+    if device_id is None:
+        raise DeviceNeeded
+    return device_id
 
 
 async def _mine(call: Call[Services], card_id: UUID, command: CardCommand) -> CardView:

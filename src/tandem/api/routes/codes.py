@@ -149,6 +149,7 @@ class CodeView(msgspec.Struct, frozen=True):
     tag="Codes",
     summary="Read a code",
     who=("merchant", "person", "operator"),
+    office="read",
     scope="payments:read",
 )
 async def read_code(call: Call[Services], body: ReadCode) -> CodeReading:

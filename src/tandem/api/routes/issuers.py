@@ -56,6 +56,7 @@ async def list_issuers(call: Call[Services]) -> IssuerList:
     tag="Operator",
     summary="Book a settlement with an issuer",
     who=("operator",),
+    office="money",
     status=201,
     idempotency="required",
     answer=IssuerSettlementView,

@@ -113,6 +113,7 @@ async def set_merchant_currency(
     tag="Merchants",
     summary="Suspend",
     who=("operator",),
+    office="support",
 )
 async def suspend_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     """It takes no payments until it is resumed. Refunds go on."""
@@ -125,6 +126,7 @@ async def suspend_merchant(call: Call[Services], merchant_id: UUID) -> MerchantV
     tag="Merchants",
     summary="Resume",
     who=("operator",),
+    office="support",
 )
 async def resume_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     """It takes payments again."""

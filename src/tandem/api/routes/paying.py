@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.api.routes.confirm import ConfirmedBy
 from tandem.codes import CodeDamaged, NotEmvco
 from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
@@ -27,7 +28,8 @@ from tandem.payments import (
     Tapped,
     person_view,
 )
-from tandem.people import LimitExceeded, PayerNotActive
+from tandem.people import Confirmed, LimitExceeded, PasskeyNeeded, PayerNotActive
+from tandem.signin import Consents, PasskeyRefused
 from tandem.tags import TagOff, TagTapOver, TagTapUsed, TagWrong
 
 TAPPING = (TagWrong, TagTapUsed, TagTapOver, TagOff)
@@ -42,6 +44,8 @@ PAYING = (
     PayerNotActive,
     LimitExceeded,
     InsufficientFunds,
+    PasskeyNeeded,
+    PasskeyRefused,
 )
 
 Amount = Annotated[
@@ -79,6 +83,11 @@ class Services(Protocol):
         """The use cases of payments."""
         ...
 
+    @property
+    def consents(self) -> Consents:
+        """Asks for passkeys."""
+        ...
+
 
 class ScanCode(Body, frozen=True, kw_only=True):
     """A code that the person scanned, or a shop's link that they opened."""
@@ -96,6 +105,13 @@ class PayCodeOfShop(Body, frozen=True, kw_only=True):
         Amount | None, Meta(description="For a static code; an order has its own")
     ] = None
     currency: CurrencyCode | None = None
+    assertion: ConfirmedBy = None
+
+
+class ApprovePayment(Body, frozen=True, kw_only=True):
+    """How the person confirmed it, if their passkey was asked for."""
+
+    assertion: ConfirmedBy = None
 
 
 class Scanned(msgspec.Struct, frozen=True):
@@ -117,6 +133,7 @@ class Scanned(msgspec.Struct, frozen=True):
     summary="Scan a shop's code",
     who=("person",),
     idempotency="optional",
+    in_volume=True,
     errors=(
         NotFound,
         *SCANNING,
@@ -153,19 +170,34 @@ async def scan_code(call: Call[Services], body: ScanCode) -> Scanned:
     who=("person",),
     status=201,
     idempotency="required",
+    in_volume=True,
     answer=PersonPaymentView,
     errors=(*PAYING, *SCANNING),
 )
 async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
-    """Pay a static code or a tapped tag with the amount that was typed, or an order by its code."""
+    """Pay a static code or a tapped tag with the amount that was typed, or an order by its code.
+
+    Above what the person asks for it, their passkey confirms it: `passkey_needed` says what to
+    sign, and the same request with the `assertion` is done.
+    """
     payments, person_id = call.services.payments, call.principal.owner_id
+    paying = call.services.consents.paying
     found = await payments.read_code(person_id, body.code, body.way)
     if isinstance(found, Payment):
         if body.amount not in (None, found.amount) or body.currency not in (None, found.currency):
             raise Invalid("amount", "this code is for an order with an amount of its own")
-        return await payments.by_person(
-            person_id, found.id, Command.APPROVE, call.idempotency, way=body.way
-        )
+
+        async def approve(confirmed: Confirmed | None) -> Outcome:
+            return await payments.by_person(
+                person_id,
+                found.id,
+                Command.APPROVE,
+                call.idempotency,
+                way=body.way,
+                confirmed=confirmed,
+            )
+
+        return await paying(person_id, body.assertion, approve)
     if body.amount is None or body.currency is None:
         raise Invalid("amount", "type the amount and its currency for this shop's code")
     new = NewPayment(
@@ -178,7 +210,13 @@ async def pay_code(call: Call[Services], body: PayCodeOfShop) -> Outcome:
     tap = found.tap if isinstance(found, Tapped) else None
     place = (found.shop if isinstance(found, Tapped) else found).place
     key = place.till_code_token or place.shop_code_token
-    return await payments.pay_static(person_id, key, new, call.idempotency, tap=tap)
+
+    async def pay(confirmed: Confirmed | None) -> Outcome:
+        return await payments.pay_static(
+            person_id, key, new, call.idempotency, tap=tap, confirmed=confirmed
+        )
+
+    return await paying(person_id, body.assertion, pay)
 
 
 @operation("GET", "/v1/wallet/payments", tag="Wallet", summary="List my payments", who=("person",))
@@ -210,6 +248,7 @@ async def get_my_payment(call: Call[Services], payment_id: UUID) -> PersonPaymen
     summary="Leave an order",
     who=("person",),
     idempotency="required",
+    in_volume=True,
     answer=PersonPaymentView,
     errors=(NotFound, PaymentConflict, PaymentTaken),
 )
@@ -227,14 +266,20 @@ async def leave_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     summary="Approve a payment",
     who=("person",),
     idempotency="required",
+    in_volume=True,
     answer=PersonPaymentView,
     errors=PAYING,
 )
-async def approve_payment(call: Call[Services], payment_id: UUID) -> Outcome:
-    """Agree to a payment that waits for the person."""
-    return await call.services.payments.by_person(
-        call.principal.owner_id, payment_id, Command.APPROVE, call.idempotency
-    )
+async def approve_payment(call: Call[Services], payment_id: UUID, body: ApprovePayment) -> Outcome:
+    """Agree to a payment that waits for the person; confirmed by the passkey as a code is."""
+    person_id = call.principal.owner_id
+
+    async def approve(confirmed: Confirmed | None) -> Outcome:
+        return await call.services.payments.by_person(
+            person_id, payment_id, Command.APPROVE, call.idempotency, confirmed=confirmed
+        )
+
+    return await call.services.consents.paying(person_id, body.assertion, approve)
 
 
 @operation(
@@ -244,6 +289,7 @@ async def approve_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     summary="Decline a payment",
     who=("person",),
     idempotency="required",
+    in_volume=True,
     answer=PersonPaymentView,
     errors=(NotFound, PaymentConflict, PaymentTaken),
 )

@@ -22,6 +22,7 @@ from tandem.payments import (
     PaymentFilter,
     Payments,
     PaymentView,
+    RefundAboveLimit,
     RefundExceedsCaptured,
     RefundNotCovered,
     RefundView,
@@ -134,6 +135,7 @@ class PaymentQuery(ListQuery, frozen=True):
     status=201,
     idempotency="required",
     answer=PaymentView,
+    in_volume=True,
     errors=(
         NotFound,
         WayRefused,
@@ -219,6 +221,7 @@ async def get_payment(call: Call[Services], payment_id: UUID) -> PaymentView:
     scope="payments:write",
     idempotency="required",
     answer=PaymentView,
+    in_volume=True,
     errors=(NotFound, PaymentConflict, CaptureExceedsAuthorised),
 )
 async def capture_payment(call: Call[Services], payment_id: UUID, body: CapturePayment) -> Outcome:
@@ -259,15 +262,27 @@ async def cancel_payment(call: Call[Services], payment_id: UUID) -> Outcome:
     status=201,
     idempotency="required",
     answer=RefundView,
-    errors=(NotFound, PaymentConflict, RefundExceedsCaptured, RefundNotCovered),
+    errors=(
+        NotFound,
+        PaymentConflict,
+        RefundExceedsCaptured,
+        RefundNotCovered,
+        RefundAboveLimit,
+    ),
 )
 async def create_refund(call: Call[Services], payment_id: UUID, body: CreateRefund) -> Outcome:
     """Give back what was captured, in full or in parts, also while the rest is still reserved.
 
-    The fee is not given back.
+    The fee is not given back. Staff gives back as much of one payment as their role may.
     """
+    signed_in = call.principal.signed_in
     return await call.services.payments.refund(
-        call.principal.owner_id, payment_id, body.amount, body.reason, call.idempotency
+        call.principal.owner_id,
+        payment_id,
+        body.amount,
+        body.reason,
+        call.idempotency,
+        most=None if signed_in is None else signed_in.refund_limit,
     )
 
 

@@ -6,8 +6,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from tandem.access import SessionOver
 from tandem.api.operation import Call, ListQuery, Page, operation, page
-from tandem.kernel import Invalid
+from tandem.kernel import Invalid, read_id
 from tandem.people import (
     AddDevice,
     CreatePerson,
@@ -24,6 +25,7 @@ from tandem.people import (
     person_view,
 )
 from tandem.settings import Settings
+from tandem.signin import SignIn, SignInStale
 
 
 class Services(Protocol):
@@ -32,6 +34,11 @@ class Services(Protocol):
     @property
     def people(self) -> People:
         """The use cases of people."""
+        ...
+
+    @property
+    def sign_in(self) -> SignIn:
+        """Knows whose session asks."""
         ...
 
     @property
@@ -63,6 +70,10 @@ class LimitsView(msgspec.Struct, frozen=True):
     per_payment: Annotated[int, Meta(examples=[500_000])]
     per_day: Annotated[int, Meta(examples=[2_000_000])]
     own: Annotated[bool, Meta(description="Set for this person, not the operator's default")]
+    passkey_above: Annotated[
+        int | None,
+        Meta(description="Above this the person's passkey is asked for; null: it is not"),
+    ] = None
 
 
 class LimitsList(msgspec.Struct, frozen=True):
@@ -134,11 +145,19 @@ async def list_my_devices(call: Call[Services], query: ListQuery) -> Page[Device
     who=("person",),
     status=201,
     idempotency="required",
+    errors=(SignInStale, SessionOver),
 )
 async def add_my_device(call: Call[Services], body: AddDevice) -> NewDevice:
-    """A further device with a key and a seed of its own, shown in this answer only."""
+    """A further device with a key and a seed of its own, shown in this answer only.
+
+    The browser of a session that belongs to none is this device from now on. A session asks for the
+    passkey a moment before: a device's key lasts longer than it does.
+    """
     owner = call.principal.owner_id
-    return await call.services.people.add_device(owner, body.name, call.idempotency)
+    await call.services.sign_in.check_may_add_device(call.principal)
+    made = await call.services.people.add_device(owner, body.name, call.idempotency)
+    await call.services.sign_in.bind_device(call.principal, read_id("dev", made.id))
+    return made
 
 
 @operation(
@@ -173,7 +192,12 @@ async def get_person(call: Call[Services], person_id: UUID) -> PersonView:
 
 
 @operation(
-    "POST", "/v1/people/{person_id}/suspend", tag="People", summary="Suspend", who=("operator",)
+    "POST",
+    "/v1/people/{person_id}/suspend",
+    tag="People",
+    summary="Suspend",
+    who=("operator",),
+    office="support",
 )
 async def suspend_person(call: Call[Services], person_id: UUID) -> PersonView:
     """This wallet neither pays nor sends until it is resumed. Its money stays where it is."""
@@ -181,7 +205,12 @@ async def suspend_person(call: Call[Services], person_id: UUID) -> PersonView:
 
 
 @operation(
-    "POST", "/v1/people/{person_id}/resume", tag="People", summary="Resume", who=("operator",)
+    "POST",
+    "/v1/people/{person_id}/resume",
+    tag="People",
+    summary="Resume",
+    who=("operator",),
+    office="support",
 )
 async def resume_person(call: Call[Services], person_id: UUID) -> PersonView:
     """This wallet can pay again."""
@@ -236,6 +265,7 @@ async def list_devices(call: Call[Services], person_id: UUID, query: ListQuery) 
     tag="People",
     summary="Add a device for a person",
     who=("operator",),
+    office="support",
     status=201,
     idempotency="required",
 )
@@ -250,6 +280,7 @@ async def add_device(call: Call[Services], person_id: UUID, body: AddDevice) -> 
     tag="People",
     summary="Take a person's device out of use",
     who=("operator",),
+    office="support",
 )
 async def revoke_device(call: Call[Services], person_id: UUID, device_id: UUID) -> DeviceView:
     """Its key and its pay codes work no more."""
@@ -268,7 +299,10 @@ async def _limits(call: Call[Services], person_id: UUID) -> LimitsList:
     rows = []
     for unit in settings.currencies:
         limits, own = spending.of(terms, unit.code), unit.code in terms.limits
-        rows.append(LimitsView(unit.code, limits.per_payment, limits.per_day, own=own))
+        above = terms.passkey_above.get(unit.code)
+        rows.append(
+            LimitsView(unit.code, limits.per_payment, limits.per_day, own=own, passkey_above=above)
+        )
     return LimitsList(rows)
 
 

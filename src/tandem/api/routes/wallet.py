@@ -7,9 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
+from tandem.api.routes.confirm import ConfirmedBy
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
-from tandem.people import LimitExceeded, PayerNotActive
+from tandem.people import Confirmed, LimitExceeded, PasskeyNeeded, PayerNotActive
+from tandem.signin import Consents, PasskeyRefused
 from tandem.wallet import (
     HistoryLine,
     MoneyRequest,
@@ -52,6 +54,11 @@ class Services(Protocol):
         """The use cases of the wallet."""
         ...
 
+    @property
+    def consents(self) -> Consents:
+        """Asks for passkeys."""
+        ...
+
 
 class SendMoney(Body, frozen=True, kw_only=True):
     """Money for another person."""
@@ -60,6 +67,13 @@ class SendMoney(Body, frozen=True, kw_only=True):
     amount: Amount
     currency: CurrencyCode
     message: Message | None = None
+    assertion: ConfirmedBy = None
+
+
+class AcceptRequest(Body, frozen=True, kw_only=True):
+    """How the person confirmed it, if their passkey was asked for."""
+
+    assertion: ConfirmedBy = None
 
 
 class AskForMoney(Body, frozen=True, kw_only=True):
@@ -118,6 +132,7 @@ async def get_history(call: Call[Services], query: HistoryQuery) -> History:
     who=("person",),
     status=201,
     idempotency="required",
+    in_volume=True,
     answer=SendView,
     errors=(
         NotFound,
@@ -126,18 +141,30 @@ async def get_history(call: Call[Services], query: HistoryQuery) -> History:
         PayerNotActive,
         LimitExceeded,
         InsufficientFunds,
+        PasskeyNeeded,
+        PasskeyRefused,
     ),
 )
 async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
-    """Send money to another person, at once."""
-    return await call.services.wallet.send(
-        call.principal.owner_id,
-        body.to,
-        body.amount,
-        body.currency,
-        body.message,
-        call.idempotency,
-    )
+    """Send money to another person, at once.
+
+    Above what the person asks for it, their passkey confirms it: `passkey_needed` says what to
+    sign, and the same request with the `assertion` is done.
+    """
+    person_id = call.principal.owner_id
+
+    async def send(confirmed: Confirmed | None) -> Outcome:
+        return await call.services.wallet.send(
+            person_id,
+            body.to,
+            body.amount,
+            body.currency,
+            body.message,
+            call.idempotency,
+            confirmed=confirmed,
+        )
+
+    return await call.services.consents.paying(person_id, body.assertion, send)
 
 
 @operation(
@@ -179,6 +206,7 @@ async def get_send(call: Call[Services], send_id: UUID) -> SendView:
     who=("person",),
     status=201,
     idempotency="required",
+    in_volume=True,
     answer=RequestView,
     errors=(NotFound, SendsToSelf, PersonNotActive),
 )
@@ -235,6 +263,7 @@ async def get_request(call: Call[Services], request_id: UUID) -> RequestView:
     summary="Accept a request for money",
     who=("person",),
     idempotency="required",
+    in_volume=True,
     answer=RequestView,
     errors=(
         NotFound,
@@ -243,11 +272,20 @@ async def get_request(call: Call[Services], request_id: UUID) -> RequestView:
         PayerNotActive,
         LimitExceeded,
         InsufficientFunds,
+        PasskeyNeeded,
+        PasskeyRefused,
     ),
 )
-async def accept_request(call: Call[Services], request_id: UUID) -> Outcome:
-    """Send what was asked for."""
-    return await call.services.wallet.accept(call.principal.owner_id, request_id, call.idempotency)
+async def accept_request(call: Call[Services], request_id: UUID, body: AcceptRequest) -> Outcome:
+    """Send what was asked for; confirmed by the passkey as a send is."""
+    person_id = call.principal.owner_id
+
+    async def accept(confirmed: Confirmed | None) -> Outcome:
+        return await call.services.wallet.accept(
+            person_id, request_id, call.idempotency, confirmed=confirmed
+        )
+
+    return await call.services.consents.paying(person_id, body.assertion, accept)
 
 
 @operation(
@@ -257,6 +295,7 @@ async def accept_request(call: Call[Services], request_id: UUID) -> Outcome:
     summary="Decline a request for money",
     who=("person",),
     idempotency="required",
+    in_volume=True,
     answer=RequestView,
     errors=(NotFound, RequestClosed),
 )
@@ -274,6 +313,7 @@ async def decline_request(call: Call[Services], request_id: UUID) -> Outcome:
     summary="Withdraw a request for money",
     who=("person",),
     idempotency="required",
+    in_volume=True,
     answer=RequestView,
     errors=(NotFound, RequestClosed),
 )

@@ -1,0 +1,67 @@
+"""Roles: what a member of staff may do, in the scopes that API keys have. One table. Pure."""
+
+from typing import Final, Literal, NamedTuple
+
+from tandem.access.model import SCOPES, Kind
+from tandem.kernel import Invalid
+
+Employer = Literal["merchant", "operator"]
+MerchantRole = Literal["cashier", "manager", "owner"]
+OperatorRole = Literal["support", "treasurer", "owner"]
+
+
+class Role(NamedTuple):
+    """A role. `refund_limit` is in hundredths of a currency's unit; None: as much as was paid."""
+
+    meaning: str
+    scopes: frozenset[str]
+    refund_limit: int | None = None
+
+
+_CASHIER: Final = frozenset(
+    {"payments:write", "payments:read", "refunds:write", "shops:read", "events:read"}
+)
+_MANAGER: Final = _CASHIER | {
+    "shops:write",
+    "webhooks:read",
+    "payouts:read",
+    "balance:read",
+    "staff:read",
+    "audit:read",
+}
+
+ROLES: Final[dict[Employer, dict[str, Role]]] = {
+    "merchant": {
+        "cashier": Role("Takes payments, and refunds small amounts", _CASHIER, 20_000),
+        "manager": Role("Runs the shops: what they accept, larger refunds", _MANAGER, 500_000),
+        "owner": Role("Everything, staff and API keys too", frozenset(SCOPES["merchant"])),
+    },
+    "operator": {
+        "support": Role(
+            "Looks after people, merchants and cards",
+            frozenset({"operator:read", "operator:support"}),
+        ),
+        "treasurer": Role(
+            "Books money that comes in and goes out",
+            frozenset({"operator:read", "operator:money"}),
+        ),
+        "owner": Role("Everything, staff too", frozenset(SCOPES["operator"])),
+    },
+}
+"""What each role may do (docs/sign-in.md has the same table, and a test compares them)."""
+
+
+def role_of(employer: Employer, name: str) -> Role:
+    """The role. Raises `Invalid` naming those that there are."""
+    found = ROLES[employer].get(name)
+    if found is None:
+        raise Invalid("role", f"must be {' or '.join(ROLES[employer])} here")
+    return found
+
+
+def scopes_of(kind: Kind, role: str | None) -> frozenset[str]:
+    """What whoever signed in may do: a person all with their wallet, staff what the role may."""
+    if kind == "person":
+        return frozenset(SCOPES["person"])
+    assert role is not None, "staff has a role"
+    return ROLES[kind][role].scopes

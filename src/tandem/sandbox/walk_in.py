@@ -1,0 +1,88 @@
+"""Signing in to a sandbox without a passkey: for demonstrations, and tests of what comes after.
+
+Only mounted where money is play money. Whoever asks is let in as whoever they name.
+"""
+
+from typing import Annotated, Protocol
+
+from msgspec import Meta
+
+from tandem.api.operation import Body, Call, WithSession, operation
+from tandem.api.routes.sign_in import with_session
+from tandem.db import Pool, work
+from tandem.kernel import Invalid, NotFound, read_id
+from tandem.people import People
+from tandem.settings import Settings
+from tandem.signin import Browser, Holder, PasskeyRefused, SignIn, Who, browser_of
+
+
+class Services(Protocol):
+    """What this operation uses."""
+
+    @property
+    def settings(self) -> Settings:
+        """Whether this is a sandbox."""
+        ...
+
+    @property
+    def pool(self) -> Pool:
+        """The database."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Knows handles."""
+        ...
+
+    @property
+    def sign_in(self) -> SignIn:
+        """Opens sessions."""
+        ...
+
+
+class WalkIn(Body, frozen=True, kw_only=True):
+    """As whom: a person, or a member of staff."""
+
+    handle: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=40)] | None,
+        Meta(description="A person's", examples=["@lin"]),
+    ] = None
+    staff_id: Annotated[
+        str | None,
+        Meta(description="A member's, also of one who is only invited; instead of a handle"),
+    ] = None
+
+
+@operation(
+    "POST",
+    "/v1/sandbox/sign-in",
+    tag="Sandbox",
+    summary="Sign in without a passkey",
+    who=("anyone",),
+    limit="sign_in",
+    answer=Who,
+    errors=(NotFound, PasskeyRefused),
+)
+async def sign_in_to_sandbox(call: Call[Services], body: WalkIn) -> WithSession:
+    """Let in as whoever is named. Money here is play money: nobody is asked who they are."""
+    assert call.services.settings.sandbox, "production has no such door"
+    browser = Browser(browser_of(call.user_agent), call.client)
+    holder = await _holder(call, body)
+    async with work(call.services.pool) as connection:
+        if holder.kind == "staff":
+            await connection.execute(
+                "UPDATE staff SET status = 'active', invitation = NULL, invited_until = NULL "
+                "WHERE id = $1 AND status = 'invited'",
+                holder.id,
+            )
+        return with_session(await call.services.sign_in.enter(connection, holder, browser))
+
+
+async def _holder(call: Call[Services], body: WalkIn) -> Holder:
+    if (body.handle is None) == (body.staff_id is None):
+        raise Invalid("handle", "give either a handle or a staff_id")
+    if body.staff_id is not None:
+        return Holder("staff", read_id("stf", body.staff_id, "staff_id"))
+    assert body.handle is not None, "it is one of the two"
+    found = await call.services.people.find_by_handle(body.handle)
+    return Holder("person", found.id)
