@@ -95,6 +95,7 @@ export function typed(text: string, key: string, currency: string): string {
   const digits = minorDigits(currency);
   if (key === 'back') return text.slice(0, -1);
   if (key === '.') return digits === 0 || text.includes('.') ? text : `${text || '0'}.`;
+  if (key === '00') return typed(typed(text, '0', currency), '0', currency);
   if (!/^[0-9]$/.test(key)) return text;
   const next = text === '0' ? key : text + key;
   const [whole = '', decimals] = next.split('.');

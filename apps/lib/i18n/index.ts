@@ -11,8 +11,8 @@ export type Values = Record<string, string | number>;
 
 export const CATALOGUES: Record<Language, Record<Key, string>> = { en, zh };
 
-/** The tag by which Intl knows a language. */
-export const TAGS: Record<Language, string> = { en: 'en', zh: 'zh-CN' };
+/** The tag by which Intl knows a language, where the browser has no region of its own for it. */
+const TAGS: Record<Language, string> = { en: 'en', zh: 'zh-CN' };
 
 export interface Piece {
   text: string;
@@ -38,9 +38,11 @@ export function t(key: Key, values?: Values): string {
     .join('');
 }
 
-/** The person's language, as Intl takes it. */
+/** The person's language as Intl takes it, with their region: an English date differs by it. */
 export function tag(): string {
-  return TAGS[settings.language];
+  const { language } = settings;
+  const own = navigator.languages.find((one) => one.toLowerCase().startsWith(`${language}-`));
+  return own ?? TAGS[language];
 }
 
 /** A moment as people say it: today's only by its time. */

@@ -35,8 +35,7 @@ POLICY: Final = (
 
 PERMISSIONS: Final = (
     "camera=(self), screen-wake-lock=(self), publickey-credentials-get=(self), "
-    "publickey-credentials-create=(self), microphone=(), geolocation=(), payment=(), usb=(), "
-    "bluetooth=()"
+    "publickey-credentials-create=(self), microphone=(), geolocation=(), payment=(), usb=()"
 )
 
 _FOREVER: Final = "public, max-age=31536000, immutable"
