@@ -51,6 +51,8 @@ class Till {
   payload = $state<string | null>(null);
   /** a request was sent and its answer has not come */
   unknown = $state(false);
+  /** an order whose cancelling is no outcome: a charge comes in its place */
+  #replaced: string | null = null;
   #ending = new AbortController();
 
   get api(): Api {
@@ -83,7 +85,7 @@ class Till {
     const follower = {
       onEvent: (event: { data: unknown }): void => {
         const told = event.data as Payment;
-        if (told.id === this.payment?.id) this.show(told);
+        if (told.id === this.payment?.id && told.id !== this.#replaced) this.show(told);
       },
       onState: (state: 'live' | 'away'): void => {
         this.live = state;
@@ -113,15 +115,13 @@ class Till {
     const order = this.payment;
     if (order === null) return;
     const { amount, currency } = order;
-    this.show(await this.#cancelled(order.id));
-    if (this.payment?.status !== 'cancelled') return;
-    await this.next();
+    this.#replaced = order.id;
     try {
-      await this.#begin({ key: crypto.randomUUID(), amount, currency, payCode });
-    } catch (error) {
-      // The code was no good: the order is put up again, and the reason is told.
-      await this.order(amount, currency);
-      throw error;
+      const now = await this.#cancelled(order.id);
+      if (now.status === 'cancelled') await this.#instead(payCode, amount, currency);
+      else this.show(now);
+    } finally {
+      this.#replaced = null;
     }
   }
 
@@ -162,10 +162,21 @@ class Till {
     }
   }
 
+  /** Charge a pay code. If it is no good the order is put up again, and the reason is told. */
+  async #instead(payCode: string, amount: number, currency: string): Promise<void> {
+    try {
+      await this.#begin({ key: crypto.randomUUID(), amount, currency, payCode });
+    } catch (error) {
+      await this.order(amount, currency);
+      throw error;
+    }
+  }
+
   async #begin({ key, payCode, ...what }: UnderWay): Promise<void> {
     const place = this.place;
     if (place === null) return;
     await write(UNDER_WAY, { key, payCode, ...what });
+    this.payload = null;
     const body = { ...this.#where(place), ...what, pay_code: payCode ?? null };
     try {
       const order = await this.#post(key, body);
@@ -175,7 +186,9 @@ class Till {
         return;
       }
       const path = { params: { path: { payment_id: order.id } } };
-      this.payload = (await answered(this.api.GET('/v1/payments/{payment_id}/code', path))).payload;
+      const draw = (): Promise<Schemas['CodeView']> =>
+        answered(this.api.GET('/v1/payments/{payment_id}/code', path));
+      this.payload = (await settle(draw, { key: '' })).payload;
     } catch (error) {
       await forget(UNDER_WAY);
       throw error;

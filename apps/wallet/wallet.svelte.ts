@@ -25,6 +25,7 @@ interface Shown {
 
 const SNAPSHOT = 'wallet.snapshot';
 const CLOCK = 'wallet.clock';
+const LAST = 'wallet.last-event';
 const SHOWN = 'wallet.code';
 const HOME_LINES = 20;
 /** A phone's clock that is no further off than this is as good as the server's. */
@@ -53,10 +54,11 @@ class Wallet {
 
   /** Read what this phone kept, and begin to follow. */
   async start(): Promise<void> {
-    const [device, snapshot, clock] = await Promise.all([
+    const [device, snapshot, clock, last] = await Promise.all([
       thisDevice(),
       read<Snapshot>(SNAPSHOT),
       read<number>(CLOCK),
+      read<string>(LAST),
     ]);
     this.#clockMs = clock ?? 0;
     if (snapshot !== undefined && device !== null) {
@@ -65,31 +67,16 @@ class Wallet {
       this.currency = snapshot.currency;
       this.asOf = snapshot.at;
     }
-    if (device !== null) this.begin(device);
+    if (device !== null) this.begin(device, last ?? null);
     this.ready = true;
   }
 
-  /** This phone is this device from now on. */
-  begin(device: Device): void {
+  /** This phone is this device from now on; `last` is the last event that it has heard of. */
+  begin(device: Device, last: string | null = null): void {
     this.device = device;
     this.#ending = new AbortController();
     void this.refresh();
-    void follow(
-      device.key,
-      {
-        onEvent: (event) => {
-          this.last = event;
-          this.#soon();
-        },
-        onState: (state) => {
-          // What happened while nobody listened before the first connection comes by a refresh.
-          if (state === 'live' && this.live !== 'live') this.#soon();
-          this.live = state;
-        },
-        onShut: () => void this.end(),
-      },
-      this.#ending.signal,
-    );
+    void this.#follow(device, last, this.#ending.signal);
   }
 
   /** Leave this wallet: nothing of it stays on the phone. */
@@ -181,6 +168,36 @@ class Wallet {
     }
     if (shown === null) throw new Error('no code');
     return { digits: await payCode(device.seed, device.index, shown.mark), until: shown.until };
+  }
+
+  async #follow(device: Device, last: string | null, signal: AbortSignal): Promise<void> {
+    // A new device begins with what is the latest now, so that it can say later what it missed.
+    const after = last ?? (await this.#latest());
+    const follower = {
+      onEvent: (event: Event): void => {
+        this.last = event;
+        void write(LAST, event.id);
+        this.#soon();
+      },
+      onState: (state: 'live' | 'away'): void => {
+        // What happened while nobody listened before the first connection comes by a refresh.
+        if (state === 'live' && this.live !== 'live') this.#soon();
+        this.live = state;
+      },
+      onShut: () => void this.end(),
+    };
+    await follow(device.key, follower, signal, after);
+  }
+
+  async #latest(): Promise<string | null> {
+    try {
+      const query = { limit: 1 };
+      const id = (await answered(this.api.GET('/v1/events', { params: { query } }))).data[0]?.id;
+      if (id !== undefined) await write(LAST, id);
+      return id ?? null;
+    } catch {
+      return null; // without a network there is nothing to have missed yet
+    }
   }
 
   #soon(): void {

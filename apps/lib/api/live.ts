@@ -47,9 +47,17 @@ export interface Follower {
   onShut: () => void;
 }
 
-/** Follow the events that a key may see until the signal is aborted. */
-export async function follow(key: string, follower: Follower, signal: AbortSignal): Promise<void> {
-  let last: string | null = null;
+/**
+ * Follow the events that a key may see until the signal is aborted. `after` is the last event that
+ * is known already: what happened since comes first.
+ */
+export async function follow(
+  key: string,
+  follower: Follower,
+  signal: AbortSignal,
+  after: string | null = null,
+): Promise<void> {
+  let last = after;
   for (let failures = 0; !signal.aborted; failures += 1) {
     await rest(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 0, signal);
     try {
@@ -58,6 +66,8 @@ export async function follow(key: string, follower: Follower, signal: AbortSigna
         follower.onShut();
         return;
       }
+      // An id that the server does not take (any more) is not asked for again.
+      if (response.status === 400 || response.status === 404) last = null;
       if (!response.ok || response.body === null) throw new Error(String(response.status));
       follower.onState('live');
       failures = 0;

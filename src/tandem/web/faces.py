@@ -80,6 +80,9 @@ class File:
         given = {"etag": form.tag, "cache-control": self.caching}
         if len(self.forms) > 1:
             given["vary"] = "accept-encoding"
+        if self.media_type.startswith("text/javascript"):
+            # A worker's own policy holds for what it loads (W3C CSP 3 §4.2.1).
+            given["content-security-policy"] = POLICY
         if self.media_type.startswith("text/html"):
             given |= {
                 "content-security-policy": POLICY,
