@@ -7,6 +7,7 @@ Without Chromium (or without the apps built) these tests are skipped, and say so
 it. `TANDEM_TEST_SCREENS` names a folder in which pictures are kept. conftest.py loads this file.
 """
 
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
 
 from conftest import open_folder
@@ -85,7 +87,8 @@ class Screen:
         """Check a page as it is now, and keep its picture: no violation of WCAG, no overflow."""
         await self.page.wait_for_timeout(300)  # what moves has arrived
         if SCREENS:
-            await self.page.screenshot(path=f"{SCREENS}/{name}-{self.look.name}.png")
+            picture = Image.open(io.BytesIO(await self.page.screenshot()))
+            picture.quantize(96).save(f"{SCREENS}/{name}-{self.look.name}.png", optimize=True)
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = await self.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
         shown = [

@@ -7,8 +7,9 @@ import { money } from './money.ts';
 export function sentence(error: unknown): string {
   if (!(error instanceof RefusedError)) return t('problem.away');
   const key = `problem.${error.problem.code}`;
-  if (!(key in CATALOGUES.en)) return t('problem.other', { detail: error.problem.detail });
-  return t(key as Key, valuesOf(error.problem.data));
+  const { data, detail } = error.problem;
+  if (!(key in CATALOGUES.en)) return t('problem.other', { detail });
+  return t(key as Key, { ...valuesOf(data), detail });
 }
 
 function valuesOf(data: Record<string, unknown>): Record<string, string> {

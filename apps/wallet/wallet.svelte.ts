@@ -1,5 +1,5 @@
 /** What the wallet knows: read from the API, kept up by live updates, kept on the phone for later. */
-import { answered, apiClient, RefusedError, type Api, type Schemas } from '../lib/api/client.ts';
+import { answered, apiClient, isRefused, type Api, type Schemas } from '../lib/api/client.ts';
 import { follow, type Event } from '../lib/api/live.ts';
 import { payCode, nextMark, SHOWN_S, STEP_S, type Mark } from '../lib/codes/paycode.ts';
 import { forgetDevice, thisDevice, type Device } from '../lib/device.ts';
@@ -48,7 +48,12 @@ class Wallet {
   /** the last thing that happened, for whoever waits for it */
   last = $state.raw<Event | null>(null);
 
+  /** how far Tandem's clock is ahead of the phone's */
   #clockMs = 0;
+  /** how far a sandbox's clock was moved */
+  #virtualMs = 0;
+  /** whether there is such a clock, as far as is known */
+  #sandbox = true;
   #ending = new AbortController();
   #refresh: ReturnType<typeof setTimeout> | null = null;
 
@@ -136,7 +141,7 @@ class Wallet {
         ...{ at: Date.now(), balances, lines: history.data, currency: this.currency },
       } satisfies Snapshot);
     } catch (error) {
-      if (error instanceof RefusedError && error.problem.status === 401) await this.end();
+      if (isRefused(error, 'unauthenticated')) await this.end();
       else this.asOf ??= (await read<Snapshot>(SNAPSHOT))?.at ?? null;
     }
   }
@@ -212,11 +217,15 @@ class Wallet {
   async #setClock(response: Response): Promise<void> {
     const date = Date.parse(response.headers.get('date') ?? '');
     const off = Number.isNaN(date) ? 0 : date - Date.now();
-    const virtual = await answered(this.api.GET('/v1/sandbox/clock')).then(
-      (clock) => clock.offset_seconds * 1000,
-      () => 0, // no sandbox: there is no such clock
-    );
-    this.#clockMs = (Math.abs(off) > CLOSE_MS ? off : 0) + virtual;
+    if (this.#sandbox) {
+      try {
+        const clock = await answered(this.api.GET('/v1/sandbox/clock'));
+        this.#virtualMs = clock.offset_seconds * 1000;
+      } catch (error) {
+        this.#sandbox = !isRefused(error, 'no_such_path');
+      }
+    }
+    this.#clockMs = (Math.abs(off) > CLOSE_MS ? off : 0) + this.#virtualMs;
     await write(CLOCK, this.#clockMs);
   }
 }

@@ -62,7 +62,7 @@ export async function follow(
     await rest(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 0, signal);
     try {
       const response = await open(key, last, signal);
-      if (response.status === 401) {
+      if (response.status === 401 && (await isOurs(response))) {
         follower.onShut();
         return;
       }
@@ -80,6 +80,12 @@ export async function follow(
     }
     if (!signal.aborted) follower.onState('away');
   }
+}
+
+/** Whether the API itself says that the key is not known: a proxy's 401 forgets nobody's keys. */
+async function isOurs(response: Response): Promise<boolean> {
+  const problem = (await response.json()) as { code?: unknown } | null;
+  return problem?.code === 'unauthenticated';
 }
 
 function open(key: string, last: string | null, signal: AbortSignal): Promise<Response> {

@@ -84,6 +84,7 @@ export const en = {
   'outcome.unknown': 'Not known yet',
   'outcome.unknown.lead':
     'The answer was lost on its way. Tandem is asking again; nothing is done twice.',
+  'outcome.leave': 'Leave; it resolves by itself',
   'outcome.done': 'Done',
   'outcome.again': 'Show another code',
   'outcome.receipt': 'See the receipt',
@@ -197,6 +198,7 @@ export const en = {
   'status.card.waiting_operator': 'Waiting for the operator',
   'problem.away': 'No answer. Check the network and try again.',
   'problem.other': 'That did not work. {detail}',
+  'problem.invalid_request': 'Nothing was done. {detail}',
   'problem.insufficient_funds': 'Nothing was moved: the balance does not cover this.',
   'problem.limit_exceeded': 'Nothing was moved: it is above your limit. {left} are left.',
   'problem.way_refused': 'Nothing was paid: the shop does not take this now. Ask for another way.',

@@ -39,7 +39,7 @@ self.addEventListener('fetch', (event) => {
 
 /** The page from the network; from the cache where that fails or takes too long. */
 async function page(request: Request): Promise<Response> {
-  const shell = await caches.match(`/${FACE}/`);
+  const shell = await (await caches.open(CACHE)).match(`/${FACE}/`);
   try {
     const signal = shell === undefined ? null : AbortSignal.timeout(WAIT_MS);
     const answer = await fetch(request.url, { signal, credentials: 'same-origin' });
@@ -52,5 +52,5 @@ async function page(request: Request): Promise<Response> {
 
 /** What never changes under its name: from the cache, else from the network. */
 async function kept(request: Request): Promise<Response> {
-  return (await caches.match(request)) ?? fetch(request);
+  return (await (await caches.open(CACHE)).match(request)) ?? fetch(request);
 }
