@@ -81,6 +81,19 @@ export function wrongWith(
   return seedBytes(seed) === null ? 'seed' : null;
 }
 
+/** What a link to connect a phone carries behind its #, which no server is sent. */
+export interface Given {
+  key: string;
+  index: string;
+  seed: string;
+}
+
+/** Read such a link's end: `#key.index.seed`. Null if it is none. */
+export function givenBy(hash: string): Given | null {
+  const [key = '', index = '', seed = ''] = hash.replace(/^#/, '').split('.');
+  return wrongWith(key, index, seed) === null ? { key, index, seed } : null;
+}
+
 /** Make this phone a device that the operator made: with its key, its index and its seed. */
 export async function connect(key: string, index: string, seed: string): Promise<Device> {
   const person = await answered(apiClient(key).GET('/v1/people/me'));

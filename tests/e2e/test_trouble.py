@@ -1,5 +1,7 @@
 """What goes wrong on the way: answers that are lost, pages that are closed, others' objects."""
 
+import base64
+
 from playwright.async_api import Route
 
 from browsing import Stage, type_amount
@@ -104,6 +106,22 @@ async def test_a_device_that_was_taken_out_of_use_forgets(stage: Stage) -> None:
         await phone.role("heading", "Open your wallet").wait_for()
         await phone.page.reload()
         await phone.role("heading", "Open your wallet").wait_for()
+
+
+async def test_a_link_brings_what_is_to_be_typed_and_does_nothing_alone(stage: Stage) -> None:
+    mei = stage.mei
+    seed = base64.urlsafe_b64encode(mei.seed).decode().rstrip("=")
+    async with stage.screen() as phone:
+        await phone.open(f"/wallet/connect#{mei.key}.{mei.code_index}.{seed}")
+        await phone.role("heading", "Connect this phone").wait_for()
+        assert "#" not in phone.page.url
+        await phone.role("button", "Connect this phone").click()
+        await phone.page.get_by_text("@mei").wait_for()
+    async with stage.screen() as till:
+        await till.open(f"/till/#{stage.shop.key}")
+        await till.role("button", "Continue").click()
+        await till.role("button", "Till 1").wait_for()
+        assert "#" not in till.page.url
 
 
 async def test_signing_up_with_a_lost_answer_makes_one_wallet(stage: Stage) -> None:

@@ -19,6 +19,7 @@ from tandem.db.locate import default_data_folder
 from tandem.kernel import SystemClock, system_entropy
 from tandem.sandbox.story import Cast, play, stage
 from tandem.serve import Logs, Options, Server, serving
+from tandem.web import built_files
 
 _KEPT: Final = ("PATH", "HOME", "XDG_DATA_HOME")
 _MADE: Final = ("postgres", "keys", "run", "conf", "log", "software")
@@ -140,8 +141,14 @@ async def _story(server: Server) -> Cast:
 def _invite(server: Server, cast: Cast) -> None:
     say()
     say("It goes on serving until Ctrl-C. To play with:")
+    apps = {
+        f"{cast.lin.first_name}'s wallet": f"{server.url}{cast.lin.link}",
+        f"{cast.mei.first_name}'s wallet": f"{server.url}{cast.mei.link}",
+        "Blue Door's till": f"{server.url}/till/#{cast.merchant.key}",
+    }
     facts(
         {
+            **(apps if built_files() else {}),
             "API": server.url,
             "Docs": f"{server.url}/docs",
             "Operator's key": cast.operator.key,
