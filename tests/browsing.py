@@ -83,12 +83,16 @@ class Screen:
         """What people call it, by its role; `name` is a regular expression."""
         return self.page.get_by_role(role, name=re.compile(name))
 
-    async def seen(self, name: str) -> None:
-        """Check a page as it is now, and keep its picture: no violation of WCAG, no overflow."""
+    async def seen(self, name: str, *, whole: bool = False) -> None:
+        """Check a page as it is now: no violation of WCAG, no overflow. Keep its picture.
+
+        `whole` is the page with what lies below the screen's edge.
+        """
         await self.page.wait_for_timeout(300)  # what moves has arrived
         if SCREENS:
-            picture = Image.open(io.BytesIO(await self.page.screenshot()))
-            picture.quantize(96).save(f"{SCREENS}/{name}-{self.look.name}.png", optimize=True)
+            taken = await self.page.screenshot(full_page=whole)
+            picture = Image.open(io.BytesIO(taken)).convert("RGB").quantize(256)
+            picture.save(f"{SCREENS}/{name}-{self.look.name}.png", optimize=True)
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = await self.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
         shown = [

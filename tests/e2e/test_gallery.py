@@ -17,12 +17,8 @@ async def test_components(stage: Stage, look: Look) -> None:
     async with stage.screen(look) as screen:
         await screen.open("/gallery")
         await screen.page.locator("#outcomes").wait_for()
-        await screen.seen("gallery")
-        await (
-            screen.page.get_by_role("button", name="Is this right?|请核对")
-            .or_(screen.role("button", "^(Is this right\\?|请核对)$"))
-            .click()
-        )
+        await screen.seen("gallery", whole=True)
+        await screen.role("button", r"^(Is this right\?|请核对)$").click()
         await screen.page.get_by_role("dialog").wait_for()
         await screen.seen("sheet")
         await screen.page.keyboard.press("Escape")

@@ -77,6 +77,7 @@ export const en = {
   'payment.why': 'Why',
   'payment.when': 'When',
   'payment.number': 'Number',
+  'payment.reopened': 'The time to confirm is over. Scan the code again if you still want to pay.',
   'payment.saidno': 'You said no',
   'outcome.paid': 'Paid',
   'outcome.reserved': 'Reserved',

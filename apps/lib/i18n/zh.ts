@@ -78,6 +78,7 @@ export const zh: Record<Key, string> = {
   'payment.why': '原因',
   'payment.when': '时间',
   'payment.number': '编号',
+  'payment.reopened': '确认时间已过。如仍要付款，请重新扫码。',
   'payment.saidno': '你已拒绝',
   'outcome.paid': '付款成功',
   'outcome.reserved': '已预留',
