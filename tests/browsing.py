@@ -7,7 +7,6 @@ Without Chromium (or without the apps built) these tests are skipped, and say so
 it. `TANDEM_TEST_SCREENS` names a folder in which pictures are kept. conftest.py loads this file.
 """
 
-import io
 import json
 import os
 import re
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
 
 from conftest import open_folder
@@ -90,9 +88,8 @@ class Screen:
         """
         await self.page.wait_for_timeout(300)  # what moves has arrived
         if SCREENS:
-            taken = await self.page.screenshot(full_page=whole)
-            picture = Image.open(io.BytesIO(taken)).convert("RGB").quantize(256)
-            picture.save(f"{SCREENS}/{name}-{self.look.name}.png", optimize=True)
+            path = f"{SCREENS}/{name}-{self.look.name}.png"
+            await self.page.screenshot(path=path, full_page=whole)
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = await self.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
         shown = [

@@ -29,11 +29,17 @@ async def test_a_send_whose_answers_are_lost_happens_once(stage: Stage) -> None:
         await phone.page.get_by_label("To whom?").fill("mei")
         await phone.role("button", "Continue").click()
         await type_amount(phone, "3")
+        await phone.page.get_by_label("Message").fill("For the tea")
         await phone.role("button", "Send ¥3.00").click()
+        await phone.seen("wallet-sure")
         await phone.page.get_by_role("dialog").get_by_role("button", name="Send ¥3.00").click()
         await phone.role("heading", "Not known yet").wait_for()
         await phone.seen("wallet-unknown")
         await phone.role("heading", "^Sent$").wait_for()
+        await phone.role("link", "Done").click()
+        await phone.role("link", "^History$").click()
+        await phone.page.get_by_text("For the tea").wait_for()
+        await phone.seen("wallet-history")
         phone.complaints.clear()  # of the answers that were lost
     assert await stage.balance(stage.mei) == before + 300
 
@@ -117,6 +123,9 @@ async def test_a_link_brings_what_is_to_be_typed_and_does_nothing_alone(stage: S
         assert "#" not in phone.page.url
         await phone.role("button", "Connect this phone").click()
         await phone.page.get_by_text("@mei").wait_for()
+        await phone.open(f"/wallet/connect#{stage.lin.key}.{mei.code_index}.{seed}")
+        await phone.page.get_by_text("@mei").wait_for()
+        assert "#" not in phone.page.url
     async with stage.screen() as till:
         await till.open(f"/till/#{stage.shop.key}")
         await till.role("button", "Continue").click()

@@ -141,6 +141,7 @@ async def _story(server: Server) -> Cast:
 def _invite(server: Server, cast: Cast) -> None:
     say()
     say("It goes on serving until Ctrl-C. To play with:")
+    built = bool(built_files())
     apps = {
         f"{cast.lin.first_name}'s wallet": f"{server.url}{cast.lin.link}",
         f"{cast.mei.first_name}'s wallet": f"{server.url}{cast.mei.link}",
@@ -148,7 +149,7 @@ def _invite(server: Server, cast: Cast) -> None:
     }
     facts(
         {
-            **(apps if built_files() else {}),
+            **(apps if built else {}),
             "API": server.url,
             "Docs": f"{server.url}/docs",
             "Operator's key": cast.operator.key,
@@ -159,4 +160,6 @@ def _invite(server: Server, cast: Cast) -> None:
         },
         indent=2,
     )
+    if built:
+        say("Each wallet wants a browser of its own: for the second one, a private window.")
     say(f"curl -H 'Authorization: Bearer {cast.lin.api.key}' {server.url}/v1/wallet")
