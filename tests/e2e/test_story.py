@@ -146,3 +146,23 @@ async def test_codes_are_read_as_they_are_drawn(stage: Stage) -> None:
         await phone.role("button", "Pay ¥7.00").click()
         await phone.role("heading", "^Paid$").wait_for()
         await till.role("heading", "^Paid$").wait_for()
+
+
+async def test_a_link_of_a_shop_leads_through_the_wallet(stage: Stage) -> None:
+    order = await stage.order(1700)
+    async with stage.phone(stage.lin) as phone:
+        await phone.open(order["code"]["url"].removeprefix(stage.server.url))
+        await phone.seen("landing")
+        await phone.role("link", "Pay with your wallet").click()
+        await phone.role("button", "Pay ¥17.00").click()
+        await phone.role("heading", "^Paid$").wait_for()
+        # a sticker's code asks how much
+        await phone.open(stage.shop.code.removeprefix(stage.server.url))
+        await phone.role("link", "Pay with your wallet").click()
+        await type_amount(phone, "2")
+        await phone.seen("wallet-sticker")
+        await phone.role("button", "Pay ¥2.00").click()
+        await phone.role("heading", "^Paid$").wait_for()
+    async with stage.server.client(stage.shop.key) as shop:
+        paid = (await shop.get(f"/v1/payments/{order['id']}")).json()
+    assert (paid["status"], paid["way"]) == ("captured", "click")

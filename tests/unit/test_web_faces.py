@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx
 import pytest
-from web_fakes import OPERATIONS, Services, make_app, make_client, problem
+from web_fakes import OPERATIONS, TOKEN, Services, make_app, make_client, problem
 
+from tandem.payments import Landing
 from tandem.settings import Settings
 from tandem.web import create_app
 from tandem.web.faces import File, accepted_encodings, built_files, made_file
@@ -182,6 +183,17 @@ async def test_the_first_page_leads_to_what_there_is(client: httpx.AsyncClient) 
     assert 'href="/wallet/"' in text
     assert 'href="/till/"' not in text
     assert 'href="/gallery/"' in text
+
+
+async def test_a_shops_code_leads_to_the_wallet() -> None:
+    services = Services()
+    services.payments.known[TOKEN] = Landing("East Gate", "Blue Door", 500, "CNY", "created")
+    for built, leads in ((BUILT, True), ({}, False)):
+        app = create_app(services, OPERATIONS, built=built, tick=lambda: 0.0)
+        async with make_client(app) as client:
+            text = (await client.get(f"/c/{TOKEN}")).text
+        assert (f'href="/wallet/c/{TOKEN}"' in text) is leads
+        assert "Nothing is paid on this page." in text
 
 
 async def test_components_are_shown_in_a_sandbox_only() -> None:

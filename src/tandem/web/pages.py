@@ -102,6 +102,7 @@ class Pages:
         self._request_ids = request_ids
         self._clock = clock
         self._encrypted = encrypted
+        self._wallet = "wallet" in faces
         self._style = (here / "assets" / "tandem.css").read_bytes()
         self._mark = (here / "assets" / "mark.svg").read_bytes()
         self._json = render(document)
@@ -162,10 +163,11 @@ class Pages:
         return HTMLResponse(self._page("problem.html", row=_explained(row)))
 
     async def _landing(self, request: Request) -> Response:
-        landing = await self._look_up(request.path_params["token"])
+        token = request.path_params["token"]
+        landing = await self._look_up(token)
         if landing is None:
             return HTMLResponse(self._page("no_code.html"), 404, _PRIVATE)
-        return self._shown(landing, tapped=False)
+        return self._shown(landing, wallet=f"/wallet/c/{token}" if self._wallet else None)
 
     async def _tapped(self, request: Request) -> Response:
         """The page of a rolling tag's link. It looks and changes nothing: the wallet opens taps."""
@@ -181,7 +183,10 @@ class Pages:
             return HTMLResponse(page, row.status, _PRIVATE)
         return self._shown(landing, tapped=True)
 
-    def _shown(self, landing: Landing, *, tapped: bool) -> Response:
+    def _shown(
+        self, landing: Landing, *, tapped: bool = False, wallet: str | None = None
+    ) -> Response:
+        """The page; `wallet` is where our wallet pays it, if that is here."""
         money = None
         if landing.amount is not None and landing.currency is not None:
             money = _money(landing.amount, currency(landing.currency))
@@ -193,6 +198,7 @@ class Pages:
             money=money,
             state=state,
             payable=landing.status in (None, "created"),
+            wallet=wallet,
             tapped=tapped,
         )
         return HTMLResponse(page, 200, _PRIVATE)
