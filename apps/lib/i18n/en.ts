@@ -39,7 +39,7 @@ export const en = {
     'This page was not opened over https, so the phone cannot keep your keys. Open it over https.',
   'home.title': 'Your wallet',
   'home.balance': 'Balance',
-  'home.reserved': 'Of this reserved: {amount}',
+  'home.reserved': 'Reserved: {amount}',
   'home.currency': 'Currency',
   'home.ways': 'What you can do',
   'home.pay': 'Pay',

@@ -147,7 +147,8 @@ def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:
         caching = _FOREVER
     elif path.startswith("icons/"):
         caching = _A_DAY
-    return File((*forms, _form(content, None)), _TYPES[path.rpartition(".")[2]], caching)
+    media_type = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
+    return File((*forms, _form(content, None)), media_type, caching)
 
 
 def accepted_encodings(header: str) -> frozenset[str]:
