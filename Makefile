@@ -16,6 +16,14 @@ PY := $(VENV)/bin/python
 TANDEM := $(VENV)/bin/tandem
 READY := $(VENV)/.installed
 
+# The web apps: built from apps/ into src/tandem/web/apps, which the server serves and the wheel has.
+NODE_PATH := .node/path
+NPM = PATH="$$(cat $(NODE_PATH)):$$PATH" npm --prefix apps --silent
+MODULES := apps/node_modules/.installed
+API_TYPES := apps/lib/api/schema.ts
+BUILT := apps/node_modules/.built
+APP_SOURCES := $(shell find apps -name node_modules -prune -o -type f ! -path '$(API_TYPES)' -print)
+
 # What `make docs` writes into docs/reference: FILE=COMMAND, words joined by +.
 REFERENCES := \
 	openapi.json=api+openapi \
@@ -31,31 +39,41 @@ help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: $(READY) ## run the story with real payments, then serve until Ctrl-C (ARGS=--once: end there)
+demo: $(READY) $(BUILT) ## run the story with real payments, then serve until Ctrl-C (ARGS=--once: end there)
 	@$(TANDEM) demo $(ARGS)
 
 .PHONY: up
-up: $(READY) ## serve Tandem
+up: $(READY) $(BUILT) ## serve Tandem
 	@$(TANDEM) up $(ARGS)
 
 .PHONY: test
-test: $(READY) ## run all tests (ARGS="-k refund": some)
-	@$(PY) -m pytest $(ARGS)
+test: $(READY) $(BUILT) ## run all tests (ARGS="-k refund": some of Python's)
+	@failed=0; \
+	[ -n '$(subst ','\'',$(ARGS))' ] || $(NPM) test || failed=1; \
+	$(PY) -m pytest $(ARGS) || failed=1; \
+	exit "$$failed"
 
 .PHONY: lint
-lint: $(READY) ## check style, formatting, types and floors
+lint: $(READY) $(MODULES) $(API_TYPES) ## check style, formatting, types and floors
 	@failed=0; \
 	check() { echo "$$*" | sed 's/.* -m //; s/.*bin\///'; "$$@" || failed=1; }; \
 	check $(PY) -m ruff check --quiet .; \
 	check $(PY) -m ruff format --quiet --check .; \
 	check $(PY) -m mypy --no-error-summary; \
 	check $(VENV)/bin/lint-imports; \
+	for script in lint format:check check; do \
+		echo "apps: $$script"; $(NPM) run "$$script" || failed=1; \
+	done; \
 	exit "$$failed"
 
 .PHONY: format
-format: $(READY) ## format the code and mend what can be mended
+format: $(READY) $(MODULES) ## format the code and mend what can be mended
 	@$(PY) -m ruff check --quiet --fix-only .
 	@$(PY) -m ruff format .
+	@$(NPM) run format
+
+.PHONY: apps
+apps: $(BUILT) ## build the web apps into src/tandem/web/apps
 
 .PHONY: bench
 bench: $(READY) ## measure against the usual way, on one PostgreSQL with fsync on
@@ -82,15 +100,17 @@ lock: .venv-lock/.installed ## lock the dependencies of pyproject.toml, with has
 	@echo 'requirements/dev.txt' && $(LOCK) --group dev -o requirements/dev.txt $(ARGS) pyproject.toml
 	@echo 'requirements/tap.txt' && $(LOCK) --extra tap -o requirements/tap.txt $(ARGS) pyproject.toml
 	@echo 'requirements/hsm.txt' && $(LOCK) --extra hsm -o requirements/hsm.txt $(ARGS) pyproject.toml
+	@echo 'requirements/node.txt' && $(LOCK) --group node -o requirements/node.txt $(ARGS)
 	@echo 'requirements/lock.txt' && $(LOCK) --group lock -o requirements/lock.txt $(ARGS)
 
 .PHONY: wheel
-wheel: $(READY) ## build the wheel into dist
+wheel: $(READY) $(BUILT) ## build the wheel into dist
 	@$(PY) -m hatchling build --target wheel
 
 .PHONY: clean
 clean: ## remove what make has made (never a data folder)
-	@rm -rf $(VENV) .venv-lock .venv-emv build dist .coverage
+	@rm -rf $(VENV) .venv-lock .venv-emv .venv-node .node build dist .coverage
+	@rm -rf apps/node_modules $(API_TYPES) src/tandem/web/apps
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -type d \( -name .git -o -name __pycache__ \) -prune -name __pycache__ -exec rm -rf {} +
 
@@ -129,6 +149,22 @@ $(VENV)/.hsm: requirements/hsm.txt $(VENV)/.locked
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
 		--only-binary :all: -r requirements/hsm.txt >/dev/null 2>&1 </dev/null \
 		|| echo "Keys in an HSM are left out: PyPI's python-pkcs11 has no wheel for this machine."
+	@touch $@
+
+$(NODE_PATH): tools/node.sh requirements/node.txt
+	@tools/node.sh $@
+
+$(MODULES): apps/package.json apps/package-lock.json apps/.npmrc $(NODE_PATH)
+	@echo 'Installing what apps/package-lock.json names, with everything'"'"'s hash checked.' >&2
+	@cd apps && PATH="$$(cat ../$(NODE_PATH)):$$PATH" npm ci --silent
+	@touch $@
+
+$(API_TYPES): docs/reference/openapi.json apps/build/api.js $(MODULES)
+	@$(NPM) run api
+
+$(BUILT): $(APP_SOURCES) $(API_TYPES) $(MODULES)
+	@echo 'Building the apps.' >&2
+	@$(NPM) run build
 	@touch $@
 
 .venv-lock/.installed: requirements/lock.txt .venv-lock/.made

@@ -8,7 +8,8 @@
 `cli`              runs commands in this process (terminal.py)
 `new_data`, `data` a data folder that is not there yet, or one with a stopped server in it
 
-Tests under tests/unit get no network. HYPOTHESIS_PROFILE chooses `dev` (the default) or `ci`.
+Tests under tests/unit get no network; browsing.py adds what browser tests share.
+HYPOTHESIS_PROFILE chooses `dev` (the default) or `ci`.
 """
 
 import asyncio
@@ -33,6 +34,8 @@ from tandem.db.embedded import EmbeddedPostgres
 from tandem.db.locate import check_server
 from tandem.db.migrate import upgrade
 from terminal import Cli
+
+pytest_plugins = ["browsing"]
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 

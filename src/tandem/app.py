@@ -1,7 +1,7 @@
 """The one place where the parts are put together.
 
     async with open_services(dsn, settings, keyring) as services:
-        app = create_app(services, operations(settings))
+        app = create_app(services, operations(settings), built=built_files())
 
 Everything that a process of Tandem does beside answering requests runs here as a task: timers,
 webhooks, live updates, keeping up with revoked keys and, in a sandbox, with the virtual clock.

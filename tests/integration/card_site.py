@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 
+from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 from tandem.acquiring import Client, ClientSettings, Mac
 from tandem.cards import unwrap
 from tandem.emv.card import Profile

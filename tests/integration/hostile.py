@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import httpx
+
+from conftest import open_folder
 from living import (
     Living,
     Person,
@@ -16,8 +18,6 @@ from living import (
     open_shop,
     sign_up,
 )
-
-from conftest import open_folder
 
 
 @dataclass(frozen=True)

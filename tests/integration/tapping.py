@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from living import Living, fresh_key, made, open_shop, post, sign_up
 
+from living import Living, fresh_key, made, open_shop, post, sign_up
 from tandem.emv.terminal import Knowledge
 from tandem.kernel import SystemClock, system_entropy
 from tandem.tap import (

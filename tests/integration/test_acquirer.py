@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import pytest
 from card_site import CARD_ID, HERE, START_YUAN, Counter, Site, counter, links, site
-from living import fresh_key, made
 
 from acquiring_host import code
 from acquiring_play import original
 from conftest import open_folder
+from living import fresh_key, made
 from tandem.acquiring import Client, De, Message, NotSent
 from tandem.kernel import SystemClock
 from tandem.tap import (

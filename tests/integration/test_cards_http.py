@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from living import Living, Person, fresh_key, living, made, post, sign_up
 
 from conftest import open_folder
+from living import Living, Person, fresh_key, living, made, post, sign_up
 from tandem.cards import unwrap
 from tandem.kernel import read_id
 

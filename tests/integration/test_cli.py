@@ -16,9 +16,9 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from living import Living, fresh_key, living
 
 from conftest import open_folder
+from living import Living, fresh_key, living
 from tandem.db.migrate import current, upgrade
 from tandem.db.schema import head, up_to_date
 from tandem.emv.authority import TrustedKeys

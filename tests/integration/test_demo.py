@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from demos import LIMIT_SECONDS, demo, environment
-from living import living
 from rich.console import Console
 from servers import gone
 
 from conftest import open_folder
+from living import living
 from tandem.kernel import SystemClock, system_entropy
 from tandem.sandbox.story import StoryBroke, play, stage
 

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import httpx
 import pytest
-from living import Living, living, made, post, sign_up
 
 from conftest import open_folder
+from living import Living, living, made, post, sign_up
 from tandem.cards import CardView
 from tandem.kernel import Invalid, SystemClock, system_entropy
 from tandem.tap import (

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from living import Living, living
 from tapping import free_port
 
 from conftest import open_folder
+from living import Living, living
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 HERE: Final = "http://127.0.0.1:8080"

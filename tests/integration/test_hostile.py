@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 from hostile import House, head, open_house, problem, say
+
 from living import (
     fresh_key,
 )

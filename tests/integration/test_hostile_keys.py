@@ -10,13 +10,13 @@ from uuid import uuid4
 import httpx
 import pytest
 from hostile import House, head, open_house, problem, say
+
 from living import (
     ALL_SCOPES,
     fresh_key,
     made,
     post,
 )
-
 from tandem.api.examples import example
 from tandem.api.operation import PATH_IDS, Operation
 from tandem.api.operations import OPERATIONS

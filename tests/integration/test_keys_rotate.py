@@ -12,10 +12,10 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from living import Living, Person, living, made, open_shop, post, sign_up
 from town import open_town
 
 from conftest import open_folder
+from living import Living, Person, living, made, open_shop, post, sign_up
 from tandem.db import Pool
 from tandem.db.rewrite import rewrite
 from tandem.events import SIGNING_SECRETS, CreateEndpoint

@@ -18,9 +18,9 @@ from typing import Final
 
 import httpx
 import pytest
-from living import Living, Person, Shop, living, open_shop, sign_up
 
 from conftest import open_folder
+from living import Living, Person, Shop, living, open_shop, sign_up
 from tandem.kernel import read_id
 from tandem.ledger import verify
 

@@ -16,11 +16,11 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from conftest import open_folder
+from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 from tandem.api.openapi import document
 from tandem.api.operation import Live, Operation
 from tandem.app import operations

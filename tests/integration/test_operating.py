@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 
+from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 from tandem.settings import read_settings
 
 ROOT: Final = Path(__file__).parents[2]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from living import Living, living, sign_up
 from servers import gone, wait_gone
+
+from living import Living, living, sign_up
 
 SOON_SECONDS = 20
 """A machine that is busy with other things takes longer than the second or two that it should."""

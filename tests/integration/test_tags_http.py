@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from living import Living, Person, Shop, fresh_key, living, made, open_shop, post, sign_up
 
 from conftest import open_folder
+from living import Living, Person, Shop, fresh_key, living, made, open_shop, post, sign_up
 from tandem.kernel import system_entropy
 from tandem.tags import TagPackage
 from tandem.tap import Direct

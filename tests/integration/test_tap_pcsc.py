@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from demos import demo
-from living import living
 from tapping import counter_at, lines_until, phone_of
 
 from conftest import open_folder
 from emv_tap import AID, NOW
+from living import living
 from tandem.emv.terminal import Lost, Result, Why
 from tandem.kernel import ManualClock, system_entropy
 from tandem.tags import TagPackage, read_link, template

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from living import Living, living
 from tapping import Counter, Phone, counter_at, free_port, lines_until, phone_of, types
 
 from conftest import open_folder
+from living import Living, living
 from tandem.tap.passcode import MAX_TRIES
 
 _NUMBER = itertools.count(1)

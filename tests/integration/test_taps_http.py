@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from living import Living, living, made, post
 from tapping import PASSCODE, Counter, Phone, counter_at, once, phone_of
 
 from conftest import open_folder
 from emv_tap import NOW
+from living import Living, living, made, post
 from tandem.emv.tlv import read
 from tandem.merchants import WayRefused
 from tandem.tap import Payment, Reply, Secret, Unreachable, Vault

@@ -68,7 +68,7 @@ _SECONDS: Final = re.compile(r"(?:^|_)(?:s|seconds)$", re.IGNORECASE)
 
 @cache
 def repository() -> Files:
-    """Every text file of the repository, apart from what git ignores."""
+    """Every file of the repository, apart from what git ignores."""
     ignored = [
         line.strip() for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     ]
@@ -85,7 +85,7 @@ def repository() -> Files:
             try:
                 found[shown] = path.read_text(encoding="utf-8")
             except UnicodeDecodeError:
-                continue  # a picture
+                found[shown] = ""  # a picture: it is there, and says nothing
     return found
 
 

@@ -19,6 +19,7 @@ from tandem.db.locate import default_data_folder
 from tandem.kernel import SystemClock, system_entropy
 from tandem.sandbox.story import Cast, play, stage
 from tandem.serve import Logs, Options, Server, serving
+from tandem.web import built_files
 
 _KEPT: Final = ("PATH", "HOME", "XDG_DATA_HOME")
 _MADE: Final = ("postgres", "keys", "run", "conf", "log", "software")
@@ -140,8 +141,15 @@ async def _story(server: Server) -> Cast:
 def _invite(server: Server, cast: Cast) -> None:
     say()
     say("It goes on serving until Ctrl-C. To play with:")
+    built = bool(built_files())
+    apps = {
+        f"{cast.lin.first_name}'s wallet": f"{server.url}{cast.lin.link}",
+        f"{cast.mei.first_name}'s wallet": f"{server.url}{cast.mei.link}",
+        "Blue Door's till": f"{server.url}/till/#{cast.merchant.key}",
+    }
     facts(
         {
+            **(apps if built else {}),
             "API": server.url,
             "Docs": f"{server.url}/docs",
             "Operator's key": cast.operator.key,
@@ -152,4 +160,6 @@ def _invite(server: Server, cast: Cast) -> None:
         },
         indent=2,
     )
+    if built:
+        say("Each wallet wants a browser of its own: for the second one, a private window.")
     say(f"curl -H 'Authorization: Bearer {cast.lin.api.key}' {server.url}/v1/wallet")

@@ -27,7 +27,7 @@ from tandem.serve.http import Server, configuration
 from tandem.serve.logs import set_up_logs
 from tandem.serve.order import READY, Order
 from tandem.settings import read_settings
-from tandem.web.application import create_app
+from tandem.web import built_files, create_app
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ async def _serve(order: Order) -> None:
         open_services(order.dsn, settings, keyring) as services,
         acquirer_running(order.acquirer, services, for_links) as stop_acquirer,
     ):
-        app = create_app(services, operations(settings))
+        app = create_app(services, operations(settings), built=built_files())
         config = configuration(app, limit=files - for_links)
         server = Server(config, on_ready=ready, on_stop=app.stop)
 

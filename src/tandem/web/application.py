@@ -10,8 +10,9 @@ server does not wait for them (uvicorn waits for open connections before it ends
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -28,6 +29,7 @@ from tandem.kernel import Entropy
 from tandem.settings import Settings
 from tandem.web.cookies import Cookies
 from tandem.web.dispatch import Dispatcher, Needs, RequestIds, Scope, Send
+from tandem.web.faces import Faces, File
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.pages import CodeLandings, Pages
@@ -101,12 +103,14 @@ def create_app(
     services: S,
     operations: Sequence[Operation[S]],
     *,
+    built: Mapping[str, File] = MappingProxyType({}),
     lifespan: Lifespan = contextlib.nullcontext,
     tick: Callable[[], float] = time.monotonic,
 ) -> App[S]:
     """Put the application together.
 
-    `lifespan` makes a context that is entered when the server starts and left when it stops.
+    `built` are the files of the web apps (`tandem.web.faces.built_files`); without them there are
+    none. `lifespan` makes a context that is entered when the server starts and left when it stops.
     `tick` is the clock of the rate limits, in seconds: it never goes back.
     """
     streams = Streams()
@@ -116,7 +120,15 @@ def create_app(
     proxies = Proxies(services.settings.trusted_proxies)
     cookies = Cookies(services.settings)
     api = Dispatcher(services, operations, limits, proxies, request_ids, streams, cookies)
-    pages = Pages(document(operations), services.payments, request_ids, services.clock)
+    faces = Faces(built, sandbox=services.settings.sandbox)
+    pages = Pages(
+        document(operations),
+        services.payments,
+        request_ids,
+        services.clock,
+        faces=faces.names,
+        encrypted=services.settings.public_url.startswith("https:"),
+    )
 
     @contextlib.asynccontextmanager
     async def live(_: object) -> AsyncIterator[None]:
@@ -133,6 +145,7 @@ def create_app(
         PageRoute("/healthz", _alive, methods=["GET"]),
         PageRoute("/readyz", ready, methods=["GET"]),
         *pages.routes(),
+        *faces.routes(),
     ]
     site = Router(routes=routes, redirect_slashes=False, lifespan=live)
     return App(api, pages.shield(site), streams)

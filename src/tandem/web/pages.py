@@ -5,7 +5,7 @@ sheet and pictures and nothing else.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -35,6 +35,7 @@ POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+HSTS: Final = "max-age=31536000"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
 _PRIVATE: Final = {"x-robots-tag": "noindex, nofollow", "cache-control": "no-store"}
 _A_DAY: Final = "public, max-age=86400"
@@ -72,7 +73,11 @@ class Money(NamedTuple):
 
 
 class Pages:
-    """All pages, rendered once where they do not change."""
+    """All pages, rendered once where they do not change.
+
+    `faces` are the web apps that the first page leads to; `encrypted` is whether people come over
+    TLS, and are to come by nothing else from now on.
+    """
 
     def __init__(
         self,
@@ -80,6 +85,9 @@ class Pages:
         landings: CodeLandings,
         request_ids: RequestIds,
         clock: Clock,
+        *,
+        faces: Sequence[str] = (),
+        encrypted: bool = False,
     ) -> None:
         here = files("tandem.web")
         self._templates = jinja2.Environment(
@@ -93,10 +101,12 @@ class Pages:
         self._landings = landings
         self._request_ids = request_ids
         self._clock = clock
+        self._encrypted = encrypted
+        self._wallet = "wallet" in faces
         self._style = (here / "assets" / "tandem.css").read_bytes()
         self._mark = (here / "assets" / "mark.svg").read_bytes()
         self._json = render(document)
-        self._home = self._page("home.html", version=document["info"]["version"])
+        self._home = self._page("home.html", version=document["info"]["version"], faces=faces)
         self._docs = self._page("docs.html", **reference_of(document))
         self._problems = self._page("problems.html", rows=[_explained(r) for r in problems.ROWS])
 
@@ -132,7 +142,7 @@ class Pages:
                 nonlocal started
                 if message["type"] == "http.response.start":
                     started = True
-                    _add_headers(message, request_id)
+                    _add_headers(message, request_id, encrypted=self._encrypted)
                 await send(message)
 
             try:
@@ -153,10 +163,11 @@ class Pages:
         return HTMLResponse(self._page("problem.html", row=_explained(row)))
 
     async def _landing(self, request: Request) -> Response:
-        landing = await self._look_up(request.path_params["token"])
+        token = request.path_params["token"]
+        landing = await self._look_up(token)
         if landing is None:
             return HTMLResponse(self._page("no_code.html"), 404, _PRIVATE)
-        return self._shown(landing, tapped=False)
+        return self._shown(landing, wallet=f"/wallet/c/{token}" if self._wallet else None)
 
     async def _tapped(self, request: Request) -> Response:
         """The page of a rolling tag's link. It looks and changes nothing: the wallet opens taps."""
@@ -172,7 +183,10 @@ class Pages:
             return HTMLResponse(page, row.status, _PRIVATE)
         return self._shown(landing, tapped=True)
 
-    def _shown(self, landing: Landing, *, tapped: bool) -> Response:
+    def _shown(
+        self, landing: Landing, *, tapped: bool = False, wallet: str | None = None
+    ) -> Response:
+        """The page; `wallet` is where our wallet pays it, if that is here."""
         money = None
         if landing.amount is not None and landing.currency is not None:
             money = _money(landing.amount, currency(landing.currency))
@@ -184,6 +198,7 @@ class Pages:
             money=money,
             state=state,
             payable=landing.status in (None, "created"),
+            wallet=wallet,
             tapped=tapped,
         )
         return HTMLResponse(page, 200, _PRIVATE)
@@ -255,10 +270,12 @@ def _fixed(content: bytes, media_type: str) -> Callable[[Request], Any]:
     return page
 
 
-def _add_headers(message: Message, request_id: str) -> None:
+def _add_headers(message: Message, request_id: str, *, encrypted: bool) -> None:
     headers = MutableHeaders(scope=message)
     headers["x-request-id"] = request_id
     headers["x-content-type-options"] = "nosniff"
     headers["referrer-policy"] = "no-referrer"
-    headers["content-security-policy"] = POLICY
+    headers.setdefault("content-security-policy", POLICY)
+    if encrypted:  # RFC 6797; a browser that came over http ignores it
+        headers["strict-transport-security"] = HSTS
     headers.setdefault("cache-control", "no-cache")

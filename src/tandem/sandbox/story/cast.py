@@ -40,6 +40,12 @@ class Person:
         """What the others call them."""
         return _first(self.name)
 
+    @property
+    def link(self) -> str:
+        """The path that makes a browser a device of theirs. Its secrets stay behind the #."""
+        seed = base64.urlsafe_b64encode(self.seed).decode().rstrip("=")
+        return f"/wallet/connect#{self.api.key}.{self.index}.{seed}"
+
     def pay_code(self, clock: Clock) -> str:
         """The code that the phone shows now: no network is asked."""
         return paycode.generate(self.seed, self.index, clock.now())

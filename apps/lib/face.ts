@@ -1,0 +1,38 @@
+/** Start a face: its language and appearance, its page, and the worker that lets it start offline. */
+import '../lib/design/base.css';
+import { mount, type Component } from 'svelte';
+import { settings } from './settings.svelte.ts';
+
+export function startFace(name: string, app: Component): void {
+  settings.start();
+  const target = document.getElementById('app');
+  if (target === null) throw new Error('the page has no place for the app');
+  mount(app, { target });
+  if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+    addEventListener('load', () => {
+      navigator.serviceWorker.register(worker(name), { scope: `/${name}/` }).catch(() => {
+        // Without a worker the face needs the network to start; all else is the same.
+      });
+    });
+  }
+}
+
+/** The browser's guard of what may become a script (W3C Trusted Types), as far as we use it. */
+interface TrustedTypes {
+  createPolicy(
+    name: string,
+    rules: { createScriptURL: (url: string) => string },
+  ): { createScriptURL: (url: string) => string };
+}
+
+/** The address of a face's worker: the only one that this page can turn into a script. */
+function worker(name: string): string {
+  const address = `/${name}/sw.js`;
+  const guard = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
+  if (guard === undefined) return address;
+  const createScriptURL = (url: string): string => {
+    if (url !== address) throw new TypeError('no worker of ours');
+    return url;
+  };
+  return guard.createPolicy('tandem-worker', { createScriptURL }).createScriptURL(address);
+}

@@ -1,0 +1,76 @@
+/**
+ * What the apps say, in each language. Every text has a key; TypeScript holds that each language
+ * has all of them, a test that both have the same places for names and amounts.
+ */
+import { settings, type Language } from '../settings.svelte.ts';
+import { en } from './en.ts';
+import { zh } from './zh.ts';
+
+export type Key = keyof typeof en;
+export type Values = Record<string, string | number>;
+
+export const CATALOGUES: Record<Language, Record<Key, string>> = { en, zh };
+
+/** The tag by which Intl knows a language, where the browser has no region of its own for it. */
+const TAGS: Record<Language, string> = { en: 'en', zh: 'zh-CN' };
+
+export interface Piece {
+  text: string;
+  value: boolean;
+}
+
+/** A text taken apart at its places: `Pay {name}` is `Pay ` and the value of name. */
+export function pieces(template: string, values: Values = {}): Piece[] {
+  return template
+    .split(/(\{[a-z]+\})/)
+    .filter((part) => part !== '')
+    .map((part) => {
+      const name = /^\{([a-z]+)\}$/.exec(part)?.[1];
+      if (name === undefined) return { text: part, value: false };
+      return { text: String(values[name] ?? ''), value: true };
+    });
+}
+
+/** A text in the person's language. For a text with a name in it use `Say`, which keeps it apart. */
+export function t(key: Key, values?: Values): string {
+  return pieces(CATALOGUES[settings.language][key], values)
+    .map((piece) => piece.text)
+    .join('');
+}
+
+/** The person's language as Intl takes it, with their region: an English date differs by it. */
+export function tag(): string {
+  const { language } = settings;
+  const own = navigator.languages.find((one) => one.toLowerCase().startsWith(`${language}-`));
+  return own ?? TAGS[language];
+}
+
+/** A moment as people say it: today's only by its time. */
+export function when(moment: string, now: number): string {
+  const date = new Date(moment);
+  const today = date.toDateString() === new Date(now).toDateString();
+  const format: Intl.DateTimeFormatOptions = today
+    ? { hour: '2-digit', minute: '2-digit' }
+    : { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' };
+  return new Intl.DateTimeFormat(tag(), format).format(date);
+}
+
+/** A day as a heading. */
+export function dayName(moment: string, now: number): string {
+  const date = new Date(moment);
+  const days = Math.round(
+    (new Date(now).setHours(0, 0, 0, 0) - new Date(moment).setHours(0, 0, 0, 0)) / 86_400_000,
+  );
+  if (days === 0 || days === 1) {
+    const text = new Intl.RelativeTimeFormat(tag(), { numeric: 'auto' }).format(-days, 'day');
+    return text.charAt(0).toUpperCase() + text.slice(1);
+  }
+  const year =
+    date.getFullYear() === new Date(now).getFullYear() ? {} : { year: 'numeric' as const };
+  return new Intl.DateTimeFormat(tag(), {
+    weekday: 'long',
+    month: 'long',
+    day: 'numeric',
+    ...year,
+  }).format(date);
+}

@@ -1,0 +1,4 @@
+import { startFace } from '../lib/face.ts';
+import App from './App.svelte';
+
+startFace('wallet', App);

@@ -1,0 +1,235 @@
+/** What the wallet knows: read from the API, kept up by live updates, kept on the phone for later. */
+import { answered, apiClient, isRefused, type Api, type Schemas } from '../lib/api/client.ts';
+import { follow, type Event } from '../lib/api/live.ts';
+import { payCode, nextMark, SHOWN_S, STEP_S, type Mark } from '../lib/codes/paycode.ts';
+import { forgetDevice, thisDevice, type Device } from '../lib/device.ts';
+import { read, write } from '../lib/store.ts';
+
+export type Balance = Schemas['BalanceView'];
+export type Line = Schemas['HistoryLine'];
+export type Payment = Schemas['PersonPaymentView'];
+export type Request = Schemas['RequestView'];
+export type Card = Schemas['CardView'];
+
+interface Snapshot {
+  at: number;
+  balances: Balance[];
+  lines: Line[];
+  currency: string;
+}
+
+interface Shown {
+  mark: Mark;
+  until: number;
+}
+
+const SNAPSHOT = 'wallet.snapshot';
+const CLOCK = 'wallet.clock';
+const LAST = 'wallet.last-event';
+const SHOWN = 'wallet.code';
+const HOME_LINES = 20;
+/** A phone's clock that is no further off than this is as good as the server's. */
+const CLOSE_MS = 5000;
+const SOON_MS = 30;
+
+class Wallet {
+  device = $state.raw<Device | null>(null);
+  /** what was found on the phone has been read */
+  ready = $state(false);
+  balances = $state.raw<Balance[] | null>(null);
+  lines = $state.raw<Line[] | null>(null);
+  cards = $state.raw<Card[]>([]);
+  waiting = $state.raw<Payment[]>([]);
+  asked = $state.raw<Request[]>([]);
+  currency = $state('CNY');
+  /** when what is shown was true, in Unix milliseconds; null: now */
+  asOf = $state<number | null>(null);
+  live = $state<'starting' | 'live' | 'away'>('starting');
+  /** the last thing that happened, for whoever waits for it */
+  last = $state.raw<Event | null>(null);
+
+  /** how far Tandem's clock is ahead of the phone's */
+  #clockMs = 0;
+  /** how far a sandbox's clock was moved */
+  #virtualMs = 0;
+  /** whether there is such a clock, as far as is known */
+  #sandbox = true;
+  #ending = new AbortController();
+  #refresh: ReturnType<typeof setTimeout> | null = null;
+
+  /** Read what this phone kept, and begin to follow. */
+  async start(): Promise<void> {
+    const [device, snapshot, clock, last] = await Promise.all([
+      thisDevice(),
+      read<Snapshot>(SNAPSHOT),
+      read<number>(CLOCK),
+      read<string>(LAST),
+    ]);
+    this.#clockMs = clock ?? 0;
+    if (snapshot !== undefined && device !== null) {
+      this.balances = snapshot.balances;
+      this.lines = snapshot.lines;
+      this.currency = snapshot.currency;
+      this.asOf = snapshot.at;
+    }
+    if (device !== null) this.begin(device, last ?? null);
+    this.ready = true;
+  }
+
+  /** This phone is this device from now on; `last` is the last event that it has heard of. */
+  begin(device: Device, last: string | null = null): void {
+    this.device = device;
+    this.#ending = new AbortController();
+    void this.refresh();
+    void this.#follow(device, last, this.#ending.signal);
+  }
+
+  /** Leave this wallet: nothing of it stays on the phone. */
+  async end(): Promise<void> {
+    this.#ending.abort();
+    await forgetDevice();
+    this.device = this.balances = this.lines = null;
+    this.waiting = [];
+    this.asked = [];
+    this.cards = [];
+    this.asOf = null;
+    this.live = 'starting';
+  }
+
+  get api(): Api {
+    return apiClient(this.device?.key ?? null);
+  }
+
+  /** The balance that is looked at. */
+  get balance(): Balance | null {
+    return (
+      this.balances?.find((one) => one.currency === this.currency) ?? this.balances?.[0] ?? null
+    );
+  }
+
+  /** Now, by the clock that Tandem goes by, in Unix milliseconds. */
+  now(): number {
+    return Date.now() + this.#clockMs;
+  }
+
+  /** Read everything anew. What fails to come leaves what is there, with its time. */
+  async refresh(): Promise<void> {
+    const api = this.api;
+    try {
+      const asked = api.GET('/v1/wallet');
+      const { balances } = await answered(asked);
+      await this.#setClock((await asked).response);
+      if (!balances.some((one) => one.currency === this.currency)) {
+        this.currency = balances[0]?.currency ?? this.currency;
+      }
+      const query = { currency: this.currency, limit: HOME_LINES };
+      const [history, payments, requests, cards] = await Promise.all([
+        answered(api.GET('/v1/wallet/history', { params: { query } })),
+        answered(api.GET('/v1/wallet/payments', { params: { query: { limit: 20 } } })),
+        answered(api.GET('/v1/wallet/requests', { params: { query: { limit: 50 } } })),
+        answered(api.GET('/v1/people/me/cards', { params: { query: { limit: 20 } } })),
+      ]);
+      this.balances = balances;
+      this.lines = history.data;
+      this.waiting = payments.data.filter((one) => one.status === 'waiting');
+      this.asked = requests.data.filter(
+        (one) => one.status === 'open' && one.direction === 'received',
+      );
+      this.cards = cards.data.filter((one) => SHOWN_CARDS.has(one.status));
+      this.asOf = null;
+      await write(SNAPSHOT, {
+        ...{ at: Date.now(), balances, lines: history.data, currency: this.currency },
+      } satisfies Snapshot);
+    } catch (error) {
+      if (isRefused(error, 'unauthenticated')) await this.end();
+      else this.asOf ??= (await read<Snapshot>(SNAPSHOT))?.at ?? null;
+    }
+  }
+
+  /** Look at another currency. */
+  async look(currency: string): Promise<void> {
+    this.currency = currency;
+    this.lines = null;
+    await this.refresh();
+  }
+
+  /**
+   * The pay code to show now and until when, in Unix milliseconds by our clock. The one that was
+   * shown is shown again while it lives, unless `fresh`; null: wait for `soonest`.
+   */
+  async code(fresh: boolean): Promise<{ digits: string; until: number } | { soonest: number }> {
+    const device = this.device;
+    if (device === null) throw new Error('no device');
+    const now = this.now();
+    const before = (await read<Shown>(SHOWN)) ?? null;
+    // A `until` far ahead is of a clock that was wrong.
+    const lives = before !== null && now < before.until && before.until - now <= SHOWN_S * 1000;
+    let shown = before;
+    if (!lives || fresh) {
+      const mark = nextMark(before?.mark ?? null, now / 1000);
+      if (mark === null) return { soonest: ((before?.mark.step ?? 0) + 1) * STEP_S * 1000 };
+      shown = { mark, until: now + SHOWN_S * 1000 };
+      await write(SHOWN, shown);
+    }
+    if (shown === null) throw new Error('no code');
+    return { digits: await payCode(device.seed, device.index, shown.mark), until: shown.until };
+  }
+
+  async #follow(device: Device, last: string | null, signal: AbortSignal): Promise<void> {
+    // A new device begins with what is the latest now, so that it can say later what it missed.
+    const after = last ?? (await this.#latest());
+    const follower = {
+      onEvent: (event: Event): void => {
+        this.last = event;
+        void write(LAST, event.id);
+        this.#soon();
+      },
+      onState: (state: 'live' | 'away'): void => {
+        // What happened while nobody listened before the first connection comes by a refresh.
+        if (state === 'live' && this.live !== 'live') this.#soon();
+        this.live = state;
+      },
+      onShut: () => void this.end(),
+    };
+    await follow(device.key, follower, signal, after);
+  }
+
+  async #latest(): Promise<string | null> {
+    try {
+      const query = { limit: 1 };
+      const id = (await answered(this.api.GET('/v1/events', { params: { query } }))).data[0]?.id;
+      if (id !== undefined) await write(LAST, id);
+      return id ?? null;
+    } catch {
+      return null; // without a network there is nothing to have missed yet
+    }
+  }
+
+  #soon(): void {
+    if (this.#refresh !== null) return;
+    this.#refresh = setTimeout(() => {
+      this.#refresh = null;
+      void this.refresh();
+    }, SOON_MS);
+  }
+
+  /** How far our clock is from Tandem's: the phone's own fault, and a sandbox's virtual time. */
+  async #setClock(response: Response): Promise<void> {
+    const date = Date.parse(response.headers.get('date') ?? '');
+    const off = Number.isNaN(date) ? 0 : date - Date.now();
+    if (this.#sandbox) {
+      try {
+        const clock = await answered(this.api.GET('/v1/sandbox/clock'));
+        this.#virtualMs = clock.offset_seconds * 1000;
+      } catch (error) {
+        this.#sandbox = !isRefused(error, 'no_such_path');
+      }
+    }
+    this.#clockMs = (Math.abs(off) > CLOSE_MS ? off : 0) + this.#virtualMs;
+    await write(CLOCK, this.#clockMs);
+  }
+}
+
+const SHOWN_CARDS = new Set(['active', 'suspended', 'waiting_code', 'waiting_operator']);
+
+export const wallet = new Wallet();

@@ -1,0 +1,205 @@
+"""The web apps: what `make` built from apps/, served as it was built.
+
+    /wallet/…  a page of a face: always its index.html, the app itself knows the rest (`SPA`)
+    /apps/…    what the pages load; names in assets/ carry a hash of the content and never change
+
+Every file is read once and lies in memory under its address, so no path leads anywhere else. Text
+was compressed when it was built (RFC 9110 §12.5.3: Brotli, gzip or as it is), and each form has an
+entity tag of its own (§8.8.3).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+FACES: Final = ("wallet", "till", "checkout", "console")
+GALLERY: Final = "gallery"
+"""Every component in every state: for whoever builds the faces, so in a sandbox only."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types svelte-trusted-html tandem-worker"
+)
+"""What a face may load: what comes from here, and nothing that stands in the page itself."""
+
+PERMISSIONS: Final = (
+    "camera=(self), screen-wake-lock=(self), publickey-credentials-get=(self), "
+    "publickey-credentials-create=(self), microphone=(), geolocation=(), payment=(), usb=()"
+)
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_A_DAY: Final = "public, max-age=86400"
+_ASK_FIRST: Final = "no-cache"
+_ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_TYPES: Final[Mapping[str, str]] = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "woff2": "font/woff2",
+    "webmanifest": "application/manifest+json",
+}
+_PAGE: Final = re.compile(r"[A-Za-z0-9_/-]*", re.ASCII)
+"""A path within a face. One with a point names a file, and there is none."""
+_QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A file in one encoding."""
+
+    content: bytes
+    encoding: str | None
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was built: its forms, the shortest first, the one that is not encoded last."""
+
+    forms: tuple[Form, ...]
+    media_type: str
+    caching: str
+
+    def answer(self, headers: Mapping[str, str]) -> Response:
+        """The file in the best form that a request accepts, or 304 if it has that one."""
+        accepted = accepted_encodings(headers.get("accept-encoding", ""))
+        form = next(f for f in self.forms if f.encoding is None or f.encoding in accepted)
+        given = {"etag": form.tag, "cache-control": self.caching}
+        if len(self.forms) > 1:
+            given["vary"] = "accept-encoding"
+        if self.media_type.startswith("text/javascript"):
+            # A worker's own policy holds for what it loads (W3C CSP 3 §4.2.1).
+            given["content-security-policy"] = POLICY
+        if self.media_type.startswith("text/html"):
+            given |= {
+                "content-security-policy": POLICY,
+                "permissions-policy": PERMISSIONS,
+                "cross-origin-opener-policy": "same-origin",
+            }
+        given["cross-origin-resource-policy"] = "same-origin"
+        if _names(headers.get("if-none-match", ""), form.tag):
+            return Response(status_code=304, headers=given)
+        if form.encoding is not None:
+            given["content-encoding"] = form.encoding
+        return Response(form.content, headers=given, media_type=self.media_type)
+
+
+class Faces:
+    """The faces that were built. An installation without them serves everything else."""
+
+    def __init__(self, built: Mapping[str, File], *, sandbox: bool) -> None:
+        wanted = (*FACES, GALLERY) if sandbox else FACES
+        self._files = built
+        self.names = tuple(name for name in wanted if f"{name}/index.html" in built)
+
+    def routes(self) -> Iterator[Route]:
+        """The routes of all faces."""
+        for face in self.names:
+            yield Route(f"/{face}", _slash(f"/{face}/"), methods=["GET"])
+            for name in (f"{face}/sw.js", f"{face}/manifest.webmanifest"):
+                if name in self._files:
+                    yield Route(f"/{name}", _fixed(self._files[name]), methods=["GET"])
+            page = self._files[f"{face}/index.html"]
+            yield Route(f"/{face}/{{path:path}}", _page(page), methods=["GET"])
+        yield Route("/apps/{path:path}", self._asset, methods=["GET"])
+
+    async def _asset(self, request: Request) -> Response:
+        path: str = request.path_params["path"]
+        found = self._files.get(path) if path.startswith(("assets/", "icons/")) else None
+        if found is None:
+            raise HTTPException(404)
+        return found.answer(request.headers)
+
+
+def built_files() -> dict[str, File]:
+    """What was built, by its path: `wallet/index.html`. Empty where nothing was."""
+    root = files("tandem.web") / "apps"
+    contents = dict(_walk(root, "")) if root.is_dir() else {}
+    return {
+        path: made_file(path, content, contents)
+        for path, content in contents.items()
+        if not path.endswith(tuple(_ENCODINGS.values()))
+    }
+
+
+def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:
+    """A file with the encoded forms that lie beside it."""
+    forms = [
+        _form(beside[path + ending], encoding)
+        for encoding, ending in _ENCODINGS.items()
+        if path + ending in beside
+    ]
+    caching = _ASK_FIRST
+    if path.startswith("assets/"):
+        caching = _FOREVER
+    elif path.startswith("icons/"):
+        caching = _A_DAY
+    media_type = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
+    return File((*forms, _form(content, None)), media_type, caching)
+
+
+def accepted_encodings(header: str) -> frozenset[str]:
+    """The codings that an Accept-Encoding header takes (RFC 9110 §12.5.3): those not at q=0."""
+    found: dict[str, bool] = {}
+    for part in header.lower().split(","):
+        name, _, weight = part.strip().partition(";")
+        match = _QUALITY.fullmatch(weight.strip()) if weight else None
+        refused = weight != "" and (match is None or float(match[1]) == 0)
+        found[name.strip()] = not refused
+    anything = found.get("*", False)
+    return frozenset(name for name in _ENCODINGS if found.get(name, anything))
+
+
+def _form(content: bytes, encoding: str | None) -> Form:
+    return Form(content, encoding, f'"{sha256(content).hexdigest()[:32]}"')
+
+
+def _names(header: str, tag: str) -> bool:
+    """Whether If-None-Match names this entity tag (RFC 9110 §13.1.2), compared weakly."""
+    given = {one.strip().removeprefix("W/") for one in header.split(",")}
+    return tag in given or header.strip() == "*"
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        path = f"{prefix}{entry.name}"
+        if entry.is_dir():
+            yield from _walk(entry, f"{path}/")
+        else:
+            yield path, entry.read_bytes()
+
+
+def _slash(address: str) -> Callable[[Request], Any]:
+    async def redirected(_: Request) -> Response:
+        return RedirectResponse(address, 308)
+
+    return redirected
+
+
+def _fixed(file: File) -> Callable[[Request], Any]:
+    async def answered(request: Request) -> Response:
+        return file.answer(request.headers)
+
+    return answered
+
+
+def _page(file: File) -> Callable[[Request], Any]:
+    async def answered(request: Request) -> Response:
+        if _PAGE.fullmatch(request.path_params["path"]) is None:
+            raise HTTPException(404)
+        return file.answer(request.headers)
+
+    return answered

@@ -1,0 +1,224 @@
+"""What the browser tests share: one Tandem with people and a shop, and Debian's Chromium.
+
+`stage`     who takes part; it opens phones and tills
+`chromium`  the browser
+
+Without Chromium (or without the apps built) these tests are skipped, and say so; `.ci/run` installs
+it. `TANDEM_TEST_SCREENS` names a folder in which pictures are kept. conftest.py loads this file.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
+
+from conftest import open_folder
+from living import Living, Person, Shop, living, made, open_shop, post, sign_up
+
+ROOT: Final = Path(__file__).parents[1]
+AXE: Final = ROOT / "apps/node_modules/axe-core/axe.min.js"
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+LOCALES: Final = {"en": "en-GB", "zh": "zh-CN"}
+SCREENS: Final = os.environ.get("TANDEM_TEST_SCREENS")
+PHONE: Final = (360, 760)
+DESK: Final = (1440, 900)
+
+
+_REFUSED: Final = re.compile(
+    r"error: Failed to load resource: the server responded with a status of 4\d\d"
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a page is looked at."""
+
+    language: str = "en"
+    scheme: str = "light"
+    size: tuple[int, int] = PHONE
+
+    @property
+    def name(self) -> str:
+        """As part of a picture's name."""
+        return f"{self.language}-{self.scheme}-{self.size[0]}"
+
+
+@dataclass
+class Screen:
+    """A page in a browser of its own, and all that it complained of."""
+
+    page: Page
+    context: BrowserContext
+    look: Look
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def complain(self, text: str) -> None:
+        """Note what a browser complains of; refusals of the API are no fault of the page."""
+        if not _REFUSED.match(text):
+            self.complaints.append(text)
+
+    async def open(self, path: str) -> None:
+        """Go to an address of the server."""
+        await self.page.goto(f"{self.url}{path}")
+
+    def role(self, role: Any, name: str) -> Locator:  # noqa: ANN401 - Playwright's names of roles
+        """What people call it, by its role; `name` is a regular expression."""
+        return self.page.get_by_role(role, name=re.compile(name))
+
+    async def seen(self, name: str, *, whole: bool = False) -> None:
+        """Check a page as it is now: no violation of WCAG, no overflow. Keep its picture.
+
+        `whole` is the page with what lies below the screen's edge.
+        """
+        await self.page.wait_for_timeout(300)  # what moves has arrived
+        if SCREENS:
+            path = f"{SCREENS}/{name}-{self.look.name}.png"
+            await self.page.screenshot(path=path, full_page=whole)
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = await self.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+        shown = [
+            (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]])
+            for one in found["violations"]
+        ]
+        assert not shown, f"{name} {self.look.name}: {json.dumps(shown, indent=1)}"
+        wide = await self.page.evaluate("() => document.documentElement.scrollWidth")
+        assert wide <= self.look.size[0], f"{name} is {wide} pixels wide"
+
+
+@dataclass
+class Stage:
+    """Who takes part."""
+
+    browser: Browser
+    server: Living
+    lin: Person
+    mei: Person
+    shop: Shop
+
+    @asynccontextmanager
+    async def screen(self, look: Look | None = None) -> AsyncIterator[Screen]:
+        """A browser of one's own. Whatever it complains of in its console fails the test."""
+        look = look or Look()
+        context = await self.browser.new_context(
+            viewport={"width": look.size[0], "height": look.size[1]},
+            locale=LOCALES[look.language],
+            color_scheme="dark" if look.scheme == "dark" else "light",
+        )
+        page = await context.new_page()
+        screen = Screen(page, context, look, self.server.url)
+        page.on("console", lambda said: screen.complain(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: screen.complaints.append(str(error)))
+        try:
+            yield screen
+        finally:
+            await context.close()
+        assert not screen.complaints, screen.complaints
+
+    @asynccontextmanager
+    async def phone(self, person: Person, look: Look | None = None) -> AsyncIterator[Screen]:
+        """A phone that is a new device of a person's, at the wallet's first page."""
+        async with self.server.client(person.key) as client:
+            device = await post(client, "/v1/people/me/devices", {"name": "Phone"})
+        async with self.screen(look) as screen:
+            await screen.open("/wallet")
+            await screen.role("button", "I have a wallet already|我已有钱包").click()
+            fields = screen.page.get_by_role("textbox")
+            for at, name in enumerate(("key", "code_index", "code_seed")):
+                await fields.nth(at).fill(device[name])
+            await screen.role("button", "Connect this phone|连接这部手机").click()
+            await screen.page.get_by_role("navigation").first.wait_for()
+            yield screen
+
+    @asynccontextmanager
+    async def till(self, look: Look | None = None) -> AsyncIterator[Screen]:
+        """A till at its amount pad."""
+        async with self.screen(look) as screen:
+            await screen.open("/till")
+            await screen.page.get_by_label(re.compile("Merchant’s key|商户密钥")).fill(
+                self.shop.key
+            )
+            await screen.role("button", "Continue|继续").click()
+            await screen.role("button", "Till 1").click()
+            await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+            yield screen
+
+    async def balance(self, person: Person) -> int:
+        """What they have, in fen."""
+        async with self.server.client(person.key) as client:
+            balances = made(await client.get("/v1/wallet"))["balances"]
+        found: int = next(one["balance"] for one in balances if one["currency"] == "CNY")
+        return found
+
+    async def order(self, amount: int) -> dict[str, Any]:
+        """An order of the shop's, with its code."""
+        async with self.server.client(self.shop.key) as client:
+            body = {"shop_id": self.shop.shop_id, "amount": amount, "currency": "CNY"}
+            payment: dict[str, Any] = await post(client, "/v1/payments", body)
+            code = made(await client.get(f"/v1/payments/{payment['id']}/code"))
+        return payment | {"code": code}
+
+
+async def type_amount(screen: Screen, text: str) -> None:
+    """Type an amount as a keyboard does."""
+    await screen.page.locator("output").wait_for()
+    for key in text:
+        await screen.page.keyboard.press(key)
+
+
+async def pay_code_of(screen: Screen) -> str:
+    """The digits of the code that a phone shows."""
+    digits = screen.page.locator("button.digits")
+    await digits.wait_for()
+    if await digits.get_attribute("aria-expanded") == "false":
+        await digits.click()
+    return (await digits.inner_text()).replace(" ", "")
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """The browser."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    if not (ROOT / "src/tandem/web/apps/wallet/index.html").exists():
+        pytest.skip("the apps were not built: make apps")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@pytest.fixture(scope="session")
+async def server(chromium: Browser) -> AsyncIterator[Living]:  # noqa: ARG001 - no server without one
+    """One Tandem for all browser tests."""
+    with open_folder() as folder:
+        async with living(folder / "data") as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+async def stage(chromium: Browser, server: Living) -> Stage:
+    """People with money, and a shop."""
+    async with server.client(server.operator_key) as operator:
+        lin = await sign_up(operator, "lin", yuan=12_345)
+        mei = await sign_up(operator, "mei", yuan=500)
+        shop = await open_shop(server, operator, "Blue Door")
+    return Stage(chromium, server, lin, mei, shop)

@@ -1,0 +1,25 @@
+"""Every component in every state: seen in both languages, light and dark, narrow and wide."""
+
+import pytest
+
+from browsing import DESK, PHONE, Look, Stage
+
+LOOKS = [
+    Look(language, scheme, size)
+    for language in ("en", "zh")
+    for scheme in ("light", "dark")
+    for size in (PHONE, DESK)
+]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_components(stage: Stage, look: Look) -> None:
+    async with stage.screen(look) as screen:
+        await screen.open("/gallery")
+        await screen.page.locator("#outcomes").wait_for()
+        await screen.seen("gallery", whole=True)
+        await screen.role("button", r"^(Is this right\?|请核对)$").click()
+        await screen.page.get_by_role("dialog").wait_for()
+        await screen.seen("sheet")
+        await screen.page.keyboard.press("Escape")
+        await screen.page.get_by_role("dialog").wait_for(state="hidden")

@@ -1,0 +1,172 @@
+"""What goes wrong on the way: answers that are lost, pages that are closed, others' objects."""
+
+import base64
+
+from playwright.async_api import Route
+
+from browsing import Stage, type_amount
+from living import post
+
+FOREIGN = "pay_0199f0a4c0de7000800000000000002a"
+
+
+async def lose_answers(route: Route, times: list[int]) -> None:
+    """Let the request through, and lose its answer, as often as `times` says."""
+    if times[0] > 0:
+        times[0] -= 1
+        await route.fetch()
+        await route.abort("connectionreset")
+    else:
+        await route.continue_()
+
+
+async def test_a_send_whose_answers_are_lost_happens_once(stage: Stage) -> None:
+    before = await stage.balance(stage.mei)
+    async with stage.phone(stage.lin) as phone:
+        times = [2]
+        await phone.page.route("**/v1/wallet/sends", lambda route: lose_answers(route, times))
+        await phone.role("link", "^Send$").click()
+        await phone.page.get_by_label("To whom?").fill("mei")
+        await phone.role("button", "Continue").click()
+        await type_amount(phone, "3")
+        await phone.page.get_by_label("Message").fill("For the tea")
+        await phone.role("button", "Send ¥3.00").click()
+        await phone.seen("wallet-sure")
+        await phone.page.get_by_role("dialog").get_by_role("button", name="Send ¥3.00").click()
+        await phone.role("heading", "Not known yet").wait_for()
+        await phone.seen("wallet-unknown")
+        await phone.role("heading", "^Sent$").wait_for()
+        await phone.role("link", "Done").click()
+        await phone.role("link", "^History$").click()
+        await phone.page.get_by_text("For the tea").wait_for()
+        await phone.seen("wallet-history")
+        phone.complaints.clear()  # of the answers that were lost
+    assert await stage.balance(stage.mei) == before + 300
+
+
+async def test_a_page_closed_over_a_send_brings_it_to_its_end(stage: Stage) -> None:
+    before = await stage.balance(stage.mei)
+    async with stage.phone(stage.lin) as phone:
+        times = [100]
+        await phone.page.route("**/v1/wallet/sends", lambda route: lose_answers(route, times))
+        await phone.role("link", "^Send$").click()
+        await phone.page.get_by_label("To whom?").fill("mei")
+        await phone.role("button", "Continue").click()
+        await type_amount(phone, "4")
+        await phone.role("button", "Send ¥4.00").click()
+        await phone.page.get_by_role("dialog").get_by_role("button", name="Send ¥4.00").click()
+        await phone.role("heading", "Not known yet").wait_for()
+        times[0] = 0
+        await phone.open("/wallet/send")
+        await phone.role("heading", "^Sent$").wait_for()
+        phone.complaints.clear()  # of the answers that were lost
+    assert await stage.balance(stage.mei) == before + 400
+
+
+async def test_two_tabs_pay_an_order_once(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    order = await stage.order(2100)
+    async with stage.phone(stage.lin) as phone:
+        async with stage.server.client(stage.lin.key) as lin:
+            await post(lin, "/v1/wallet/scans", {"code": order["code"]["url"]})
+        other = await phone.context.new_page()
+        for page in (phone.page, other):
+            await page.goto(f"{stage.server.url}/wallet/payments/{order['id']}")
+            await page.get_by_role("button", name="Pay ¥21.00").wait_for()
+        await phone.role("button", "Pay ¥21.00").click()
+        await phone.role("heading", "^Paid$").wait_for()
+        await other.get_by_role("heading", name="Paid").wait_for()
+        await phone.role("button", "See the receipt").click()
+        await phone.seen("wallet-receipt")
+    assert await stage.balance(stage.lin) == before - 2100
+
+
+async def test_what_is_not_ones_own_is_not_found(stage: Stage) -> None:
+    order = await stage.order(500)
+    async with stage.phone(stage.mei) as phone:
+        for path in (FOREIGN, order["id"], "pay_%3Cscript%3E", "nothing"):
+            await phone.open(f"/wallet/payments/{path}")
+            await phone.page.get_by_text("This was not found.").wait_for()
+        await phone.seen("wallet-not-found")
+
+
+async def test_codes_that_are_none(stage: Stage) -> None:
+    async with stage.phone(stage.lin) as phone:
+        await phone.open("/wallet/scan")
+        for text, told in {
+            "hello": "This is no shop’s code.",
+            "https://elsewhere.example/c/Zm9vYmFyYmF6cXV4MTIz": "belongs to another operator",
+            f"{stage.server.url}/c/Zm9vYmFyYmF6cXV4MTIz": "This was not found.",
+        }.items():
+            await phone.page.get_by_label("text or link").fill(text)
+            await phone.role("button", "Look it up").click()
+            await phone.page.get_by_text(told).wait_for()
+        await phone.seen("wallet-scan")
+
+
+async def test_a_device_that_was_taken_out_of_use_forgets(stage: Stage) -> None:
+    async with stage.phone(stage.mei) as phone, stage.server.client(stage.mei.key) as mei:
+        devices = (await mei.get("/v1/people/me/devices")).json()["data"]
+        answer = await mei.delete(f"/v1/people/me/devices/{devices[0]['id']}")
+        assert answer.is_success
+        await phone.role("heading", "Open your wallet").wait_for()
+        await phone.page.reload()
+        await phone.role("heading", "Open your wallet").wait_for()
+
+
+async def test_a_link_brings_what_is_to_be_typed_and_does_nothing_alone(stage: Stage) -> None:
+    mei = stage.mei
+    seed = base64.urlsafe_b64encode(mei.seed).decode().rstrip("=")
+    async with stage.screen() as phone:
+        await phone.open(f"/wallet/connect#{mei.key}.{mei.code_index}.{seed}")
+        await phone.role("heading", "Connect this phone").wait_for()
+        assert "#" not in phone.page.url
+        await phone.role("button", "Connect this phone").click()
+        await phone.page.get_by_text("@mei").wait_for()
+        await phone.open(f"/wallet/connect#{stage.lin.key}.{mei.code_index}.{seed}")
+        await phone.page.get_by_text("@mei").wait_for()
+        assert "#" not in phone.page.url
+    async with stage.screen() as till:
+        await till.open(f"/till/#{stage.shop.key}")
+        await till.role("button", "Continue").click()
+        await till.role("button", "Till 1").wait_for()
+        assert "#" not in till.page.url
+
+
+async def test_signing_up_with_a_lost_answer_makes_one_wallet(stage: Stage) -> None:
+    async with stage.screen() as phone:
+        await phone.open("/wallet")
+        await phone.seen("wallet-start")
+        times = [1]
+        await phone.page.route("**/v1/people", lambda route: lose_answers(route, times))
+        await phone.role("button", "Open my wallet").click()
+        await phone.page.get_by_text("Type your name.").wait_for()
+        await phone.page.get_by_label("Your name").fill("Ya Smin مقهى")
+        await phone.page.get_by_label("Your handle").fill("@Yasmin")
+        await phone.role("button", "Open my wallet").click()
+        await phone.page.get_by_text("Nothing yet").wait_for()
+        await phone.seen("wallet-new")
+        phone.complaints.clear()  # of the answer that was lost
+    async with stage.screen() as second:
+        await second.open("/wallet")
+        await second.page.get_by_label("Your name").fill("Someone")
+        await second.page.get_by_label("Your handle").fill("yasmin")
+        await second.role("button", "Open my wallet").click()
+        await second.page.get_by_text("The handle @yasmin is taken.").wait_for()
+
+
+async def test_a_till_shows_what_is_wrong_with_a_code(stage: Stage) -> None:
+    async with stage.till() as till:
+        await type_amount(till, "6")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        await till.page.keyboard.type("123")
+        await till.page.keyboard.press("Enter")
+        await till.page.get_by_text("A pay code has 18 digits").wait_for()
+        await till.page.get_by_label("customer’s code").fill("280000000000000000")
+        await till.role("button", "^Charge$").click()
+        await till.page.get_by_text("this code is not right").wait_for()
+        await till.role("img", "order’s code").wait_for()
+        await till.seen("till-wrong-code")
+        await till.role("button", "Cancel this payment").click()
+        await till.page.locator("output").wait_for()
