@@ -131,9 +131,7 @@ async def open_services(
         virtual_clock = VirtualClock(pool, clock)
         if settings.sandbox:
             await virtual_clock.read()
-        journal = await stack.enter_async_context(
-            Journal(lambda: open_journal_connection(dsn), clock, ids, day_of=settings.day_of)
-        )
+        journal = await stack.enter_async_context(_journal(dsn, clock, ids, settings))
         access = Access(pool, clock, ids, entropy, settings)
         keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
         hub = EventHub(pool, clock)
@@ -187,6 +185,10 @@ async def open_services(
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
         yield services
+
+
+def _journal(dsn: str, clock: SystemClock, ids: Ids, settings: Settings) -> Journal:
+    return Journal(lambda: open_journal_connection(dsn), clock, ids, day_of=settings.day_of)
 
 
 @asynccontextmanager

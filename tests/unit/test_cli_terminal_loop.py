@@ -101,8 +101,13 @@ async def test_an_empty_line_at_a_keyboard_cancels_what_waits(
 ) -> None:
     typed = Typed("80.00", keyboard=True)
     monkeypatch.setattr(sys, "stdin", typed)
-    types = iter(["5.00\n", "\n", "quit\n"])
-    nobody = Nobody(lambda: typed.lines.put(next(types, "")))
+    types = ["5.00\n", "\n", "quit\n"]
+
+    def type_once() -> None:
+        while types:
+            typed.lines.put(types.pop(0))
+
+    nobody = Nobody(type_once)
     assert await run(tmp_path / "till", nobody, FakeHost(), clock) == [(State.DONE, 8000)]
     shown = capsys.readouterr()
     assert "An empty line cancels it" in shown.out

@@ -72,7 +72,7 @@ async def _while_typing(
             till.cancel()
             if typing.result() is None:
                 lines.put_nowait(None)
-                break
+            break  # what is typed from now on is for the next payment
     return await paying
 
 
