@@ -8,10 +8,18 @@ import pytest
 import structlog
 from uvicorn.server import ServerState
 
-from tandem.serve.http import configuration
+from tandem.serve.http import Server, configuration
 from tandem.serve.logs import Logs, set_up_logs
 from tandem.serve.parent import _settings_of, _url
-from tandem.serve.protocol import BODY_SECONDS, HEAD_SECONDS, IDLE_SECONDS, BoundedHttp
+from tandem.serve.protocol import (
+    BODY_SECONDS,
+    HEAD_SECONDS,
+    IDLE_SECONDS,
+    MAX_AHEAD,
+    MAX_BESIDE_BODY_BYTES,
+    WRITE_SECONDS,
+    BoundedHttp,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -111,24 +119,29 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
+        self.reading = True
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return ("127.0.0.1", 1) if name in {"sockname", "peername"} else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written.append(bytes(data))
+        if not self.is_closing():
+            self.written.append(bytes(data))
 
     def close(self) -> None:
         self.written.append(b"closed")
 
+    def abort(self) -> None:
+        self.written.append(b"aborted")
+
     def pause_reading(self) -> None:
-        """It has nothing to read."""
+        self.reading = False
 
     def resume_reading(self) -> None:
-        """It has nothing to read."""
+        self.reading = True
 
     def is_closing(self) -> bool:
-        return self.written[-1:] == [b"closed"]
+        return self.written[-1:] in ([b"closed"], [b"aborted"])
 
 
 Message = dict[str, Any]
@@ -291,3 +304,135 @@ async def test_each_phase_has_its_time() -> None:
     assert late_after(IDLE_SECONDS)
     await answers(protocol, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na")
     assert late_after(BODY_SECONDS), "it was answered before its body was whole"
+
+
+CHUNKED: Final = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+OFFER: Final = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+
+
+async def test_a_trailer_is_no_header() -> None:
+    protocol, _, asked = protocol_of(of_length(2), part(b"ok"))
+    ended = b"2\r\nab\r\n0\r\nAuthorization: Bearer x\r\nIdempotency-Key: y\r\n\r\n"
+    await answers(protocol, CHUNKED + ended, GET)
+    assert [one["body"] for one in asked] == [b"ab", b""]
+    assert [one["headers"] for one in asked] == [
+        [(b"transfer-encoding", b"chunked")],
+        [(b"host", b"a")],
+    ]
+
+
+@pytest.mark.parametrize("beside", [b"X-A: %b\r\n" % (b"a" * 8000), b";" + b"a" * 8000])
+async def test_what_comes_beside_a_body_is_bounded(beside: bytes) -> None:
+    protocol, wire, _ = protocol_of(of_length(2), part(b"ok"))
+    protocol.data_received(CHUNKED + (b"0" if beside.startswith(b";") else b"0\r\n"))
+    for _ in range(MAX_BESIDE_BODY_BYTES // len(beside) + 1):
+        protocol.data_received(beside)
+    assert wire.written[0].startswith(b"HTTP/1.1 400 ")
+    await asyncio.gather(*protocol.tasks)
+
+
+async def test_a_body_in_the_smallest_chunks_is_read() -> None:
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    await answers(protocol, CHUNKED, *[b"1\r\na\r\n" * 1024] * 64, b"0\r\n\r\n")
+    assert not wire.is_closing()
+    assert len(asked) == 1
+
+
+async def test_requests_sent_ahead_are_bounded() -> None:
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    protocol.data_received(GET)
+    protocol.data_received(GET)
+    assert not wire.reading, "nothing is read while one waits"
+    protocol.data_received(GET * MAX_AHEAD)
+    assert len(protocol.pipeline) == MAX_AHEAD
+    assert wire.written == [b"aborted"], "no refusal is taken for the answer of the first"
+    await asyncio.gather(*protocol.tasks)
+    assert len(asked) == 1
+
+
+async def test_reading_goes_on_when_all_that_was_sent_ahead_is_answered() -> None:
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    await answers(protocol, GET * MAX_AHEAD, GET)
+    assert len(asked) == MAX_AHEAD + 1
+    assert wire.reading
+
+
+async def test_whoever_is_gone_is_gone_for_each_of_his_requests() -> None:
+    heard: list[str] = []
+
+    async def app(_: Message, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        await send(OK)
+        while heard[-1:] != ["http.disconnect"]:
+            heard.append((await receive())["type"])
+
+    protocol, _, _ = protocol_of()
+    protocol.app = app
+    protocol.data_received(GET * 2)
+    await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    await asyncio.gather(*protocol.tasks)
+    assert heard == ["http.request", "http.disconnect"]
+
+
+@pytest.mark.parametrize("cut", range(0, 60, 7))
+async def test_the_body_of_an_offer_is_no_request(cut: int) -> None:
+    """Whoever stands before us counts it as the body; as a request it would be smuggled in."""
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    head = b"POST / HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (OFFER, len(GET))
+    after = GET + GET.replace(b"x=1", b"x=2")
+    await answers(protocol, head + after[:cut], after[cut:])
+    assert [(one["method"], one["body"]) for one in asked] == [("POST", GET), ("GET", b"")]
+    assert asked[1]["query_string"] == b"x=2"
+    assert len(wire.written) == 2
+
+
+async def test_an_offer_with_chunks_is_refused() -> None:
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    await answers(protocol, CHUNKED[:-2] + OFFER + b"\r\n0\r\n\r\n" + GET)
+    assert asked == []
+    assert wire.written[0].startswith(b"HTTP/1.1 400 ")
+
+
+async def test_what_is_no_request_gets_no_answer_before_those_that_are() -> None:
+    protocol, wire, _ = protocol_of(of_length(2), part(b"ok"))
+    protocol.data_received(GET + b"no request\r\n\r\n")
+    assert wire.written == [b"aborted"]
+    await asyncio.gather(*protocol.tasks)
+    protocol, wire, _ = protocol_of(of_length(2), part(b"ok"))
+    await answers(protocol, GET)
+    await answers(protocol, b"no request\r\n\r\n")
+    assert [one[:12] for one in wire.written] == [b"HTTP/1.1 201", b"HTTP/1.1 400", b"closed"]
+
+
+async def test_old_clients_get_no_chunks() -> None:
+    protocol, wire, _ = protocol_of(OK, part(b"one", more=True), part(b"two"))
+    await answers(protocol, GET.replace(b"1.1", b"1.0"))
+    assert wire.written == [
+        b"HTTP/1.1 200 OK\r\ndate: now\r\nconnection: close\r\n\r\none",
+        b"two",
+        b"closed",
+    ]
+
+
+async def test_whoever_does_not_read_is_late() -> None:
+    protocol, _, _ = protocol_of(of_length(2), part(b"ok"))
+    now = protocol.loop.time()
+    await answers(protocol, GET)
+    protocol.pause_writing()
+    assert not protocol.late(now + WRITE_SECONDS - 1)
+    assert protocol.late(now + WRITE_SECONDS + 1)
+    protocol.resume_writing()
+    assert not protocol.late(now + WRITE_SECONDS + 1)
+    await answers(protocol, GET.replace(b"1.1", b"1.0"))
+    assert protocol.late(protocol.loop.time() + WRITE_SECONDS + 1), "it is closed when it has read"
+
+
+async def test_who_is_late_is_not_waited_for() -> None:
+    protocol, wire, _ = protocol_of(of_length(2), part(b"ok"))
+    server = Server(protocol.config, on_ready=lambda: None, on_stop=lambda: None)
+    server.server_state.connections.add(protocol)
+    await server.on_tick(0)
+    assert wire.written == []
+    protocol._late_at = 0
+    await server.on_tick(0)
+    assert wire.written == [b"aborted"]
