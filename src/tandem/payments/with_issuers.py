@@ -25,7 +25,14 @@ from tandem.db import Idempotency, IdempotencyConflict, Pool, earlier_answer, wo
 from tandem.kernel import Clock, Entropy, Ids, Refused, read_id, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, answered
-from tandem.payments.by_issuer import NOT_SENT, AskIssuer, BookAnswer, IssuerPending, TapProof
+from tandem.payments.by_issuer import (
+    ASK_WITHIN_SECONDS,
+    NOT_SENT,
+    AskIssuer,
+    BookAnswer,
+    IssuerPending,
+    TapProof,
+)
 from tandem.payments.issuers import (
     ASKING,
     DONE,
@@ -121,6 +128,8 @@ class IssuerPayments(Payments):
         self, asked: IssuerAuthorisation, funding: FundingCard
     ) -> IssuerAnswer | None:
         """What the issuer says: `NOT_SENT` if it was not reached, None if it said nothing."""
+        if self._clock.now() > asked.created_at + timedelta(seconds=ASK_WITHIN_SECONDS):
+            return NOT_SENT
         try:
             return await self._issuers.ask(
                 asked.issuer_id,
