@@ -436,3 +436,24 @@ async def test_who_is_late_is_not_waited_for() -> None:
     protocol._late_at = 0
     await server.on_tick(0)
     assert wire.written == [b"aborted"]
+
+
+async def test_who_waits_for_a_sign_to_go_on_gets_it_or_the_end() -> None:
+    expects = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    protocol, wire, asked = protocol_of(of_length(2), part(b"ok"))
+    protocol.data_received(expects)
+    await asyncio.sleep(0)
+    assert wire.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    await answers(protocol, b"ab")
+    assert asked[0]["body"] == b"ab"
+    assert not wire.is_closing()
+
+    async def refuses(_: Message, _receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        await send(of_length(2))
+        await send(part(b"no"))
+
+    protocol, wire, _ = protocol_of()
+    protocol.app = refuses
+    await answers(protocol, expects)
+    assert b"connection: close" in wire.written[0]
+    assert wire.is_closing(), "what comes next may be the body, or a request"

@@ -105,8 +105,9 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError(sent)
 
     def _begun(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """The head, and how the body will be framed (RFC 9112 §6)."""
-        self.waiting_for_100_continue = False
+        """The head, and how the body will be framed (RFC 9112 §6; RFC 9110 §10.1.1)."""
+        if self.waiting_for_100_continue:  # nobody knows whether the body still comes
+            self.waiting_for_100_continue = self.keep_alive = False
         all_headers = (*self.default_headers, *headers)
         lines = [b"%b: %b\r\n" % header for header in all_headers]
         fields = dict(all_headers)
