@@ -198,6 +198,9 @@ async def open_issuers(
             known.append(_Known(Issuer(issuer_id, link.name, link.answer_seconds), link, client))
         made = RemoteIssuers(known, pool, clock, stack)
         for one in known if at_once else ():
+            if one.link.unguarded:
+                open_to = ", ".join(one.link.unguarded)
+                log.warning("an issuer's link is unguarded", issuer=one.link.name, open=open_to)
             await made.connect(one)
         yield made
 
