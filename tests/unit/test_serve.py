@@ -457,3 +457,30 @@ async def test_who_waits_for_a_sign_to_go_on_gets_it_or_the_end() -> None:
     await answers(protocol, expects)
     assert b"connection: close" in wire.written[0]
     assert wire.is_closing(), "what comes next may be the body, or a request"
+
+
+async def test_who_asks_no_more_gets_his_answers() -> None:
+    protocol, wire, _ = protocol_of(of_length(2), part(b"ok"))
+    assert not protocol.eof_received(), "nothing was asked"
+    protocol.data_received(GET * 2)
+    assert protocol.eof_received()
+    await answers(protocol)
+    assert [one[:12] for one in wire.written] == [b"HTTP/1.1 201"] * 2 + [b"closed"]
+
+
+@pytest.mark.parametrize("asked", [b"", GET[:9], b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na"])
+async def test_who_asks_no_more_and_asked_nothing_whole_is_gone(asked: bytes) -> None:
+    protocol, _, _ = protocol_of(of_length(2), part(b"ok"))
+    protocol.data_received(asked)
+    assert not protocol.eof_received()
+    protocol.connection_lost(None)
+    await asyncio.gather(*protocol.tasks)
+
+
+async def test_a_stream_ends_when_its_client_asks_no_more() -> None:
+    protocol, _, _ = protocol_of(OK, part(b"event", more=True))
+    protocol.data_received(GET)
+    await asyncio.gather(*protocol.tasks)  # the application leaves it there
+    assert protocol.cycle.response_started
+    assert not protocol.eof_received()
+    await asyncio.gather(*protocol.tasks)

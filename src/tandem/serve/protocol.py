@@ -186,6 +186,17 @@ class BoundedHttp(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's lets the answer go
+        """The client asks no more, and may still read: what it asked is answered, then it ends.
+
+        Where an answer has begun (live updates) it is more likely gone.
+        """
+        running = self._answering
+        if running is None or running.response_started or self._reading is not None:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Take bytes; refuse a head, or what is beside a body, that goes on for too long."""
         self._beside_body += len(data)
