@@ -16,7 +16,11 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
-from uvicorn.protocols.http.flow_control import FlowControl, service_unavailable
+from uvicorn.protocols.http.flow_control import (
+    HIGH_WATER_LIMIT,
+    FlowControl,
+    service_unavailable,
+)
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -255,7 +259,10 @@ class BoundedHttp(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. A trailer is none (RFC 9110 §6.5.1): who looked at them has looked."""
         if self._reading == "head":
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: let the application answer, after what was asked before."""
@@ -314,17 +321,25 @@ class BoundedHttp(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self._beside_body -= len(body)
-        super().on_body(body)
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The body is whole, or there is none."""
         if self._body_left:
             return  # the parser believes so
-        super().on_message_complete()
         self._reading = None
-        self._late_at = _NEVER
-        if self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle.response_complete:
             self._late_at = self.loop.time() + IDLE_SECONDS
+        else:
+            self._late_at = _NEVER
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """An answer is sent: go on with what was asked after it, or wait."""
