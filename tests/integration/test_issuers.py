@@ -21,6 +21,7 @@ from tandem.kernel import Invalid, NotFound, read_id
 from tandem.ledger import ReferenceBooked
 from tandem.payments import Capture
 from tandem.settlement import SettlementNotCovered
+from terminal import Cli
 
 
 def payment_of(shown: str) -> UUID:
@@ -357,6 +358,32 @@ async def test_an_advice_that_is_refused_is_seen(module_database: str, folder: P
         await bank.tell()
         (one,) = await settlements.all()
         assert (one.advices_due, one.advices_refused) == (0, 1)
+        (advice,) = await settlements.refused("harbour-bank", 10)
+        assert (advice.payment_id, advice.kind) == (payment_of(paid["id"]), "refund")
+        assert (advice.amount, advice.response) == (100, "12")
+        with pytest.raises(NotFound):
+            await settlements.refused("nobody", 10)
+
+
+def test_what_an_issuer_disputes_is_listed(module_database: str, folder: Path, cli: Cli) -> None:
+    async def dispute() -> str:
+        refuses = Rule(messages=("advice",), do=Deed.DECLINE, code="12")
+        async with open_bank(module_database, folder, Rules(rules=(refuses,))) as bank:
+            door = await bank.town.merchant()
+            phone = await bank.phone(await bank.town.person())
+            paid = (await bank.pay(door, await bank.tap(phone, 3800)))["payment"]
+            await bank.town.services.payments.refund(
+                door.id, payment_of(paid["id"]), 100, None, key(owner=door.id)
+            )
+            await bank.tell()
+            return str(paid["id"])
+
+    shown = asyncio.run(dispute())
+    cli.on(url=module_database)
+    cli.monkeypatch.setenv("TANDEM_KEY_FILE", str(folder / "keys"))
+    assert shown in cli.done("operator", "issuer", "refused", "harbour-bank")
+    assert cli.refused("operator", "issuer", "refused", "nobody") == "No issuer nobody was found."
+    assert "harbour-bank" in cli.done("operator", "issuer", "list")
 
 
 async def test_two_processes_tell_an_issuer_once(
