@@ -17,6 +17,7 @@ from tandem.serve.protocol import (
     IDLE_SECONDS,
     MAX_AHEAD,
     MAX_BESIDE_BODY_BYTES,
+    READ_BYTES,
     WRITE_SECONDS,
     BoundedHttp,
 )
@@ -120,6 +121,10 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written: list[bytes] = []
         self.reading = True
+        self.unread = 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return ("127.0.0.1", 1) if name in {"sockname", "peername"} else default
@@ -425,6 +430,22 @@ async def test_whoever_does_not_read_is_late() -> None:
     assert not protocol.late(now + WRITE_SECONDS + 1)
     await answers(protocol, GET.replace(b"1.1", b"1.0"))
     assert protocol.late(protocol.loop.time() + WRITE_SECONDS + 1), "it is closed when it has read"
+
+
+async def test_whoever_reads_slowly_is_not_late() -> None:
+    protocol, wire, _ = protocol_of(of_length(2), part(b"ok"))
+    await answers(protocol, GET)
+    wire.unread = 10 * READ_BYTES
+    protocol.pause_writing()
+    now = protocol.loop.time()
+    for _ in range(9):
+        now += WRITE_SECONDS + 1
+        wire.unread -= READ_BYTES
+        assert not protocol.late(now)
+        assert not protocol.late(now + WRITE_SECONDS - 1)
+    assert protocol.late(now + WRITE_SECONDS + 1), "it reads no more"
+    wire.unread -= 1
+    assert protocol.late(now + WRITE_SECONDS + 1), "or as good as nothing"
 
 
 async def test_who_is_late_is_not_waited_for() -> None:

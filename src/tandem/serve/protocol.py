@@ -36,7 +36,8 @@ BODY_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 75.0
 """How long a connection may be kept open between requests."""
 WRITE_SECONDS: Final = 30.0
-"""How long a client may read nothing while an answer waits to be written."""
+READ_BYTES: Final = 16 * 1024
+"""What a client must read of an answer that waits for it, in so many seconds: half a KiB in one."""
 MAX_BESIDE_BODY_BYTES: Final = 512 * 1024
 """What may come with a body and is none of it: sizes of chunks, their extensions, trailers."""
 MAX_AHEAD: Final = 100
@@ -173,6 +174,8 @@ class BoundedHttp(HttpToolsProtocol):
     """Bytes still to come of a body that the parser does not see."""
     _late_at = _NEVER
     _unread_at = _NEVER
+    _unread = 0
+    """Bytes that waited for the client when it was last looked at."""
     _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -356,6 +359,7 @@ class BoundedHttp(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
         super().pause_writing()
+        self._unread = self.transport.get_write_buffer_size()
         self._unread_at = self.loop.time() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
@@ -365,4 +369,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def late(self, now: float) -> bool:
         """Whether the client has been awaited for longer than it may: to ask, or to read."""
-        return now > min(self._late_at, self._unread_at)
+        if now <= min(self._late_at, self._unread_at):
+            return False
+        left = self.transport.get_write_buffer_size()
+        if not left or self._unread - left < READ_BYTES:
+            return True
+        self._unread = left
+        self._unread_at = now + WRITE_SECONDS
+        self._late_at = max(self._late_at, self._unread_at)
+        return False
