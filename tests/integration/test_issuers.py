@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,8 @@ from issuer_town import Bank, card, open_bank
 from town import Door, Someone, key, open_town, said
 
 from card_phone import Phone
+from tandem.acquiring import De, Message
+from tandem.cards import IssuerAnswer
 from tandem.db import IdempotencyConflict
 from tandem.issuers import Deed, Rule, Rules
 from tandem.issuers.rules import DEFAULT
@@ -18,6 +21,7 @@ from tandem.kernel import Invalid, NotFound, read_id
 from tandem.ledger import ReferenceBooked
 from tandem.payments import Capture
 from tandem.settlement import SettlementNotCovered
+from terminal import Cli
 
 
 def payment_of(shown: str) -> UUID:
@@ -102,6 +106,65 @@ async def test_what_is_not_agreed_to_is_not_paid(
     assert bool(bank.agrees()) == in_doubt
     await bank.tell()
     assert bank.agrees() == 0
+
+
+@pytest.mark.parametrize(
+    ("element", "value", "reason"),
+    [
+        (De.RESPONSE_CODE, "08", "issuer_declined"),
+        (De.RESPONSE_CODE, "10", "issuer_declined"),
+        (De.RESPONSE_CODE, "91", "issuer_away"),
+        (De.RESPONSE_CODE, "N1", "issuer_declined"),
+        (De.RESPONSE_CODE, None, "issuer_silent"),
+        (De.CURRENCY, "840", "issuer_silent"),
+        (De.PAN, "4761739999999999", "issuer_silent"),
+    ],
+)
+async def test_what_is_no_plain_no_is_undone(
+    bank: Bank,
+    door: Door,
+    phone: Phone,
+    monkeypatch: pytest.MonkeyPatch,
+    element: De,
+    value: str | None,
+    reason: str,
+) -> None:
+    """The issuer did something, and its answer is neither an approval nor a refusal."""
+    plain = bank.issuer.answer
+
+    def answer(message: Message, code: str, extra: dict[int, str]) -> Message:
+        made = plain(message, code, extra)
+        if message.kind != "0200":
+            return made
+        fields = {n: text for n, text in made.fields.items() if n != element}
+        return Message(made.mti, fields if value is None else {**fields, element: value})
+
+    monkeypatch.setattr(bank.issuer, "answer", answer)
+    told = await bank.pay(door, await bank.tap(phone, 1000))
+    assert (told["payment"]["status"], told["reason"]) == ("declined", reason)
+    assert bank.agrees() == 1000
+    await bank.tell()
+    assert bank.agrees() == 0
+
+
+async def test_a_question_never_comes_after_its_reversal(
+    bank: Bank, door: Door, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that slept between writing and asking: others have given the question up."""
+    payments = bank.town.services.payments
+    ask = payments._answer
+
+    async def late(*given: Any) -> IssuerAnswer | None:  # noqa: ANN401 - as it is given
+        bank.town.wait(minutes=1)
+        await bank.tell()
+        return await ask(*given)
+
+    monkeypatch.setattr(payments, "_answer", late)
+    heard: list[str] = []
+    bank.issuer.heard = lambda message, *, came: heard.append(message.mti) if came else None
+    answer = await bank.pay(door, await bank.tap(phone, 1000))
+    assert (answer["payment"]["status"], answer["reason"]) == ("declined", "issuer_silent")
+    assert [mti for mti in heard if mti[:2] != "08"] == ["0420"]
 
 
 async def test_a_reversal_is_repeated_until_it_is_answered(
@@ -295,6 +358,32 @@ async def test_an_advice_that_is_refused_is_seen(module_database: str, folder: P
         await bank.tell()
         (one,) = await settlements.all()
         assert (one.advices_due, one.advices_refused) == (0, 1)
+        (advice,) = await settlements.refused("harbour-bank", 10)
+        assert (advice.payment_id, advice.kind) == (payment_of(paid["id"]), "refund")
+        assert (advice.amount, advice.response) == (100, "12")
+        with pytest.raises(NotFound):
+            await settlements.refused("nobody", 10)
+
+
+def test_what_an_issuer_disputes_is_listed(module_database: str, folder: Path, cli: Cli) -> None:
+    async def dispute() -> str:
+        refuses = Rule(messages=("advice",), do=Deed.DECLINE, code="12")
+        async with open_bank(module_database, folder, Rules(rules=(refuses,))) as bank:
+            door = await bank.town.merchant()
+            phone = await bank.phone(await bank.town.person())
+            paid = (await bank.pay(door, await bank.tap(phone, 3800)))["payment"]
+            await bank.town.services.payments.refund(
+                door.id, payment_of(paid["id"]), 100, None, key(owner=door.id)
+            )
+            await bank.tell()
+            return str(paid["id"])
+
+    shown = asyncio.run(dispute())
+    cli.on(url=module_database)
+    cli.monkeypatch.setenv("TANDEM_KEY_FILE", str(folder / "keys"))
+    assert shown in cli.done("operator", "issuer", "refused", "harbour-bank")
+    assert cli.refused("operator", "issuer", "refused", "nobody") == "No issuer nobody was found."
+    assert "harbour-bank" in cli.done("operator", "issuer", "list")
 
 
 async def test_two_processes_tell_an_issuer_once(

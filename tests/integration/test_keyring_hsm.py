@@ -238,6 +238,7 @@ def test_a_whole_tandem_keeps_its_secrets_in_the_token(hsm: Hsm, cli: Cli, data:
     cli.done("operator", "person", "add", "lin", "Lin Wei")
     assert not (data / "keys").exists()
     before = cli.done("keys", "list")
+    assert "Copy" not in cli.done("keys", "add")
     assert "the token cli" in cli.done("keys", "rotate")
     assert cli.done("keys", "list") != before
     cli.monkeypatch.setenv("TANDEM_KEYRING", hsm.uri("empty"))

@@ -12,9 +12,11 @@ from town import Door, Someone, Town, asked, at_once, key, open_town, said
 
 from tandem.events import CreateEndpoint
 from tandem.kernel import Invalid, NotFound, read_id, show_id, system_entropy
+from tandem.keyring import KeyFileMissing, KeyringName
 from tandem.ledger import Outcome
 from tandem.merchants import Acceptance
 from tandem.payments import Source, Tapped
+from tandem.serve.parent import open_keys
 from tandem.tags import (
     TAG_KEYS,
     Tag,
@@ -375,3 +377,12 @@ async def test_nothing_in_the_database_is_a_key(town: Town, door: Door) -> None:
     for secret in chip.package.keys().by_number():
         assert secret not in row["keys"]
     assert town.services.keyring.open(row["keys"], TAG_KEYS.context(tag.id))
+
+
+async def test_a_key_ring_is_not_begun_anew_while_a_tag_needs_the_old_one(
+    town: Town, door: Door, fresh_database: str, tmp_path: Path
+) -> None:
+    await open_keys(fresh_database, KeyringName(None, str(tmp_path / "first")))
+    await made(town, door)
+    with pytest.raises(KeyFileMissing):
+        await open_keys(fresh_database, KeyringName(None, str(tmp_path / "second")))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.acquiring import Codec, De, Message, Wire
+from tandem.acquiring import Codec, De, Mac, Message, Wire
 from tandem.cards import (
     Acceptor,
     AskKind,
@@ -17,8 +17,9 @@ from tandem.cards import (
     IssuerAsked,
     IssuerOriginal,
 )
-from tandem.issuers import Deed, Rule
+from tandem.issuers import Deed, IssuerLink, Rule
 from tandem.issuers.accounts import Accounts, kind_of
+from tandem.issuers.links import IssuerTls
 from tandem.issuers.messages import (
     check_message,
     code_message,
@@ -163,3 +164,31 @@ def test_a_rule_fits_by_message_card_and_amount() -> None:
     assert not rule.fits("advice", CARD.pan, 3800)
     assert not rule.fits("payment", CARD.pan, 3801)
     assert not rule.fits("payment", "4761739001010127", 3800)
+
+
+@pytest.mark.parametrize(
+    ("host", "guarded", "tls", "left_open"),
+    [
+        ("127.0.0.1", False, False, ()),
+        ("::1", False, False, ()),
+        ("localhost", False, False, ()),
+        ("localhost.example", False, False, ("numbers", "answers")),
+        ("10.9.0.1", False, False, ("numbers", "answers")),
+        ("10.9.0.1", True, False, ("numbers",)),
+        ("10.9.0.1", False, True, ()),
+    ],
+)
+def test_a_link_says_what_nothing_protects(
+    host: str,
+    guarded: bool,  # noqa: FBT001 - pytest passes it by name
+    tls: bool,  # noqa: FBT001 - as above
+    left_open: tuple[str, ...],
+) -> None:
+    link = IssuerLink(
+        name="harbour-bank",
+        ranges=("476173",),
+        host=host,
+        mac=Mac(key="harbour", algorithm="aes-cmac", keys="fixed") if guarded else None,
+        tls=IssuerTls(authority="ca.pem") if tls else None,
+    )
+    assert link.unguarded == left_open

@@ -16,14 +16,16 @@ from tandem.cli.run import Interrupted, run
 from tandem.cli.show import cells, done, money, say, show, table
 from tandem.issuers import IssuerLink, IssuersUnusable, Simulator, read_issuers, read_rules
 from tandem.issuers.links import KeyFiles
+from tandem.issuers.messages import reference_number
 from tandem.issuers.rules import DEFAULT
-from tandem.kernel import SystemClock, currency, parse_amount, system_entropy
-from tandem.settlement import IssuerSettlementView, IssuerView
+from tandem.kernel import SystemClock, currency, parse_amount, show_id, system_entropy
+from tandem.settlement import IssuerSettlementView, IssuerView, RefusedAdvice
 
 app = App(name="issuer", help="Simulate the bank that cards are from.", help_format="markdown")
 issuer_app = App(name="issuer", help="Banks whose cards fund device cards.", help_format="markdown")
 
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
 _NAME = "simulated"
 _RANGE = "476173"
 
@@ -113,6 +115,42 @@ def list_issuers() -> None:
 async def _list() -> list[IssuerView]:
     async with services() as opened:
         return await opened.issuer_settlements.all()
+
+
+@issuer_app.command
+def refused(name: str, /, *, limit: Limit = 50) -> None:
+    """List what an issuer refused of what has happened, newest first: to be cleared with it.
+
+    The reference is element 37 of every message about the payment. Of a reversal the amount is
+    what should be left.
+
+    Example: `tandem operator issuer refused harbour-bank`
+
+    Parameters
+    ----------
+    name
+        The issuer, as the settings name it.
+    limit
+        The most to list.
+    """
+    made = table("Refused", "Payment", "Reference", "What", "Amount", "39", right=("Amount",))
+    for one in run(_refused(name, limit)):
+        made.add_row(
+            *cells(
+                f"{one.refused_at:%Y-%m-%d %H:%M}",
+                show_id("pay", one.payment_id),
+                reference_number(one.number),
+                one.kind,
+                money(one.amount, currency(one.currency)),
+                one.response,
+            )
+        )
+    show(made)
+
+
+async def _refused(name: str, limit: int) -> list[RefusedAdvice]:
+    async with services() as opened:
+        return await opened.issuer_settlements.refused(name, limit)
 
 
 @issuer_app.command

@@ -15,7 +15,7 @@ from tandem.cli.show import cells, complain, done, say, show, table
 from tandem.db.rewrite import count_by_key, rewrite
 from tandem.events import SIGNING_SECRETS
 from tandem.kernel import show_id
-from tandem.keyring import RotatingRing, sealed_anew
+from tandem.keyring import FileKeyRing, RotatingRing, sealed_anew
 from tandem.people import CODE_SEEDS
 from tandem.tags import TAG_KEYS
 
@@ -66,15 +66,17 @@ def add() -> None:
 
     Example: `tandem keys add`
     """
-    key_id, place = run(_add())
-    done(f"Added key {key_id}. Copy {place} to the other machines, then seal under it:")
+    key_id, place, copied = run(_add())
+    others = f"Copy {place} to the other machines, then" if copied else f"It is in {place}:"
+    done(f"Added key {key_id}. {others} seal under it:")
     say(f"tandem keys rotate {key_id}")
 
 
-async def _add() -> tuple[str, str]:
+async def _add() -> tuple[str, str, bool]:
+    """The new key's id, where it is, and whether other machines need a copy of that."""
     async with services() as opened:
         ring = _ring(opened)
-        return ring.add(), ring.place
+        return ring.add(), ring.place, isinstance(ring, FileKeyRing)
 
 
 @app.command

@@ -52,6 +52,8 @@ log = structlog.get_logger(__name__)
 NUMBERS_AT_ONCE: Final = 100
 """Message numbers that a process takes for itself: what it does not use is never used."""
 CONNECT_SECONDS: Final = 5.0
+_REPEATED: Final = (De.PAN, De.AMOUNT, De.CURRENCY)
+"""What an answer repeats, if it does, as it was asked."""
 
 
 @dataclass(eq=False, slots=True)
@@ -125,18 +127,20 @@ class RemoteIssuers:
     async def ask(self, issuer_id: UUID, asked: IssuerAsked) -> IssuerAnswer:
         """Ask or tell about a payment. Raises `IssuerAway`, `IssuerSilent`.
 
-        An answer to another amount than was asked for is none.
+        An answer about another amount, currency or card than was asked for is none.
         """
         known = self._find(issuer_id)
         message = payment_message(asked, known.link.acquirer)
         answer = await self._ask(known, message)
-        amount = answer.text(De.AMOUNT)
-        if amount not in {None, message.text(De.AMOUNT)}:
+        if any(answer.text(de) not in {None, message.text(de)} for de in _REPEATED):
             raise IssuerSilent(known.issuer.name)
         return IssuerAnswer(_response(answer), answer.text(De.AUTHORISATION_CODE))
 
     async def _ask(self, known: _Known, message: Message) -> Message:
-        """Send it once. What cannot be sent at all was not sent; anything else is in doubt."""
+        """Send it once. What cannot be sent at all was not sent; anything else is in doubt.
+
+        So is an answer without element 39.
+        """
         name, seconds = known.issuer.name, known.issuer.answer_seconds
         await self.connect(known)
         try:
@@ -144,7 +148,7 @@ class RemoteIssuers:
         except NotSent:
             raise IssuerAway(name) from None
         try:
-            return await known.client.request(message, seconds)
+            answer = await known.client.request(message, seconds)
         except MessageMalformed as fault:
             log.error("a message to an issuer cannot be written", reason=fault.sentence())  # noqa: TRY400 - it says all
             raise IssuerAway(name) from None
@@ -152,6 +156,9 @@ class RemoteIssuers:
             raise IssuerAway(name) from None
         except AcquiringRefused:
             raise IssuerSilent(name) from None
+        if answer.text(De.RESPONSE_CODE) is None:
+            raise IssuerSilent(name)
+        return answer
 
     async def connect(self, known: _Known) -> None:
         """Begin to connect, if nobody has."""
@@ -191,6 +198,9 @@ async def open_issuers(
             known.append(_Known(Issuer(issuer_id, link.name, link.answer_seconds), link, client))
         made = RemoteIssuers(known, pool, clock, stack)
         for one in known if at_once else ():
+            if one.link.unguarded:
+                open_to = ", ".join(one.link.unguarded)
+                log.warning("an issuer's link is unguarded", issuer=one.link.name, open=open_to)
             await made.connect(one)
         yield made
 

@@ -19,6 +19,7 @@ the settings.
 import re
 import ssl
 import stat
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -63,6 +64,13 @@ class IssuerLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sign_on: bool = True
     answer_seconds: Annotated[int, Meta(ge=1, le=60)] = 10
     echo_seconds: Seconds = 60
+
+    @property
+    def unguarded(self) -> tuple[str, ...]:
+        """What nothing but the network between protects: `numbers` of cards, `answers`."""
+        if self.tls is not None or _is_here(self.host):
+            return ()
+        return ("numbers",) if self.mac is not None else ("numbers", "answers")
 
 
 class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,3 +140,10 @@ def client_tls(path: Path, tls: IssuerTls) -> ssl.SSLContext:
         reason = getattr(error, "strerror", None) or str(error)
         raise IssuersUnusable(str(path), f"tls: {reason}") from error
     return context
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -54,8 +54,14 @@ NOT_SENT: Final = IssuerAnswer("--")
 """In place of an answer: the issuer was never reached."""
 MARGIN_SECONDS: Final = 15
 """How long after an answer's time it is given up, if nobody booked it."""
+ASK_WITHIN_SECONDS: Final = 8
+"""How long after it was written a question may still be asked: else its reversal, when it was given
+up, comes before it, and not every issuer remembers what was reversed before it came."""
 SILENT: Final = "issuer_silent"
 REVERSED: Final = "reversed"
+_DOUBTFUL: Final = frozenset({"08", "10", "11", "16", "32", "68", "87", "91", "96"})
+"""Approvals of another kind (of a part, on a condition), and words of a switch on the way, which
+does not know what the issuer did (ISO 8583:1987, table A.4)."""
 REASONS: Final = {
     "--": "issuer_away",
     "91": "issuer_away",
@@ -205,7 +211,7 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
         else:
             reason = REASONS.get(answer.response, "issuer_declined")
         step = decline(view, payment, reason)
-        if answer is not None and not answer.approved:
+        if answer is not None and _certain(answer):
             return step, DECLINED
         back = advise(view, payment, AskKind.REVERSAL, 0)
         return msgspec.structs.replace(step, writes=(*step.writes, *back)), UNDONE
@@ -226,3 +232,11 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
         reason = payment.decline_reason
         proof = None if self.proof is None else self.proof.answer(approved=reason is None)
         return TapAnswer(msgspec.Raw(told(payment).merchant), reason, proof)
+
+
+def _certain(answer: IssuerAnswer) -> bool:
+    """Whether an answer says that the issuer did nothing; what is no ISO code says nothing."""
+    if answer == NOT_SENT:
+        return True
+    code = answer.response
+    return code.isdigit() and not answer.approved and code not in _DOUBTFUL

@@ -10,6 +10,7 @@ An *advice* says that something has happened: a part was taken or given back, or
 is to have no effect. It is sent until the issuer has answered, those of one payment in order.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -155,23 +156,31 @@ async def open_authorisations(
 
 
 async def claim_advices(
-    connection: Connection, now: datetime, lease_until: datetime, limit: int
+    connection: Connection,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    but: Collection[UUID] = (),
 ) -> list[IssuerAdvice]:
-    """The oldest advice of each payment that is due; nobody else sends them until the lease ends.
+    """Of each issuer's payments the oldest advice that is due; nobody else sends them meanwhile.
 
-    Within a unit of work.
+    At most `limit` of each issuer, and none of those in `but`. Within a unit of work.
     """
     rows = await connection.fetch(
-        "WITH mine AS (SELECT id FROM issuer_advices AS o WHERE status = 'due' AND next_at <= $1 "
+        "WITH mine AS (SELECT due.id FROM issuers AS i CROSS JOIN LATERAL ("
+        "SELECT o.id FROM issuer_advices AS o WHERE o.issuer_id = i.id "
+        "AND o.status = 'due' AND o.next_at <= $1 "
         "AND NOT EXISTS (SELECT FROM issuer_advices AS e WHERE e.payment_id = o.payment_id "
         "AND e.status = 'due' AND e.id < o.id) "
-        "ORDER BY next_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED) "
+        "ORDER BY o.next_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED) AS due "
+        "WHERE i.id <> ALL($4::uuid[])) "
         "UPDATE issuer_advices AS a SET next_at = $2, attempts = a.attempts + 1, "
         "sent_at = coalesce(a.sent_at, $1), updated_at = $1 FROM mine WHERE a.id = mine.id "
         f"RETURNING {_ADVICE}",
         now,
         lease_until,
         limit,
+        list(but),
     )
     return [IssuerAdvice(*row) for row in rows]
 

@@ -1,7 +1,7 @@
 """The use cases of payments that an issuer's card pays: ask it, book what it says, tell it on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -25,7 +25,14 @@ from tandem.db import Idempotency, IdempotencyConflict, Pool, earlier_answer, wo
 from tandem.kernel import Clock, Entropy, Ids, Refused, read_id, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Entry, Journal, Outcome, answered
-from tandem.payments.by_issuer import NOT_SENT, AskIssuer, BookAnswer, IssuerPending, TapProof
+from tandem.payments.by_issuer import (
+    ASK_WITHIN_SECONDS,
+    NOT_SENT,
+    AskIssuer,
+    BookAnswer,
+    IssuerPending,
+    TapProof,
+)
 from tandem.payments.issuers import (
     ASKING,
     DONE,
@@ -121,6 +128,8 @@ class IssuerPayments(Payments):
         self, asked: IssuerAuthorisation, funding: FundingCard
     ) -> IssuerAnswer | None:
         """What the issuer says: `NOT_SENT` if it was not reached, None if it said nothing."""
+        if self._clock.now() > asked.created_at + timedelta(seconds=ASK_WITHIN_SECONDS):
+            return NOT_SENT
         try:
             return await self._issuers.ask(
                 asked.issuer_id,
@@ -207,19 +216,40 @@ class IssuerPayments(Payments):
 
     async def tell_issuers(self) -> int:
         """Send what issuers are to hear of and has not been answered yet. Returns how many."""
-        now = self._clock.now()
-        async with work(self._pool) as connection:
-            lease = now + timedelta(seconds=LEASE_SECONDS)
-            due = await claim_advices(connection, now, lease, AT_ONCE)
-        await asyncio.gather(*(self._tell(advice) for advice in due))
+        due = await self._due(())
+        await self._tell_all(due)
         return len(due)
 
     async def follow_issuers(self) -> None:
-        """Do both, for ever; any number of processes may."""
-        while True:
-            done = await self.resolve_issuers() + await self.tell_issuers()
-            if not done:
-                await asyncio.sleep(PAUSE_SECONDS)
+        """Do both, for ever; any number of processes may.
+
+        An issuer that is away, or slow, keeps no other waiting.
+        """
+        telling: dict[UUID, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for issuer_id in [known for known, task in telling.items() if task.done()]:
+                    telling.pop(issuer_id).result()
+                due = await self._due(telling)
+                for issuer_id in {advice.issuer_id for advice in due}:
+                    own = [advice for advice in due if advice.issuer_id == issuer_id]
+                    telling[issuer_id] = asyncio.create_task(self._tell_all(own))
+                if not await self.resolve_issuers() and not due:
+                    await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            for task in telling.values():
+                task.cancel()
+            await asyncio.gather(*telling.values(), return_exceptions=True)
+
+    async def _due(self, but: Collection[UUID]) -> list[IssuerAdvice]:
+        """What is to be sent now, some of each issuer's but of these."""
+        now = self._clock.now()
+        lease = now + timedelta(seconds=LEASE_SECONDS)
+        async with work(self._pool) as connection:
+            return await claim_advices(connection, now, lease, AT_ONCE, but)
+
+    async def _tell_all(self, advices: Iterable[IssuerAdvice]) -> None:
+        await asyncio.gather(*map(self._tell, advices))
 
     async def _tell(self, advice: IssuerAdvice) -> None:
         """Tell an issuer once, and note what it answered."""

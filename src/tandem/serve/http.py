@@ -43,12 +43,12 @@ class Server(UvicornServer):
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Once a second, close the connections whose request takes too long to come."""
+        """Once a second, end the connections whose client is too late."""
         if counter % _SWEEP_EVERY_TICKS == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, BoundedHttp) and connection.late(now):
-                    connection.transport.close()
+                    connection.transport.abort()  # to close is to wait until all is read
         return await super().on_tick(counter)
 
 

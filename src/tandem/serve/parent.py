@@ -166,7 +166,8 @@ async def open_keys(dsn: str, name: KeyringName) -> RotatingRing:
     try:
         sealed = await connection.fetchval(
             "SELECT EXISTS (SELECT FROM devices) OR EXISTS (SELECT FROM webhook_endpoints) "
-            "OR EXISTS (SELECT FROM card_keys) OR EXISTS (SELECT FROM link_keys)"
+            "OR EXISTS (SELECT FROM card_keys) OR EXISTS (SELECT FROM link_keys) "
+            "OR EXISTS (SELECT FROM tags)"
         )
     finally:
         await connection.close()

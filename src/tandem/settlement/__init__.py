@@ -15,7 +15,12 @@ from tandem.settlement.errors import (
     SettlementNotCovered,
     WithdrawalNotCovered,
 )
-from tandem.settlement.issuers import IssuerSettlements, IssuerSettlementView, IssuerView
+from tandem.settlement.issuers import (
+    IssuerSettlements,
+    IssuerSettlementView,
+    IssuerView,
+    RefusedAdvice,
+)
 from tandem.settlement.payouts import Payouts, PayoutView, payout_view
 from tandem.settlement.withdrawals import (
     Withdrawal,
@@ -40,6 +45,7 @@ __all__ = [
     "PayoutNotCovered",
     "PayoutView",
     "Payouts",
+    "RefusedAdvice",
     "SettlementNotCovered",
     "Withdrawal",
     "WithdrawalNotCovered",

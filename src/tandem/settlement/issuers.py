@@ -77,6 +77,21 @@ class OwedByIssuer(msgspec.Struct, frozen=True):
     ]
 
 
+class RefusedAdvice(msgspec.Struct, frozen=True):
+    """What has happened and an issuer refused. Amount in minor units; of a reversal what is left.
+
+    `number` is that of the payment's own message, from which element 37 follows in all about it.
+    """
+
+    payment_id: UUID
+    number: int
+    kind: str
+    amount: int
+    currency: str
+    response: str
+    refused_at: datetime
+
+
 class IssuerView(msgspec.Struct, frozen=True):
     """An issuer whose cards fund device cards, and how things stand with it."""
 
@@ -202,6 +217,22 @@ class IssuerSettlements:
                 ]
                 made.append(IssuerView(show_id("iss", issuer_id), name, owes, due, refused))
         return made
+
+    async def refused(self, name: str, limit: int) -> list[RefusedAdvice]:
+        """What an issuer refused of what has happened, newest first. Raises `NotFound`."""
+        issuer_id: UUID | None = await self._pool.fetchval(
+            "SELECT id FROM issuers WHERE name = $1", name
+        )
+        if issuer_id is None:
+            raise NotFound("issuer", name)
+        rows = await self._pool.fetch(
+            "SELECT a.payment_id, q.number, a.kind, a.amount, a.currency, a.response, a.updated_at "
+            "FROM issuer_advices AS a JOIN issuer_authorisations AS q USING (payment_id) "
+            "WHERE a.issuer_id = $1 AND a.status = 'refused' ORDER BY a.id DESC LIMIT $2",
+            issuer_id,
+            limit,
+        )
+        return [RefusedAdvice(*row) for row in rows]
 
 
 def settlement_view(row: IssuerSettlement) -> IssuerSettlementView:
