@@ -36,7 +36,7 @@ LOCK := .venv-lock/bin/uv pip compile --universal --generate-hashes \
 
 .PHONY: help
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(READY) $(BUILT) ## run the story with real payments, then serve until Ctrl-C (ARGS=--once: end there)
@@ -49,9 +49,13 @@ up: $(READY) $(BUILT) ## serve Tandem
 .PHONY: test
 test: $(READY) $(BUILT) ## run all tests (ARGS="-k refund": some of Python's)
 	@failed=0; \
-	[ -n '$(subst ','\'',$(ARGS))' ] || $(NPM) test || failed=1; \
+	[ -n '$(subst ','\'',$(ARGS))' ] || $(MAKE) test-apps || failed=1; \
 	$(PY) -m pytest $(ARGS) || failed=1; \
 	exit "$$failed"
+
+.PHONY: test-apps
+test-apps: $(BUILT) ## run the tests of the apps that need no server
+	@$(NPM) test
 
 .PHONY: lint
 lint: $(READY) $(MODULES) $(API_TYPES) ## check style, formatting, types and floors

@@ -239,6 +239,13 @@ def test_each_terminal_has_a_key_of_its_own_and_speaks_for_itself() -> None:
     assert code(answer) == "00"
     assert codes(play.send(money("0200", 5))) == ["58"]
     assert play.send(money("0200", 6, TERMINAL="TERM0002")) == []
+    first = play.terminal.key
+    play.terminal.master = MASTER
+    (answer,) = play.send(network("001", 7, TERMINAL="TERM0001"))
+    assert code(answer) == "00"
+    # What TERM0002 has says nothing for TERM0001.
+    foreign = play.terminal.write(money("0200", 8, TERMINAL="TERM0001"), first)
+    assert codes(play.feed(foreign)) == ["63"]
 
 
 def test_a_link_hears_after_its_sign_on_which_day_it_is() -> None:

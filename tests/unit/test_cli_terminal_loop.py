@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from emv_tap import NOW, WIDE, profile
 from tandem.cli.terminal_loop import loop
-from tandem.kernel import ManualClock
+from tandem.cli.terminal_till import amount_of
+from tandem.kernel import Invalid, ManualClock
 from tandem.tap import Device, DirectField, Field, State
 from tap_play import PASSCODE, device_in
 from tap_shop import SETTINGS, YES, FakeHost, till_in
@@ -121,3 +123,14 @@ async def test_the_end_of_all_lines_cancels_it_too(
     monkeypatch.setattr(sys, "stdin", typed)
     kept = await run(tmp_path / "till", Nobody(typed.end), FakeHost(), clock)
     assert kept == [(State.DONE, 8000)]
+
+
+def test_zero_is_typed_only_where_it_asks_about_a_card() -> None:
+    asking = msgspec.structs.replace(
+        SETTINGS,
+        aids=tuple(msgspec.structs.replace(aid, zero_amount=True) for aid in SETTINGS.aids),
+    )
+    assert [amount_of(text, asking) for text in ("0", "0.00", "1.00")] == [0, 0, 100]
+    for text, settings in (("0", SETTINGS), ("0.00", SETTINGS), ("-0", asking), ("", asking)):
+        with pytest.raises(Invalid):
+            amount_of(text, settings)

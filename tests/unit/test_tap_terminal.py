@@ -286,7 +286,7 @@ class Torn:
         return self.inner.transmit(apdu)
 
 
-@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize("at", range(8))
 async def test_a_torn_tap_is_tapped_again_and_paid_once(
     folder: Path, device: Device, clock: ManualClock, at: int
 ) -> None:

@@ -50,7 +50,7 @@ RESPONSES: Final[Mapping[str, str]] = {
     ResponseCode.NOT_PERMITTED_TO_CARD: "the card may not do this",
     ResponseCode.NOT_PERMITTED_TO_TERMINAL: "the terminal may not do this",
     ResponseCode.ABOVE_AMOUNT_LIMIT: "above an amount that is set as a limit",
-    ResponseCode.RESTRICTED_CARD: "the card is suspended",
+    ResponseCode.RESTRICTED_CARD: "the card is suspended, blocked or out of use",
     ResponseCode.SECURITY_VIOLATION: "the MAC or the cryptogram is wrong",
     ResponseCode.ABOVE_COUNT_LIMIT: "more often than is set as a limit",
     ResponseCode.TOO_MANY_WRONG_PINS: "too many wrong codes",

@@ -182,7 +182,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a request ended.
 
     `authorisation_code` (element 38) is six letters or digits; `icc` the chip's answer (element 55:
-    91 with the ARPC, scripts); `settlement_date` the business day that it counts to.
+    91 with the ARPC); `settlement_date` the business day that it counts to.
     """
 
     code: ResponseCode

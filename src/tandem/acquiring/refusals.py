@@ -18,7 +18,7 @@ from tandem.cards import IssuerAway, IssuerSilent
 from tandem.db import IdempotencyConflict
 from tandem.db.errors import DatabaseUnavailable
 from tandem.kernel import Invalid, NotFound, Refused
-from tandem.ledger import InsufficientFunds, JournalBusy
+from tandem.ledger import ChangedMeanwhile, InsufficientFunds, JournalBusy
 from tandem.merchants import WayRefused
 from tandem.payments import (
     CaptureExceedsAuthorised,
@@ -54,12 +54,13 @@ CODES: Final[dict[type[Refused], Code]] = {
     CardUnknown: Code.INVALID_CARD,
     NotFound: Code.NOT_FOUND,
     Invalid: Code.FORMAT_ERROR,
+    ChangedMeanwhile: Code.UNAVAILABLE,
     JournalBusy: Code.UNAVAILABLE,
     DatabaseUnavailable: Code.UNAVAILABLE,
     IssuerAway: Code.UNAVAILABLE,
     IssuerSilent: Code.UNAVAILABLE,
 }
-"""By type, the nearest of a refusal's own types first. What is not here is 05: declined."""
+"""By type, the nearest of a refusal's own types first. What is not here is 05; 91 if it passes."""
 
 _WAYS: Final = {
     "way_off": Code.NOT_PERMITTED_TO_TERMINAL,
@@ -76,4 +77,4 @@ def response_code(refused: Refused) -> Code:
     for kind in type(refused).__mro__:
         if kind in CODES:
             return CODES[kind]
-    return Code.DO_NOT_HONOUR
+    return Code.UNAVAILABLE if refused.passing else Code.DO_NOT_HONOUR

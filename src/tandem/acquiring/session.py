@@ -213,7 +213,8 @@ class Session:
                     self._faults += 1
                     raise
         terminal = (message.text(De.TERMINAL) or "").rstrip()
-        others = terminal and self._terminal not in {None, terminal}
+        named = terminal or message.kind not in _NETWORK
+        others = named and self._terminal not in {None, terminal}
         if state is None or (others and network != NetworkCode.SIGN_ON):
             raise TerminalUnknown(terminal)
 
@@ -243,6 +244,8 @@ class Session:
             terminal = self._names(ticket) if signs_on else self._terminal
             master = ticket.state.master(terminal or "")
             key, block = issue_key(settings, master, self._context.entropy)
+            if signs_on and terminal != self._terminal:
+                self._keys = MacKeys()  # another's key is good for nothing that this one says
             self._keys.change(key, now_seconds)
             fields[De.PRIVATE] = block
             if signs_on:

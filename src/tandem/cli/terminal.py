@@ -9,7 +9,15 @@ from tandem.cli.errors import FileUnusable
 from tandem.cli.run import run
 from tandem.cli.show import cells, done, money, say, show, table
 from tandem.cli.terminal_loop import loop
-from tandem.cli.terminal_till import Folder, opened, print_receipt, read, store, without_reader
+from tandem.cli.terminal_till import (
+    Folder,
+    amount_of,
+    opened,
+    print_receipt,
+    read,
+    store,
+    without_reader,
+)
 from tandem.emv.authority import TrustedKeys
 from tandem.kernel import Invalid, currency, parse_amount
 from tandem.tap import TerminalMisset, TerminalSettings
@@ -36,7 +44,7 @@ def take(amount: str, /, *, settings: Path, folder: Folder = None) -> int:
         The terminal's settings, a TOML file: docs/terminal.md.
     """
     told = read(settings)
-    minor = parse_amount(amount, currency(told.currency))
+    minor = amount_of(amount, told)
     return run(_one(told, settings.parent, folder, minor, None))
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from tandem.cli.show import complain, say
-from tandem.cli.terminal_till import print_receipt
+from tandem.cli.terminal_till import amount_of, print_receipt
 from tandem.kernel import Invalid, Refused, currency, parse_amount
 from tandem.tap import Payment, TerminalSettings, Till
 
@@ -83,7 +83,7 @@ async def _pay(till: Till, line: str, settings: TerminalSettings) -> Payment:
     if words[0] != "refund":
         if len(words) > 1:
             raise Invalid(line, f"is not understood. {_HELP}")
-        return await till.take(parse_amount(words[0], unit))
+        return await till.take(amount_of(words[0], settings))
     numbers = words[1:]
     if len(numbers) not in {1, 2} or not (numbers[0].isascii() and numbers[0].isdigit()):
         raise Invalid("refund", "takes the number of a receipt, and an amount if not all of it")

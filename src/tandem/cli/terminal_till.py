@@ -1,6 +1,7 @@
 """What the commands of `tandem terminal` have in common: its till, put together from settings."""
 
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from tandem.cli.errors import FileUnusable
 from tandem.cli.show import complain, money, printable, say
 from tandem.db.locate import default_data_folder
 from tandem.emv.terminal import Knowledge, UiRequest
-from tandem.kernel import Invalid, SystemClock, system_entropy
+from tandem.kernel import Invalid, SystemClock, currency, parse_amount, system_entropy
 from tandem.tap import (
     Field,
     Online,
@@ -53,6 +54,19 @@ def read(path: Path) -> TerminalSettings:
 def store(folder: Path | None) -> TerminalStore:
     """The terminal's folder, open."""
     return TerminalStore(folder or default_data_folder(os.environ) / "terminal", system_entropy)
+
+
+_ZERO: Final = re.compile(r"0+(?:\.0*)?")
+
+
+def amount_of(text: str, settings: TerminalSettings) -> int:
+    """What is typed, in minor units; zero only where it asks whether a card is good.
+
+    Raises `Invalid`.
+    """
+    if _ZERO.fullmatch(text) and any(aid.zero_amount for aid in settings.aids):
+        return 0
+    return parse_amount(text, currency(settings.currency))
 
 
 @asynccontextmanager

@@ -244,19 +244,21 @@ class CardPayments(IssuerPayments):
         amount: int,
         code: str,
         idempotency: Idempotency,
+        *,
+        most: int | None = None,
     ) -> Outcome:
         """Refund the payment that this card made under this retrieval reference number.
 
-        The outcome is a RefundView. No cryptogram of a purchase makes a refund: it goes back to
-        where the named payment came from, and never above it. Raises `NotFound`, also for another
-        currency, and what `refund` does.
+        The outcome is a RefundView; `most` as `refund` takes it. No cryptogram of a purchase makes
+        a refund: it goes back to where the named payment came from, and never above it. Raises
+        `NotFound`, also for another currency, and what `refund` does.
         """
         card = (await self._card(pan, None)).card
         async with self._pool.acquire() as connection:
             found = await payment_by_tap(connection, merchant_id, card.pan_hash, rrn)
         if found is None or found.currency != code:
             raise NotFound("payment", rrn)
-        return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency)
+        return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency, most=most)
 
     async def taps_of(
         self, person_id: UUID, device_id: UUID, card_id: UUID, atc: int | None, limit: int

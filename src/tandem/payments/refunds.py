@@ -38,7 +38,10 @@ def refund(
     if amount > payment.refundable:
         raise RefundExceedsCaptured(payment.refundable, amount, unit.code)
     payer, payee = parties(payment, unit)
-    charge = payment.fee if reversal and amount == payment.captured else 0
+    charge = 0
+    if reversal and amount == payment.captured:
+        # What the operator withdrew of its fees keeps nobody from their money.
+        charge = min(payment.fee, max(0, view.account(fees(unit)).available))
     available = view.account(payee).available + charge
     if amount > available:
         raise RefundNotCovered(max(0, available), amount, unit.code)

@@ -23,7 +23,7 @@ _Id = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=1400,
+        max_length=1364,
         pattern="^[A-Za-z0-9_-]+$",
         description="The credential's id, in base64url",
         examples=["mGm1yTzB6oW8yAqJ3k5Q2w"],

@@ -3,6 +3,7 @@
 TapRefused
 ├── ReaderUnusable       no PC/SC, no such reader, or one that cannot be used: says why
 ├── VirtualReaderRefused the virtual reader cannot be set up safely here
+├── VirtualReaderOfAnother  it is another user's to end
 ├── FieldUnusable        the way to a reader's field cannot be opened
 ├── StoreUnusable       the device's folder cannot be read or written, or is another's
 ├── PasscodeWrong        with the tries that are left
@@ -50,6 +51,17 @@ class VirtualReaderRefused(TapRefused):
     def sentence(self) -> str:
         """Say why."""
         return f"The virtual reader was not started: {self.reason}."
+
+
+@dataclass(eq=False)
+class VirtualReaderOfAnother(TapRefused):
+    """The virtual reader is another user's to end."""
+
+    code: ClassVar[str] = "virtual_reader_of_another"
+
+    def sentence(self) -> str:
+        """Say who may."""
+        return "Another user started the virtual reader: end it as that user, or as root."
 
 
 @dataclass(eq=False)

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tandem.tap.errors import VirtualReaderRefused
+from tandem.tap.errors import VirtualReaderOfAnother, VirtualReaderRefused
 from tandem.tap.transport import acknowledge_at_once
 from tandem.tap.vpcd import LOOPBACK, PORT
 
@@ -56,14 +56,19 @@ _BLOCK: Final = 4096
 
 def lacking() -> tuple[str, ...]:
     """The Debian packages that are missing."""
-    there = (shutil.which("pcscd") is not None, DRIVER.exists())
+    there = (_pcscd() is not None, DRIVER.exists())
     return tuple(name for name, found in zip(PACKAGES, there, strict=True) if not found)
 
 
+def _pcscd() -> str | None:
+    """Debian has it where only root's path leads."""
+    return shutil.which("pcscd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
 def running() -> int | None:
-    """The supervisor's process id, None if there is none."""
+    """The supervisor's process id, None if there is none; whoever started it."""
     try:
-        with STATE.open("r+", encoding="ascii") as state:
+        with STATE.open(encoding="ascii") as state:
             if _lock(state.fileno()):
                 return None
             return int(state.read())
@@ -72,12 +77,18 @@ def running() -> int | None:
 
 
 def stop() -> bool:
-    """End the supervisor, and pcscd with it. False if there was none."""
+    """End the supervisor, and pcscd with it. False if there was none.
+
+    Raises `VirtualReaderOfAnother` if another user started it.
+    """
     pid = running()
     if pid is None:
         return False
     # The lock says that this process is the supervisor and no other that has its number now.
-    os.kill(pid, signal.SIGTERM)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except PermissionError as error:
+        raise VirtualReaderOfAnother from error
     return True
 
 
@@ -185,7 +196,7 @@ async def _run(folder: Path, listeners: list[socket.socket], state: int) -> None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     pcscd = await asyncio.create_subprocess_exec(
-        *("pcscd", "--foreground", "--config", str(folder), "--error"),
+        *(_pcscd() or "pcscd", "--foreground", "--config", str(folder), "--error"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

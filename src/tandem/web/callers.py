@@ -51,6 +51,13 @@ class Callers:
         except KeyUnknown:
             self._limits.wrong_key(client)
             raise Unauthenticated from None
+        if route.open and principal.kind not in route.scopes:
+            # Here a stranger may ask, and a key that is good elsewhere lifts no stranger's limit.
+            self._limits.stranger(
+                client,
+                writes=operation.method != "GET",
+                signs_in=operation.limit == "sign_in",
+            )
         self._limits.request(principal.key_id)
         return principal
 

@@ -38,7 +38,7 @@ class Cookies:
         found: dict[Kind, str] = {}
         twice: set[Kind] = set()
         for pair in value.decode("latin-1").split(";"):
-            name, _, token = pair.strip().partition("=")
+            name, _, token = pair.strip(" \t").partition("=")
             kind = self._kinds.get(name)
             if kind is None:
                 continue

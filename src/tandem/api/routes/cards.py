@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.access import Access
+from tandem.access import Access, SessionOver
 from tandem.api.operation import Call, ListQuery, Page, Query, operation, page
 from tandem.cards import (
     AddCard,
@@ -36,7 +36,7 @@ from tandem.cards import (
 )
 from tandem.kernel import read_id
 from tandem.payments import CardPayments, CardTapView
-from tandem.signin import DeviceNeeded
+from tandem.signin import DeviceNeeded, SignIn, SignInStale
 
 _TAPS_SHOWN: Final = 20
 
@@ -52,6 +52,11 @@ class Services(Protocol):
     @property
     def access(self) -> Access:
         """Knows which device a session belongs to."""
+        ...
+
+    @property
+    def sign_in(self) -> SignIn:
+        """Knows whether a session is fresh enough."""
         ...
 
     @property
@@ -119,7 +124,7 @@ class CardList(msgspec.Struct, frozen=True):
     who=("person",),
     status=201,
     idempotency="required",
-    errors=(CardNotEligible, DeviceNeeded, *_OF_ISSUERS),
+    errors=(CardNotEligible, DeviceNeeded, SessionOver, SignInStale, *_OF_ISSUERS),
 )
 async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
     """A card on the device that asks, which pays by tap: from a balance, or from an issuer's card.
@@ -129,6 +134,7 @@ async def add_my_card(call: Call[Services], body: AddCard) -> CardView:
     one-time code that an earlier one shows (`waiting_code`); where there is none, for the operator
     (`waiting_operator`). Then fetch its package.
     """
+    await call.services.sign_in.check_may_add_device(call.principal)  # a card lasts as a device
     key = base64.b64decode(body.device_key)
     return await call.services.cards.add(
         call.principal.owner_id,
@@ -231,6 +237,7 @@ async def fetch_my_card(call: Call[Services], card_id: UUID) -> CardPackage:
     tag="Cards",
     summary="See a card's last taps",
     who=("person",),
+    errors=(DeviceNeeded,),
 )
 async def list_my_taps(call: Call[Services], card_id: UUID, query: TapQuery) -> TapList:
     """What became of them, with the issuer's answer that each brought for the card.
@@ -238,11 +245,9 @@ async def list_my_taps(call: Call[Services], card_id: UUID, query: TapQuery) -> 
     Only for the device that the card is on: it gives the answer to the card, which has left the
     reader by then, and so begins its offline counters anew.
     """
-    principal = call.principal
-    assert principal.device_id is not None, "a person's key is a device's"
     return TapList(
         await call.services.payments.taps_of(
-            principal.owner_id, principal.device_id, card_id, query.counter, _TAPS_SHOWN
+            call.principal.owner_id, await _device(call), card_id, query.counter, _TAPS_SHOWN
         )
     )
 

@@ -24,6 +24,7 @@ from tandem.payments import (
     MerchantNotActive,
     NewTap,
     PaymentView,
+    RefundAboveLimit,
     RefundExceedsCaptured,
     RefundNotCovered,
     RefundView,
@@ -296,12 +297,13 @@ async def reverse_tap(call: Call[Services], till_id: UUID, body: ReverseTap) -> 
     scope="refunds:write",
     status=201,
     idempotency="required",
-    errors=(CardUnknown, RefundExceedsCaptured, RefundNotCovered),
+    errors=(CardUnknown, RefundAboveLimit, RefundExceedsCaptured, RefundNotCovered),
 )
 async def refund_tap(call: Call[Services], till_id: UUID, body: RefundTap) -> RefundView:
     """Back to where the payment came from, which this card made under that number."""
     merchant_id = call.principal.owner_id
     await call.services.merchants.till(merchant_id, till_id)
+    signed_in = call.principal.signed_in
     done = await call.services.payments.refund_by_card(
         merchant_id,
         body.pan,
@@ -309,6 +311,7 @@ async def refund_tap(call: Call[Services], till_id: UUID, body: RefundTap) -> Re
         body.amount,
         body.currency,
         _once(call, till_id),
+        most=None if signed_in is None else signed_in.refund_limit,
     )
     return msgspec.json.decode(done.body, type=RefundView)
 
