@@ -11,11 +11,12 @@ import pytest
 from town import Door, Someone, Town, at_once, key, open_town, said
 
 from card_phone import Phone
+from moves import CNY
 from tandem.cards import CardCommand, CardView
 from tandem.cards.taps import WRONG_MAX
 from tandem.db import Idempotency, IdempotencyConflict
 from tandem.kernel import Invalid, NotFound, read_id
-from tandem.ledger import Outcome
+from tandem.ledger import Outcome, fees
 from tandem.merchants import Acceptance, Choice, WayRefused, WayRule
 from tandem.payments import (
     Capture,
@@ -324,6 +325,22 @@ async def test_a_request_and_its_reversal_at_once_leave_no_money_moved(
             assert isinstance(found[0], (Outcome, IdempotencyConflict)), found[0]
             assert found[1] is None
     assert (await lin.balance())["balance"] == START
+
+
+async def test_fees_that_were_withdrawn_keep_nobody_from_their_money(
+    town: Town, lin: Someone, phone: Phone
+) -> None:
+    payments, door = town.services.payments, await town.merchant(points=100)
+    one, two = key(owner=door.id), key(owner=door.id)
+    await pay(town, door, await message(town, phone, 3800), one)
+    await pay(town, door, await message(town, phone, 3800), two)
+    earned = await town.services.pool.fetchval(
+        "SELECT credits_posted - debits_posted FROM accounts WHERE id = $1", fees(CNY).id
+    )
+    await town.services.withdrawals.make(None, earned, "CNY", f"all fees {door.id}", key())
+    await payments.reverse(door.id, (two.key,), 0, key(owner=door.id))
+    assert (await lin.balance())["balance"] == START - 3800
+    assert await door.balance() == 2 * (3800 - 38) - 3800
 
 
 async def test_a_refund_goes_back_to_the_payment_that_is_named(
