@@ -125,7 +125,7 @@ def sent_as(payment: Payment) -> dict[str, str | None]:
         "STAN": payment.stan,
         "LOCAL_TIME": f"{payment.at:%H%M%S}",
         "LOCAL_DATE": f"{payment.at:%m%d}",
-        "RRN": None,
+        "RRN": payment.rrn,
         "CATEGORY": "5814",
     }
 
