@@ -12,6 +12,7 @@ from town import Door, Someone, Town, at_once, key, open_town, said
 
 from card_phone import Phone
 from moves import CNY
+from tandem.acquiring.refusals import response_code
 from tandem.cards import CardCommand, CardView
 from tandem.cards.taps import WRONG_MAX
 from tandem.db import Idempotency, IdempotencyConflict
@@ -23,6 +24,7 @@ from tandem.payments import (
     CardUnknown,
     NewTap,
     RefundExceedsCaptured,
+    ReversalNotCovered,
     TapTrace,
 )
 
@@ -341,6 +343,23 @@ async def test_fees_that_were_withdrawn_keep_nobody_from_their_money(
     await payments.reverse(door.id, (two.key,), 0, key(owner=door.id))
     assert (await lin.balance())["balance"] == START - 3800
     assert await door.balance() == 2 * (3800 - 38) - 3800
+
+
+async def test_a_reversal_comes_again_until_it_is_covered(
+    town: Town, lin: Someone, door: Door, phone: Phone
+) -> None:
+    payments, one, undo = town.services.payments, key(owner=door.id), key(owner=door.id)
+    await pay(town, door, await message(town, phone, 3800), one)
+    await town.services.payouts.make(door.id, 3000, "CNY", f"out {door.id}", key())
+    for _ in range(2):
+        with pytest.raises(ReversalNotCovered) as refused:
+            await payments.reverse(door.id, (one.key,), 0, undo)
+        assert not refused.value.replayed
+        assert response_code(refused.value) == "91"
+    await pay(town, door, await message(town, phone, 3000))
+    for _ in range(2):
+        await payments.reverse(door.id, (one.key,), 0, undo)
+        assert (await lin.balance())["balance"] == START - 3000
 
 
 async def test_a_refund_goes_back_to_the_payment_that_is_named(

@@ -28,6 +28,7 @@ from tandem.payments import (
     PaymentConflict,
     RefundExceedsCaptured,
     RefundNotCovered,
+    ReversalNotCovered,
 )
 from tandem.people import LimitExceeded, PayerNotActive
 
@@ -44,6 +45,7 @@ CODES: Final[dict[type[Refused], Code]] = {
     IdempotencyConflict: Code.DUPLICATE,
     InsufficientFunds: Code.INSUFFICIENT_FUNDS,
     RefundNotCovered: Code.INSUFFICIENT_FUNDS,
+    ReversalNotCovered: Code.UNAVAILABLE,  # it is to come again
     RefundExceedsCaptured: Code.INVALID_AMOUNT,
     CaptureExceedsAuthorised: Code.INVALID_AMOUNT,
     LimitExceeded: Code.ABOVE_AMOUNT_LIMIT,

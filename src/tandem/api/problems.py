@@ -67,6 +67,7 @@ from tandem.payments import (
     RefundAboveLimit,
     RefundExceedsCaptured,
     RefundNotCovered,
+    ReversalNotCovered,
 )
 from tandem.people import (
     HandleTaken,
@@ -153,6 +154,7 @@ ROWS: Final = (
     Row(402, InsufficientFunds(_AN_ID, 1200, 3800)),
     Row(402, LimitExceeded("per_day", 2_000_000, 1200, "CNY")),
     Row(402, RefundNotCovered(1200, 3800, "CNY")),
+    Row(402, ReversalNotCovered(1200, 3800, "CNY")),
     Row(402, PayoutNotCovered(1200, 3800, "CNY")),
     Row(402, WithdrawalNotCovered(1200, 3800, "CNY")),
     Row(402, CorrectionNotCovered(1200, 3800, "CNY")),

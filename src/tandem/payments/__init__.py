@@ -15,6 +15,7 @@ from tandem.payments.errors import (
     RefundAboveLimit,
     RefundExceedsCaptured,
     RefundNotCovered,
+    ReversalNotCovered,
 )
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
 from tandem.payments.reading import Tapped
@@ -60,6 +61,7 @@ __all__ = [
     "RefundExceedsCaptured",
     "RefundNotCovered",
     "RefundView",
+    "ReversalNotCovered",
     "Shop",
     "Source",
     "Status",

@@ -8,6 +8,7 @@ Refused
 ├── CaptureExceedsAuthorised  more is captured than is authorised
 ├── RefundExceedsCaptured     more is refunded than was captured
 ├── RefundNotCovered          the merchant's balance does not cover the refund
+│   └── ReversalNotCovered    or what a till takes back, for now
 ├── RefundAboveLimit          more than this member of staff may give back
 ├── CardUnknown               no card of this operator's has this number
 ├── CodePaused                too many wrong codes: a pause
@@ -140,6 +141,14 @@ class RefundNotCovered(Refused):
             f"The merchant's balance covers {there}, not {asked}. "
             "Take payments or pay in first, or ask the operator for an overdraft."
         )
+
+
+@dataclass(eq=False)
+class ReversalNotCovered(RefundNotCovered):
+    """The same of a reversal, which comes again until it is done: somebody waits for it."""
+
+    code: ClassVar[str] = "reversal_not_covered"
+    passing: ClassVar[bool] = True
 
 
 @dataclass(eq=False)

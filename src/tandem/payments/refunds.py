@@ -9,7 +9,7 @@ from tandem.cards import AskKind
 from tandem.kernel import check_amount, currency
 from tandem.ledger import InsufficientFunds, Transfer, TransferCode, View, Write, fees
 from tandem.payments.decisions import Step, advise, parties
-from tandem.payments.errors import RefundExceedsCaptured, RefundNotCovered
+from tandem.payments.errors import RefundExceedsCaptured, RefundNotCovered, ReversalNotCovered
 from tandem.payments.model import (
     REFUND_REVERSALS,
     REFUNDS,
@@ -44,7 +44,8 @@ def refund(
         charge = min(payment.fee, max(0, view.account(fees(unit)).available))
     available = view.account(payee).available + charge
     if amount > available:
-        raise RefundNotCovered(max(0, available), amount, unit.code)
+        refused = ReversalNotCovered if reversal else RefundNotCovered
+        raise refused(max(0, available), amount, unit.code)
     given = Refund(
         view.new_id(),
         payment.id,

@@ -28,6 +28,7 @@ from tandem.payments import (
     RefundExceedsCaptured,
     RefundNotCovered,
     RefundView,
+    ReversalNotCovered,
     TapTrace,
     authorisation_code,
 )
@@ -277,7 +278,7 @@ async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTak
     who=("merchant",),
     scope="taps:write",
     idempotency="required",
-    errors=(RefundNotCovered,),
+    errors=(ReversalNotCovered,),
 )
 async def reverse_tap(call: Call[Services], till_id: UUID, body: ReverseTap) -> TapReversed:
     """What it paid goes back; if it was never seen, it does nothing when it comes."""
