@@ -9,13 +9,16 @@ from typing import Any
 import asyncpg
 import pytest
 from browsers import Browser, Site, ok, open_site, refused
+from town import key, said
 
 from authenticator import Facts
+from card_phone import Phone
 from tandem.access import ROLES, SCOPES
 from tandem.api.examples import example
 from tandem.api.operation import PATH_IDS, Operation
 from tandem.app import operations
-from tandem.kernel import show_id
+from tandem.kernel import read_id, show_id
+from tandem.payments import At, NewTap, TapTrace
 from tandem.settings import Settings
 
 
@@ -259,6 +262,33 @@ async def test_a_cashier_gives_back_so_much_of_a_payment(house: House) -> None:
     refused(await cashier.post(path, {"amount": 1}), 403, "refund_above_limit")
     ok(await manager.post(path, {"amount": 30_000}))
     ok(await house.owner.post(path, {}))
+
+
+async def test_what_goes_back_to_a_card_counts_as_well(house: House) -> None:
+    town, merchant_id = house.site.town, read_id("mer", house.merchant)
+    lin = await town.person(yuan=1000)
+    phone = Phone(town.services.cards, lin.id, lin.device_id, town.services.clock)
+    await phone.add(key())
+    new = NewTap(
+        amount=30_000,
+        currency="CNY",
+        pan=phone.pan,
+        sequence=0,
+        icc=(await phone.tap(30_000)).online_data,
+        day=town.services.clock.now().date(),
+        trace=TapTrace(link="test", terminal="T1", reference="staff 1", rrn="000000000777"),
+    )
+    at = At(merchant_id, shop_id=read_id("shp", house.shop))
+    taken = said(await town.services.payments.pay_by_card(at, new, key(owner=merchant_id)))
+    assert taken["reason"] is None
+    till = ok(await house.owner.post(f"/v1/shops/{house.shop}/tills", {"name": "Till 1"}))["id"]
+    cashier, _ = await house.staff("cashier")
+    path = f"/v1/tills/{till}/taps/refunds"
+    back = {"currency": "CNY", "pan": phone.pan, "number": "000000000777"}
+    refused(await cashier.post(path, back | {"amount": 20_001}), 403, "refund_above_limit")
+    ok(await cashier.post(path, back | {"amount": 20_000}))
+    refused(await cashier.post(path, back | {"amount": 1}), 403, "refund_above_limit")
+    ok(await house.owner.post(path, back | {"amount": 10_000}))
 
 
 async def test_a_member_has_a_limit_of_their_own(house: House) -> None:
