@@ -31,5 +31,5 @@ export default defineConfig({
       },
     },
   },
-  test: { include: ['lib/**/*.test.ts', 'wallet/**/*.test.ts', 'till/**/*.test.ts'] },
+  test: { include: ['*/**/*.test.ts'] },
 });

@@ -1,9 +1,11 @@
-/** Start a face: its language and appearance, its page, and the worker that lets it start offline. */
+/** Start a face: its texts, language and appearance, its page, the worker that lets it start offline. */
 import '../lib/design/base.css';
 import { mount, type Component } from 'svelte';
+import { addTexts, type Catalogues } from './i18n/index.ts';
 import { settings } from './settings.svelte.ts';
 
-export function startFace(name: string, app: Component): void {
+export function startFace(name: string, app: Component, texts: Catalogues): void {
+  addTexts(texts);
   settings.start();
   const target = document.getElementById('app');
   if (target === null) throw new Error('the page has no place for the app');

@@ -1,6 +1,6 @@
 /** What went wrong, as a person is told: the money first, then what to do. */
 import { RefusedError } from './api/client.ts';
-import { CATALOGUES, t, tag, type Key } from './i18n/index.ts';
+import { isKey, t, tag } from './i18n/index.ts';
 import { money } from './money.ts';
 
 /** A sentence for whatever was thrown. What the API says of its own is English: ours comes first. */
@@ -8,8 +8,8 @@ export function sentence(error: unknown): string {
   if (!(error instanceof RefusedError)) return t('problem.away');
   const key = `problem.${error.problem.code}`;
   const { data, detail } = error.problem;
-  if (!(key in CATALOGUES.en)) return t('problem.other', { detail });
-  return t(key as Key, { ...valuesOf(data), detail });
+  if (!isKey(key)) return t('problem.other', { detail });
+  return t(key, { ...valuesOf(data), detail });
 }
 
 function valuesOf(data: Record<string, unknown>): Record<string, string> {

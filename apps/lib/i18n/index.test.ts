@@ -1,50 +1,88 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { en } from './en.ts';
-import { CATALOGUES, pieces, type Key } from './index.ts';
+import { pieces } from './index.ts';
 import { zh } from './zh.ts';
 
-const keys = Object.keys(en) as Key[];
+type Texts = Record<string, string>;
+
+const ROOT = new URL('../../', import.meta.url);
+/** The faces that have texts of their own. */
+const FACES = readdirSync(ROOT).filter((name) =>
+  existsSync(new URL(`${name}/texts/index.ts`, ROOT)),
+);
+const own = await Promise.all(
+  FACES.map(async (face) => {
+    const { texts } = (await import(`../../${face}/texts/index.ts`)) as {
+      texts: { en: Texts; zh: Texts };
+    };
+    return [face, texts] satisfies [string, typeof texts] as [string, typeof texts];
+  }),
+);
+const catalogues: [string, { en: Texts; zh: Texts }][] = [['lib', { en, zh }], ...own];
+const all = catalogues.flatMap(([face, texts]) =>
+  Object.entries(texts.en).map(([key, text]) => ({ face, key, en: text, zh: texts.zh[key] ?? '' })),
+);
 const places = (text: string): string[] => (text.match(/\{[a-z]+\}/g) ?? []).sort();
 
-test('both languages say everything', () => {
-  expect(Object.keys(zh).sort()).toEqual([...keys].sort());
-  for (const catalogue of Object.values(CATALOGUES)) {
-    for (const text of Object.values(catalogue)) expect(text.trim()).not.toBe('');
-  }
+test('the faces have texts of their own', () => {
+  expect(FACES).toContain('wallet');
 });
 
-test.each(keys)('%s has the same places in both', (key) => {
-  expect(places(zh[key])).toEqual(places(en[key]));
+test.each(catalogues)('both languages of %s say everything', (_, texts) => {
+  expect(Object.keys(texts.zh).sort()).toEqual(Object.keys(texts.en).sort());
+  for (const text of [...Object.values(texts.en), ...Object.values(texts.zh)])
+    expect(text.trim()).not.toBe('');
+});
+
+test('a key has one text', () => {
+  const keys = all.map((one) => one.key);
+  expect(keys.filter((key, at) => keys.indexOf(key) !== at)).toEqual([]);
+});
+
+test.each(all)('$key has the same places in both', (one) => {
+  expect(places(one.zh)).toEqual(places(one.en));
 });
 
 test('Chinese is Chinese', () => {
-  const same = keys.filter((key) => zh[key] === en[key] && /[A-Za-z]{3}/.test(en[key]));
   // names, which are the same in every language
-  expect(same).toEqual(
-    ['app.name', 'settings.english', 'settings.chinese'].filter((key) => same.includes(key as Key)),
-  );
+  const names = ['app.name', 'settings.english', 'settings.chinese'];
+  const same = all.filter((one) => one.zh === one.en && /[A-Za-z]{3}/.test(one.en));
+  expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
 
-test('every text is used somewhere', () => {
-  const root = new URL('../../', import.meta.url);
-  const sources = ['lib', 'wallet', 'till', 'gallery']
-    .flatMap((folder) =>
-      readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: 'utf8' }).map(
-        (name) => `${folder}/${name}`,
-      ),
-    )
-    .filter((name) => /\.(?:svelte|ts)$/.test(name) && !name.includes('i18n/'))
-    .map((name) => readFileSync(new URL(name, root), 'utf8'))
+/** The source of a folder, without its texts. */
+function sources(folder: string): string {
+  return readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts)\//.test(name))
+    .map((name) => readFileSync(new URL(`${folder}/${name}`, ROOT), 'utf8'))
     .join('\n');
+}
+
+const said = new Map(['lib', ...FACES].map((folder) => [folder, sources(folder)]));
+const uses = (folder: string, key: string): boolean =>
+  new RegExp(`['"]${key.replaceAll('.', '\\.')}['"]`).test(said.get(folder) ?? '');
+
+test('every text is used where it stands', () => {
   // `problem.x`, `line.x`, `status.x` are made from what the API says
   const made = /^(?:problem|line|status)\./;
-  expect(
-    keys.filter(
-      (key) =>
-        !made.test(key) && !new RegExp(`['"]${key.replaceAll('.', '\\.')}['"]`).test(sources),
-    ),
-  ).toEqual([]);
+  const idle = all.filter(
+    ({ face, key }) =>
+      !made.test(key) &&
+      !(face === 'lib' ? [...said.keys()] : [face]).some((one) => uses(one, key)),
+  );
+  expect(idle.map((one) => one.key)).toEqual([]);
+});
+
+test('a face says what it has or what all share', () => {
+  const astray = all.flatMap(({ face, key }) =>
+    face === 'lib'
+      ? []
+      : [...said.keys()]
+          .filter((folder) => folder !== face && uses(folder, key))
+          .map((folder) => `${folder}: ${key}`),
+  );
+  expect(astray).toEqual([]);
 });
 
 test('a text is taken apart at its places', () => {

@@ -1,15 +1,40 @@
 /**
  * What the apps say, in each language. Every text has a key; TypeScript holds that each language
  * has all of them, a test that both have the same places for names and amounts.
+ *
+ * What all faces share stands here. A face has texts of its own (`wallet/texts`), which it declares
+ * as part of `Texts` and gives to `startFace`: nobody loads the texts of another face.
  */
 import { settings, type Language } from '../settings.svelte.ts';
 import { en } from './en.ts';
 import { zh } from './zh.ts';
 
-export type Key = keyof typeof en;
+/** Every text by its key: those that all faces share, and by declaration those of each face. */
+export interface Texts extends Record<keyof typeof en, string> {}
+
+export type Key = keyof Texts;
 export type Values = Record<string, string | number>;
 
-export const CATALOGUES: Record<Language, Record<Key, string>> = { en, zh };
+/** A face's texts, or a part of them that is loaded later. */
+export type Catalogues = Record<Language, Record<string, string>>;
+
+const CATALOGUES: Catalogues = { en: { ...en }, zh: { ...zh } };
+
+/** Have these texts said, too. */
+export function addTexts(texts: Catalogues): void {
+  Object.assign(CATALOGUES.en, texts.en);
+  Object.assign(CATALOGUES.zh, texts.zh);
+}
+
+/** A text as it was written, with its places. */
+export function template(key: Key): string {
+  return CATALOGUES[settings.language][key] ?? key;
+}
+
+/** Whether there is a text of this key. */
+export function isKey(key: string): key is Key {
+  return key in CATALOGUES.en;
+}
 
 /** The tag by which Intl knows a language, where the browser has no region of its own for it. */
 const TAGS: Record<Language, string> = { en: 'en', zh: 'zh-CN' };
@@ -20,8 +45,8 @@ export interface Piece {
 }
 
 /** A text taken apart at its places: `Pay {name}` is `Pay ` and the value of name. */
-export function pieces(template: string, values: Values = {}): Piece[] {
-  return template
+export function pieces(text: string, values: Values = {}): Piece[] {
+  return text
     .split(/(\{[a-z]+\})/)
     .filter((part) => part !== '')
     .map((part) => {
@@ -33,7 +58,7 @@ export function pieces(template: string, values: Values = {}): Piece[] {
 
 /** A text in the person's language. For a text with a name in it use `Say`, which keeps it apart. */
 export function t(key: Key, values?: Values): string {
-  return pieces(CATALOGUES[settings.language][key], values)
+  return pieces(template(key), values)
     .map((piece) => piece.text)
     .join('');
 }

@@ -1,0 +1,30 @@
+/** What the apps say in Simplified Chinese: the texts of the till. */
+import type { en } from './en.ts';
+
+export const zh = {
+  'till.name': '收银台',
+  'till.title': '打开收银台',
+  'till.lead': '在这块屏幕上收款。',
+  'till.key': '商户密钥',
+  'till.key.hint': '密钥只保存在本机。请为这个收银台单独创建一个。',
+  'till.key.wrong': '密钥不存在或已撤销。',
+  'till.where': '在哪里收款？',
+  'till.shop': '整个门店',
+  'till.noshop': '还没有门店',
+  'till.noshop.lead': '请先创建门店，再回来。',
+  'till.live': '在线',
+  'till.away': '离线',
+  'till.amount': '金额',
+  'till.charge': '收款 {amount}',
+  'till.leave': '关闭收银台',
+  'till.order': '等待付款',
+  'till.scan': '扫码付款',
+  'till.waiting': '顾客正在手机上确认',
+  'till.code': '订单二维码',
+  'till.offline': '没有网络。如果顾客已付款，恢复后会显示。',
+  'till.theirs': '或输入顾客的付款码',
+  'till.take': '收款',
+  'till.code.wrong': '付款码是以 28 开头的 18 位数字。',
+  'till.cancel': '取消这笔收款',
+  'till.next': '下一位',
+} satisfies Record<keyof typeof en, string>;
