@@ -258,7 +258,7 @@ async def test_a_sandbox_is_walked_into_and_production_is_not(
 ) -> None:
     lin, browser = await site.town.person(), site.browser()
     who = ok(await browser.post("/v1/sandbox/sign-in", {"handle": f"@{lin.handle}"}))
-    lin_id = show_id("per", lin.id)
+    lin_id = show_id("ppl", lin.id)
     assert (who["handle"], who["id"]) == (f"@{lin.handle}", lin_id)
     ok(await browser.get("/v1/people/me"))
     operator = site.program(await site.operator_key())

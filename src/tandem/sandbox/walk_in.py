@@ -99,7 +99,7 @@ async def list_walk_ins(call: Call[Services]) -> OfferedList:
         [
             Offered(
                 row["kind"],
-                show_id("per" if row["kind"] == "person" else "stf", row["id"]),
+                show_id("ppl" if row["kind"] == "person" else "stf", row["id"]),
                 row["name"],
                 None if row["handle"] is None else f"@{row['handle']}",
                 row["role"],

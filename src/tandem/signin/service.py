@@ -350,7 +350,7 @@ class SignIn:
             employer = show_id("mer", session.owner_id)
         return Who(
             session.kind,
-            show_id("per" if kind == "person" else "stf", session.holder_id),
+            show_id("ppl" if kind == "person" else "stf", session.holder_id),
             named.name,
             handle,
             employer,
