@@ -149,6 +149,7 @@ ROWS: Final = (
         400, wire.HeaderMalformed("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
     ),
     Row(400, wire.KeyMissing()),
+    Row(400, wire.ReasonMissing()),
     Row(401, wire.Unauthenticated()),
     Row(401, SessionOver()),
     Row(402, InsufficientFunds(_AN_ID, 1200, 3800)),

@@ -14,6 +14,8 @@ from tandem.db.pool import (
     Record,
     open_journal_connection,
     open_pool,
+    reading_from,
+    snapshot,
     speak_rows,
     sqlstate,
 )
@@ -36,6 +38,8 @@ __all__ = [
     "keep_first_answer",
     "open_journal_connection",
     "open_pool",
+    "reading_from",
+    "snapshot",
     "speak_rows",
     "sqlstate",
     "work",

@@ -379,6 +379,7 @@ async def make_code(call: Call[Services], card_id: UUID) -> ShownCode:
     who=("operator",),
     office="support",
     errors=(CardConflict,),
+    why=True,
 )
 async def confirm_card(call: Call[Services], card_id: UUID) -> CardView:
     """You know that the device is the person's: the card is active."""
@@ -393,6 +394,7 @@ async def confirm_card(call: Call[Services], card_id: UUID) -> CardView:
     who=("operator",),
     office="support",
     errors=(CardConflict,),
+    why=True,
 )
 async def refuse_card(call: Call[Services], card_id: UUID) -> CardView:
     """A card that waits will never be active."""
@@ -407,6 +409,7 @@ async def refuse_card(call: Call[Services], card_id: UUID) -> CardView:
     who=("operator",),
     office="support",
     errors=(CardConflict,),
+    why=True,
 )
 async def block_card(call: Call[Services], card_id: UUID) -> CardView:
     """It pays no more until you restore it."""
@@ -421,6 +424,7 @@ async def block_card(call: Call[Services], card_id: UUID) -> CardView:
     who=("operator",),
     office="support",
     errors=(CardConflict,),
+    why=True,
 )
 async def restore_card(call: Call[Services], card_id: UUID) -> CardView:
     """A card that was lost or blocked pays again."""
@@ -450,6 +454,7 @@ async def renew_card(call: Call[Services], card_id: UUID) -> CardView:
     who=("operator",),
     office="support",
     errors=(CardConflict,),
+    why=True,
 )
 async def remove_card(call: Call[Services], card_id: UUID) -> CardView:
     """It never pays again."""

@@ -201,6 +201,7 @@ async def get_account(call: Call[Services], account: str, query: AccountQuery) -
     summary="Read an account's statement",
     who=("operator",),
     errors=(NotFound,),
+    noted=True,
 )
 async def get_statement(call: Call[Services], account: str, query: StatementQuery) -> StatementPage:
     """An account's transfers, newest first, with the balance after each.

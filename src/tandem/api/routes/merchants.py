@@ -96,6 +96,7 @@ async def get_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     summary="Set fees and overdraft",
     who=("operator",),
     errors=(OverdraftInUse,),
+    why=True,
 )
 async def set_merchant_currency(
     call: Call[Services], merchant_id: UUID, body: SetCurrency
@@ -114,6 +115,7 @@ async def set_merchant_currency(
     summary="Suspend",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def suspend_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     """It takes no payments until it is resumed. Refunds go on."""
@@ -127,6 +129,7 @@ async def suspend_merchant(call: Call[Services], merchant_id: UUID) -> MerchantV
     summary="Resume",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def resume_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     """It takes payments again."""
@@ -173,6 +176,7 @@ async def list_keys_for_merchant(
     tag="Merchants",
     summary="Revoke a key of a merchant",
     who=("operator",),
+    why=True,
 )
 async def revoke_key_for_merchant(call: Call[Services], merchant_id: UUID, key_id: UUID) -> None:
     """It works no more, everywhere within a second."""

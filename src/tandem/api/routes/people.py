@@ -198,6 +198,7 @@ async def get_person(call: Call[Services], person_id: UUID) -> PersonView:
     summary="Suspend",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def suspend_person(call: Call[Services], person_id: UUID) -> PersonView:
     """This wallet neither pays nor sends until it is resumed. Its money stays where it is."""
@@ -211,6 +212,7 @@ async def suspend_person(call: Call[Services], person_id: UUID) -> PersonView:
     summary="Resume",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def resume_person(call: Call[Services], person_id: UUID) -> PersonView:
     """This wallet can pay again."""
@@ -235,6 +237,7 @@ async def get_limits(call: Call[Services], person_id: UUID) -> LimitsList:
     tag="People",
     summary="Set a person's limits",
     who=("operator",),
+    why=True,
 )
 async def set_limits(call: Call[Services], person_id: UUID, body: SetLimits) -> LimitsView:
     """Limits of this person's own in one currency; they hold from the next payment on."""
@@ -268,6 +271,7 @@ async def list_devices(call: Call[Services], person_id: UUID, query: ListQuery) 
     office="support",
     status=201,
     idempotency="required",
+    why=True,
 )
 async def add_device(call: Call[Services], person_id: UUID, body: AddDevice) -> NewDevice:
     """For a person who lost every device: a new one, with a key and a seed of its own."""
@@ -281,6 +285,7 @@ async def add_device(call: Call[Services], person_id: UUID, body: AddDevice) -> 
     summary="Take a person's device out of use",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def revoke_device(call: Call[Services], person_id: UUID, device_id: UUID) -> DeviceView:
     """Its key and its pay codes work no more."""
