@@ -59,6 +59,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Events": "What happened, as a list and live.",
     "Webhooks": "Where events are sent, and what became of each.",
     "Operator": "What only the operator does: money in and out, and the ledger's books.",
+    "Installation": "How the installation is: health, what waits, keys.",
     "Sandbox": "Only with play money: the clock, and a buyer who pays by rule.",
 }
 """What the groups of operations are about, in the order of the reference."""

@@ -107,6 +107,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "till_id": ("til", "till"),
     "top_up_id": ("top", "top-up"),
     "transfer_id": ("trf", "transfer"),
+    "verification_id": ("ver", "verification"),
 }
 """Names of arguments in paths that are ids: the prefix, and what a person calls the thing."""
 

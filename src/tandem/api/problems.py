@@ -53,6 +53,7 @@ from tandem.ledger import (
     OverdraftInUse,
     ReferenceBooked,
     RefusedEarlier,
+    VerificationRuns,
 )
 from tandem.merchants import WayRefused
 from tandem.payments import (
@@ -188,6 +189,7 @@ ROWS: Final = (
     Row(409, ChangedMeanwhile(_AN_ID)),
     Row(409, RefusedEarlier("way_refused")),
     Row(409, HandleTaken("lin")),
+    Row(409, VerificationRuns(show_id("ver", _AN_ID))),
     Row(409, OverdraftInUse(1200, 0, "CNY")),
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(MAX_ENDPOINTS)),

@@ -140,6 +140,22 @@ async def open_journal_connection(dsn: str) -> Connection:
     return connection
 
 
+async def open_reader(dsn: str) -> Connection:
+    """A connection for something that reads for long, as the application's role.
+
+    Raises `RightsMissing`.
+    """
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        dsn, server_settings={"application_name": "tandem reader"}
+    )
+    try:
+        await work_as_application(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
 async def speak_rows(connection: Connection) -> None:
     """Let the driver take arrays of rows as they were packed (`tandem.db.table`): as bytes."""
     for name, schema in await connection.fetch(
@@ -149,6 +165,13 @@ async def speak_rows(connection: Connection) -> None:
         await connection.set_builtin_type_codec(
             name, schema=schema, codec_name="bytea", format="binary"
         )
+
+
+def beginning(text: str) -> str:
+    """A pattern of LIKE for what begins with a text: an index over `text_pattern_ops` finds it."""
+    for special in "\\%_":
+        text = text.replace(special, f"\\{special}")
+    return f"{text}%"
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -1,7 +1,9 @@
 """Merchants: shops, tills, what they accept, API keys; for themselves and for the operator."""
 
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
+
+from msgspec import Meta
 
 from tandem.access import SCOPES, KeyView, NewKey, NoSuchScope
 from tandem.access.model import key_view
@@ -36,6 +38,18 @@ class Services(Protocol):
         ...
 
 
+class MerchantsQuery(ListQuery, frozen=True):
+    """Which merchants to list."""
+
+    search: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=100)] | None,
+        Meta(description="Only merchants whose name begins with this"),
+    ] = None
+    status: Annotated[
+        Literal["active", "suspended"] | None, Meta(description="Only merchants in this state")
+    ] = None
+
+
 @operation(
     "POST",
     "/v1/merchants",
@@ -58,9 +72,11 @@ async def create_merchant(call: Call[Services], body: CreateMerchant) -> Merchan
     summary="List merchants",
     who=("operator",),
 )
-async def list_merchants(call: Call[Services], query: ListQuery) -> Page[MerchantView]:
+async def list_merchants(call: Call[Services], query: MerchantsQuery) -> Page[MerchantView]:
     """All merchants, newest first."""
-    rows = await call.services.merchants.all(query.after_id("mer"), query.limit + 1)
+    rows = await call.services.merchants.all(
+        query.after_id("mer"), query.limit + 1, query.search, query.status
+    )
     return page(rows, query.limit, merchant_view)
 
 

@@ -1,6 +1,6 @@
 """People: signing up, devices, limits; for themselves and for the operator."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -52,7 +52,10 @@ class PeopleQuery(ListQuery, frozen=True):
 
     search: Annotated[
         Annotated[str, Meta(min_length=1, max_length=100)] | None,
-        Meta(description="Only people whose handle or name begins with this"),
+        Meta(description="Only people whose handle or name begins with this, or whose id it is"),
+    ] = None
+    status: Annotated[
+        Literal["active", "suspended"] | None, Meta(description="Only people in this state")
     ] = None
 
 
@@ -115,7 +118,9 @@ async def sign_up(call: Call[Services], body: CreatePerson) -> NewPerson:
 @operation("GET", "/v1/people", tag="People", summary="List people", who=("operator",))
 async def list_people(call: Call[Services], query: PeopleQuery) -> Page[PersonView]:
     """Everybody who has a wallet, newest first."""
-    rows = await call.services.people.search(query.search, query.after_id("ppl"), query.limit + 1)
+    rows = await call.services.people.search(
+        query.search, query.after_id("ppl"), query.limit + 1, query.status
+    )
     return page(rows, query.limit, person_view)
 
 
