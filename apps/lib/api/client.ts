@@ -30,13 +30,23 @@ export class UnknownOutcomeError extends Error {
   }
 }
 
-/** A client that sends this key; null asks as a stranger. `origin` is for tests. */
-export function apiClient(key: string | null, origin = '', fetcher: typeof fetch = fetch): Api {
+/** Who asks: a key, whoever is signed in here as one of these, or (null) a stranger. */
+export type Asker = string | { session: 'person' | 'merchant' | 'operator' } | null;
+
+/** The headers that say who asks. */
+export function askerHeaders(asker: Asker): Record<string, string> {
+  if (asker === null) return {};
+  if (typeof asker === 'string') return { Authorization: `Bearer ${asker}` };
+  return { 'Tandem-Session': asker.session };
+}
+
+/** A client for whoever asks. `origin` is for tests. */
+export function apiClient(asker: Asker, origin = '', fetcher: typeof fetch = fetch): Api {
   return createClient<paths>({
     baseUrl: origin,
-    headers: key === null ? {} : { Authorization: `Bearer ${key}` },
+    headers: askerHeaders(asker),
     cache: 'no-store',
-    credentials: 'omit',
+    credentials: asker === null || typeof asker === 'string' ? 'omit' : 'same-origin',
     referrerPolicy: 'no-referrer',
     fetch: async (request) => {
       const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
@@ -63,6 +73,8 @@ export async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
     throw new UnknownOutcomeError(error);
   }
   if (answer.response.ok && answer.data !== undefined) return answer.data;
+  // Some answers have nothing to say: 204.
+  if (answer.response.status === 204) return undefined as T;
   if (isProblem(answer.error)) throw new RefusedError(answer.error);
   throw new UnknownOutcomeError(answer.response.status);
 }
