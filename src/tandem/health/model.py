@@ -126,7 +126,7 @@ SENTENCES: Final = {
     "database's disk.",
     "link_down": "The link {name} ({side}) has no connection. Ask who runs its other end.",
     "disk": "{percent} % of the disk of {host} are free. Make room: a full disk takes no payments.",
-    "connections": "{connections} of {max_connections} connections of the database are used. "
+    "connections": "{connections} of {most} connections of the database are used. "
     "Raise max_connections, or run fewer workers.",
     "replica_lag": "Replica {name} is {seconds} seconds behind. Look at it and at the network.",
     "long_transaction": "A transaction has been open for {seconds} seconds: it keeps the database "
@@ -214,7 +214,7 @@ def _of_database(database: DatabaseView) -> Iterator[FindingView]:
             "connections",
             "bad" if used > CONNECTIONS[1] else "attention",
             connections=database.connections,
-            max_connections=database.max_connections,
+            most=database.max_connections,
         )
     for replica in database.replicas:
         if replica.lag_seconds is not None and replica.lag_seconds > LAG_SECONDS:
