@@ -127,6 +127,8 @@ class Settings:
     """What it approves in all without asking, until its issuer answers."""
     issuers: Path | None = None
     """The file that says which issuers this Tandem is connected to."""
+    top_up_accounts: Path | None = None
+    """The file of the operator's bank accounts to which people transfer money for their wallets."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For says where a request came from."""
 
@@ -309,4 +311,5 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "card_years": _between(1, 5, "a number of years"),
     "card_proof": _one_of("green", "yellow", "orange"),
     "issuers": lambda _name, text: Path(text).absolute() if text else None,
+    "top_up_accounts": lambda _name, text: Path(text).absolute() if text else None,
 }

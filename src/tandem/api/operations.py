@@ -6,6 +6,7 @@ from tandem.api.operation import Operation
 from tandem.api.routes import (
     bookings,
     books,
+    card_uses,
     cards,
     codes,
     issuers,
@@ -29,6 +30,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *wallet.OPERATIONS,
     *codes.OPERATIONS,
     *cards.OPERATIONS,
+    *card_uses.OPERATIONS,
     *taps.OPERATIONS,
     *parties.OPERATIONS,
     *tags.OPERATIONS,

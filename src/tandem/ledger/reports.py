@@ -106,6 +106,30 @@ async def statement(
     return [_line(number, TransferRow(*columns), account_id) for number, *columns in rows]
 
 
+async def number_at(connection: Connection, account_id: UUID, moment: datetime) -> int:
+    """The number of an account's first transfer at or after a moment; if none, the next one.
+
+    An account's transfers are numbered without gaps in the order of time, so it is found by halves:
+    some twenty looks at the two indexes for a million transfers.
+    """
+    row = await connection.fetchrow("SELECT transfers FROM accounts WHERE id = $1", account_id)
+    low, high = 1, 1 if row is None else row[0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        created_at = await connection.fetchval(
+            "SELECT created_at FROM transfers WHERE debit_account_id = $1 AND debit_number = $2 "
+            "UNION ALL "
+            "SELECT created_at FROM transfers WHERE credit_account_id = $1 AND credit_number = $2",
+            account_id,
+            middle,
+        )
+        if created_at < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 def _line(number: int, transfer: TransferRow, account_id: UUID) -> Statement:
     posted = transfer.amount if transfer.kind in _POSTING else 0
     if transfer.debit_account_id == account_id:

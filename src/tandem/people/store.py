@@ -10,6 +10,7 @@ from tandem.db.rewrite import SealedColumn
 from tandem.kernel import NotFound, show_id
 from tandem.keyring import KeyRing
 from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms, is_handle
+from tandem.people.reference import looks_like_reference, people_between
 
 WRONG_CODES_MAX: Final = 5
 PAUSE: Final = timedelta(minutes=10)
@@ -42,9 +43,11 @@ async def find_id_by_handle(connection: Connection, handle: str) -> UUID:
 async def list_people(
     connection: Connection, query: str | None, before: UUID | None, limit: int
 ) -> list[Person]:
-    """People, newest first, whose handle or name begins with the query."""
+    """People, newest first, by the beginning of handle or name, or by their whole reference."""
     if query is not None and _UNSTORABLE.search(query):
         return []  # nobody's name begins so
+    if query is not None and looks_like_reference(query):
+        return await people_of_reference(connection, query)
     rows = await connection.fetch(
         f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
         "OR starts_with(handle, lower($2)) OR starts_with(lower(name), lower($2))) "
@@ -53,6 +56,13 @@ async def list_people(
         None if query is None else query.removeprefix("@"),
         limit,
     )
+    return [Person(*row) for row in rows]
+
+
+async def people_of_reference(connection: Connection, reference: str) -> list[Person]:
+    """Whose reference this is: one person, or nobody. Raises `Invalid` for one with a mistake."""
+    first, last = people_between(reference)
+    rows = await connection.fetch(f"{_PERSON} WHERE id BETWEEN $1 AND $2", first, last)
     return [Person(*row) for row in rows]
 
 

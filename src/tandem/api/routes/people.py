@@ -52,7 +52,10 @@ class PeopleQuery(ListQuery, frozen=True):
 
     search: Annotated[
         Annotated[str, Meta(min_length=1, max_length=100)] | None,
-        Meta(description="Only people whose handle or name begins with this"),
+        Meta(
+            description="Only people whose handle or name begins with this, or the one whose "
+            "reference for bank transfers it is"
+        ),
     ] = None
 
 
