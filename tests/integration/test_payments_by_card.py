@@ -115,6 +115,24 @@ async def test_a_tap_moves_the_money(town: Town, lin: Someone, door: Door, phone
     )  # fmt: skip
 
 
+async def test_a_person_sees_what_each_card_paid(
+    town: Town, lin: Someone, door: Door, phone: Phone
+) -> None:
+    payments = town.services.payments
+    made = [(await pay(town, door, await message(town, phone, n)))["payment"]["id"] for n in (1, 2)]
+    made.append((await pay(town, door, await message(town, phone, START + 1)))["payment"]["id"])
+    await town.paid(door, lin, 5)  # by a pay code, not by the card
+    newest = [read_id("pay", one) for one in reversed(made)]
+    rows = await payments.of_card(lin.id, card_id(phone), None, 10)
+    assert [row.id for row in rows] == newest
+    assert [row.status for row in rows] == ["declined", "captured", "captured"]
+    rows = await payments.of_card(lin.id, card_id(phone), newest[0], 1)
+    assert [row.id for row in rows] == newest[1:2]
+    assert await payments.of_card(lin.id, card_id(phone), newest[-1], 10) == []
+    with pytest.raises(NotFound):
+        await payments.of_card((await town.person()).id, card_id(phone), None, 10)
+
+
 async def test_a_cryptogram_pays_once_wherever_it_is_played(
     town: Town, lin: Someone, door: Door, phone: Phone
 ) -> None:
