@@ -2,7 +2,7 @@
 
 How each element stands on the link is worked out once, when the codec is made: what its length
 looks like in bytes, and by which functions its value becomes bytes and comes back. PyPI's
-pyiso8583, which takes three times as long, is the second opinion in the tests.
+pyiso8583, which takes more than twice the time, is the second opinion in the tests.
 """
 
 import re
