@@ -64,7 +64,7 @@ ANSWERED_AT_ONCE: Final = 8
 DECIDED_WITHIN: Final = timedelta(seconds=1)
 """What was decided longer ago, while the group before waited, is decided again: time has passed."""
 REMEMBERED_MAX: Final = 65_536
-"""How many rows are remembered: an account takes half a kilobyte, a device card twice that."""
+"""How many rows are remembered: an account takes half a kilobyte, a device card thrice that."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 DATABASE_ERRORS: Final = (
     OSError,
