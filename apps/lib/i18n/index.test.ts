@@ -7,10 +7,14 @@ import { zh } from './zh.ts';
 type Texts = Record<string, string>;
 
 const ROOT = new URL('../../', import.meta.url);
-/** The faces that have texts of their own. */
-const FACES = readdirSync(ROOT).filter((name) =>
-  existsSync(new URL(`${name}/texts/index.ts`, ROOT)),
-);
+const folders = (name: string): string[] =>
+  readdirSync(new URL(`${name}/`, ROOT), { withFileTypes: true })
+    .filter((one) => one.isDirectory() && one.name !== 'node_modules')
+    .map((one) => (name === '.' ? one.name : `${name}/${one.name}`));
+/** The faces that have texts of their own, and the parts of faces that are loaded later. */
+const FACES = folders('.')
+  .flatMap((name) => [name, ...folders(name)])
+  .filter((name) => existsSync(new URL(`${name}/texts/index.ts`, ROOT)));
 const own = await Promise.all(
   FACES.map(async (face) => {
     const { texts } = (await import(`../../${face}/texts/index.ts`)) as {
@@ -51,10 +55,14 @@ test('Chinese is Chinese', () => {
   expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
 
-/** The source of a folder, without its texts. */
+/** The source of a folder, without its texts and without the parts that have their own. */
 function sources(folder: string): string {
+  const parts = FACES.filter((name) => name.startsWith(`${folder}/`)).map((name) =>
+    name.slice(folder.length),
+  );
   return readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts)\//.test(name))
+    .filter((name) => !parts.some((part) => `/${name}`.startsWith(`${part}/`)))
     .map((name) => readFileSync(new URL(`${folder}/${name}`, ROOT), 'utf8'))
     .join('\n');
 }
@@ -63,13 +71,17 @@ const said = new Map(['lib', ...FACES].map((folder) => [folder, sources(folder)]
 const uses = (folder: string, key: string): boolean =>
   new RegExp(`['"]${key.replaceAll('.', '\\.')}['"]`).test(said.get(folder) ?? '');
 
+/** Whether what is in a folder has a face's texts: a part of a face has that face's, too. */
+const sees = (folder: string, face: string): boolean =>
+  face === 'lib' || folder === face || folder.startsWith(`${face}/`);
+
 test('every text is used where it stands', () => {
   // `problem.x`, `line.x`, `status.x` are made from what the API says
   const made = /^(?:problem|line|status)\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&
-      !(face === 'lib' ? [...said.keys()] : [face]).some((one) => uses(one, key)),
+      ![...said.keys()].some((folder) => sees(folder, face) && uses(folder, key)),
   );
   expect(idle.map((one) => one.key)).toEqual([]);
 });
@@ -79,7 +91,7 @@ test('a face says what it has or what all share', () => {
     face === 'lib'
       ? []
       : [...said.keys()]
-          .filter((folder) => folder !== face && uses(folder, key))
+          .filter((folder) => !sees(folder, face) && uses(folder, key))
           .map((folder) => `${folder}: ${key}`),
   );
   expect(astray).toEqual([]);

@@ -16,6 +16,7 @@ from tandem.db.rewrite import count_by_key, rewrite
 from tandem.events import SIGNING_SECRETS
 from tandem.kernel import show_id
 from tandem.keyring import FileKeyRing, RotatingRing, sealed_anew
+from tandem.packets import PACKET_LINKS
 from tandem.people import CODE_SEEDS
 from tandem.tags import TAG_KEYS
 
@@ -23,9 +24,11 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS)
+_SEALED: Final = (
+    *(CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS, PACKET_LINKS),
+)
 """Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
-links with terminals."""
+links with terminals, links of red packets."""
 
 
 @app.command(name="list")

@@ -10,6 +10,7 @@ from tandem.ledger.chart import (
     fees,
     issuer,
     merchant,
+    packet,
     person,
     read_account,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "money_left_out",
     "object_of",
     "open_accounts",
+    "packet",
     "person",
     "read_account",
     "released_by",

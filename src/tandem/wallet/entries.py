@@ -20,8 +20,15 @@ from tandem.ledger import (
     bank,
     person,
 )
-from tandem.people import Confirmed, PersonTerms, Spending, objection, unconfirmed
-from tandem.wallet.errors import PersonNotActive, RequestClosed, SendsToSelf
+from tandem.people import (
+    Confirmed,
+    PersonNotActive,
+    PersonTerms,
+    Spending,
+    objection,
+    unconfirmed,
+)
+from tandem.wallet.errors import RequestClosed, SendsToSelf
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import request_view, send_view, top_up_view
 
@@ -68,32 +75,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Make the request."""
-        check_amount(self.amount)
-        _check_two(self.requester, self.payer)
-        request = MoneyRequest(
-            id=view.new_id(),
-            requester_id=self.requester.id,
-            payer_id=self.payer.id,
-            requester_name=self.requester.name,
-            payer_name=self.payer.name,
-            amount=self.amount,
-            currency=self.currency,
-            message=self.message,
-            status="open",
-            send_id=None,
-            expires_at=view.now + timedelta(seconds=self.expires_seconds),
-            created_at=view.now,
-            updated_at=view.now,
-        )
-        told = announce(
-            view,
-            request.payer_id,
-            "request.received",
-            request.id,
-            request_view(request, request.payer_id),
-        )
-        answer = request_view(request, self.requester.id)
-        return Decision(answer, (), (Write(REQUESTS, request), *told))
+        request, writes = asked(view, self)
+        return Decision(request_view(request, self.requester.id), (), writes)
 
 
 class Accept(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,12 +102,12 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
         """Send it if the request is still open."""
         request = _open_request(view, self.request_id)
         send, transfer = _send(view, self.spending, self, request_id=request.id)
-        accepted = _closed(request, view, "accepted", send.id)
+        accepted = closed(request, view, "accepted", send.id)
         writes = (
             Write(SENDS, send),
             Write(REQUESTS, accepted),
             *_told(view, send),
-            *_both_told(view, accepted),
+            *both_told(view, accepted),
         )
         return Decision(request_view(accepted, self.sender.id), (transfer,), writes)
 
@@ -145,9 +128,9 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Close it if it is open."""
         request = _open_request(view, self.request_id, expired=self.status == "expired")
-        closed = _closed(request, view, self.status)
-        writes = (Write(REQUESTS, closed), *_both_told(view, closed))
-        return Decision(request_view(closed, self.by), (), writes)
+        after = closed(request, view, self.status)
+        writes = (Write(REQUESTS, after), *both_told(view, after))
+        return Decision(request_view(after, self.by), (), writes)
 
 
 class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +175,33 @@ class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
         shown = top_up_view(top_up)
         told = announce(view, self.receiver.id, "top_up.received", top_up.id, shown)
         return Decision(shown, (transfer,), (Write(TOP_UPS, top_up), *told))
+
+
+def asked(
+    view: View, ask: Ask, split_id: UUID | None = None
+) -> tuple[MoneyRequest, tuple[Write, ...]]:
+    """The request that somebody makes, of a split or by itself, and what is written for it."""
+    check_amount(ask.amount)
+    _check_two(ask.requester, ask.payer)
+    request = MoneyRequest(
+        id=view.new_id(),
+        requester_id=ask.requester.id,
+        payer_id=ask.payer.id,
+        requester_name=ask.requester.name,
+        payer_name=ask.payer.name,
+        amount=ask.amount,
+        currency=ask.currency,
+        message=ask.message,
+        status="open",
+        send_id=None,
+        expires_at=view.now + timedelta(seconds=ask.expires_seconds),
+        created_at=view.now,
+        updated_at=view.now,
+        split_id=split_id,
+    )
+    shown = request_view(request, request.payer_id)
+    told = announce(view, request.payer_id, "request.received", request.id, shown)
+    return request, (Write(REQUESTS, request), *told)
 
 
 def _between(sender: PersonTerms, receiver: PersonTerms, code: str) -> Touches:
@@ -249,7 +259,8 @@ def _told(view: View, send: Send) -> tuple[Write, ...]:
     return (*sent, *received)
 
 
-def _both_told(view: View, request: MoneyRequest) -> tuple[Write, ...]:
+def both_told(view: View, request: MoneyRequest) -> tuple[Write, ...]:
+    """Tell both people what became of the request."""
     writes: list[Write] = []
     for owner in (request.requester_id, request.payer_id):
         shown = request_view(request, owner)
@@ -271,9 +282,10 @@ def _open_request(view: View, request_id: UUID, *, expired: bool = False) -> Mon
     return request
 
 
-def _closed(
+def closed(
     request: MoneyRequest, view: View, status: str, send_id: UUID | None = None
 ) -> MoneyRequest:
+    """The request as it stands when it is answered, withdrawn or over."""
     return msgspec.structs.replace(
         request, status=status, send_id=send_id, expires_at=None, updated_at=view.now
     )
