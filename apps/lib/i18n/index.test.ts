@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { en } from './en.ts';
 import { pieces } from './index.ts';
@@ -7,22 +7,19 @@ import { zh } from './zh.ts';
 type Texts = Record<string, string>;
 
 const ROOT = new URL('../../', import.meta.url);
-const folders = (name: string): string[] =>
-  readdirSync(new URL(`${name}/`, ROOT), { withFileTypes: true })
-    .filter((one) => one.isDirectory() && one.name !== 'node_modules')
-    .map((one) => (name === '.' ? one.name : `${name}/${one.name}`));
-/** The faces that have texts of their own, and the parts of faces that are loaded later. */
-const FACES = folders('.')
-  .flatMap((name) => [name, ...folders(name)])
-  .filter((name) => existsSync(new URL(`${name}/texts/index.ts`, ROOT)));
-const own = await Promise.all(
-  FACES.map(async (face) => {
-    const { texts } = (await import(`../../${face}/texts/index.ts`)) as {
-      texts: { en: Texts; zh: Texts };
-    };
-    return [face, texts] satisfies [string, typeof texts] as [string, typeof texts];
-  }),
+/** The texts of faces, and of the parts of faces that are loaded later, by their folder. */
+const found = import.meta.glob<{ texts: { en: Texts; zh: Texts } }>(
+  ['../../*/texts/index.ts', '../../*/*/texts/index.ts'],
+  { eager: true },
 );
+const own = Object.entries(found).map(
+  ([path, { texts }]) =>
+    [path.slice('../../'.length, -'/texts/index.ts'.length), texts] satisfies [
+      string,
+      typeof texts,
+    ] as [string, typeof texts],
+);
+const FACES = own.map(([face]) => face);
 const catalogues: [string, { en: Texts; zh: Texts }][] = [['lib', { en, zh }], ...own];
 const all = catalogues.flatMap(([face, texts]) =>
   Object.entries(texts.en).map(([key, text]) => ({ face, key, en: text, zh: texts.zh[key] ?? '' })),
@@ -31,6 +28,7 @@ const places = (text: string): string[] => (text.match(/\{[a-z]+\}/g) ?? []).sor
 
 test('the faces have texts of their own', () => {
   expect(FACES).toContain('wallet');
+  expect(FACES).toContain('wallet/together');
 });
 
 test.each(catalogues)('both languages of %s say everything', (_, texts) => {
