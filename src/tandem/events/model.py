@@ -52,6 +52,7 @@ PERSON_TYPES: Final = (
     "request.cancelled",
     "request.expired",
     "request.reminded",
+    *("message.held", "message.released", "message.rejected"),
     "top_up.received",
     "top_up.corrected",
     "withdrawal.made",

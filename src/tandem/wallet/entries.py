@@ -28,6 +28,7 @@ from tandem.people import (
     objection,
     unconfirmed,
 )
+from tandem.screening import CLEAR, SCREENINGS, MessageState, Screened
 from tandem.wallet.errors import RequestClosed, SendsToSelf
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import request_view, send_view, top_up_view
@@ -44,6 +45,7 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    screened: Screened = CLEAR
     confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
@@ -53,8 +55,14 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Send it, or raise why not."""
         send, transfer = _send(view, self.spending, self, request_id=None)
-        writes = (Write(SENDS, send), *_told(view, send))
-        return Decision(send_view(send, self.sender.id), (transfer,), writes)
+        state = self.screened.state
+        writes = [Write(SENDS, send), *_told(view, send, state)]
+        if state is not MessageState.CLEAR and send.message is not None:
+            kept = self.screened.row(
+                "snd", send.id, send.sender_id, send.receiver_id, send.message, view.now
+            )
+            writes.append(Write(SCREENINGS, kept))
+        return Decision(send_view(send, self.sender.id, state), (transfer,), writes)
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +76,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     message: str | None
     expires_seconds: int
+    screened: Screened = CLEAR
 
     def touches(self) -> Touches:
         """Nothing: no money moves."""
@@ -76,7 +85,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Make the request."""
         request, writes = asked(view, self)
-        return Decision(request_view(request, self.requester.id), (), writes)
+        answer = request_view(request, self.requester.id, self.screened.state)
+        return Decision(answer, (), writes)
 
 
 class Accept(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +101,7 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    message_state: str
     confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
@@ -106,10 +117,11 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
         writes = (
             Write(SENDS, send),
             Write(REQUESTS, accepted),
-            *_told(view, send),
-            *both_told(view, accepted),
+            *_told(view, send, self.message_state),
+            *both_told(view, accepted, self.message_state),
         )
-        return Decision(request_view(accepted, self.sender.id), (transfer,), writes)
+        answer = request_view(accepted, self.sender.id, self.message_state)
+        return Decision(answer, (transfer,), writes)
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +132,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
     request_id: UUID
     status: str
     by: UUID
+    message_state: str
 
     def touches(self) -> Touches:
         """The request."""
@@ -129,8 +142,8 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
         """Close it if it is open."""
         request = _open_request(view, self.request_id, expired=self.status == "expired")
         after = closed(request, view, self.status)
-        writes = (Write(REQUESTS, after), *both_told(view, after))
-        return Decision(request_view(after, self.by), (), writes)
+        writes = (Write(REQUESTS, after), *both_told(view, after, self.message_state))
+        return Decision(request_view(after, self.by, self.message_state), (), writes)
 
 
 class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,9 +212,16 @@ def asked(
         updated_at=view.now,
         split_id=split_id,
     )
-    shown = request_view(request, request.payer_id)
+    state = ask.screened.state
+    shown = request_view(request, request.payer_id, state)
     told = announce(view, request.payer_id, "request.received", request.id, shown)
-    return request, (Write(REQUESTS, request), *told)
+    writes = [Write(REQUESTS, request), *told]
+    if state is not MessageState.CLEAR and request.message is not None:
+        kept = ask.screened.row(
+            "req", request.id, ask.requester.id, ask.payer.id, request.message, view.now
+        )
+        writes.append(Write(SCREENINGS, kept))
+    return request, tuple(writes)
 
 
 def _between(sender: PersonTerms, receiver: PersonTerms, code: str) -> Touches:
@@ -251,19 +271,18 @@ def _send(
     return send, Transfer(debit, credit, send.amount, TransferCode.SEND, send.id, spends=True)
 
 
-def _told(view: View, send: Send) -> tuple[Write, ...]:
-    sent = announce(view, send.sender_id, "send.sent", send.id, send_view(send, send.sender_id))
-    received = announce(
-        view, send.receiver_id, "send.received", send.id, send_view(send, send.receiver_id)
-    )
-    return (*sent, *received)
+def _told(view: View, send: Send, state: str) -> tuple[Write, ...]:
+    writes: list[Write] = []
+    for owner, what in ((send.sender_id, "send.sent"), (send.receiver_id, "send.received")):
+        writes += announce(view, owner, what, send.id, send_view(send, owner, state))
+    return tuple(writes)
 
 
-def both_told(view: View, request: MoneyRequest) -> tuple[Write, ...]:
-    """Tell both people what became of the request."""
+def both_told(view: View, request: MoneyRequest, state: str) -> tuple[Write, ...]:
+    """Tell both people what became of the request, whose message stands so."""
     writes: list[Write] = []
     for owner in (request.requester_id, request.payer_id):
-        shown = request_view(request, owner)
+        shown = request_view(request, owner, state)
         writes += announce(view, owner, f"request.{request.status}", request.id, shown)
     return tuple(writes)
 

@@ -8,6 +8,7 @@ from tandem.db import Idempotency, Pool
 from tandem.kernel import Ids, Invalid, NotFound, clean_note, show_id
 from tandem.ledger import Entry, Journal, Outcome, submit_fresh
 from tandem.people import PersonTerms, find_id_by_handle, load_terms
+from tandem.screening import states_of
 from tandem.settings import Settings
 from tandem.wallet.model import MoneyRequest, Split
 from tandem.wallet.shapes import SplitView, split_view
@@ -87,6 +88,7 @@ class Splits:
                 idempotency=idempotency,
                 split_id=split_id,
                 request_ids=tuple(part.id for part in found.parts),
+                states=await self._states(found),
             )
 
         return await self._submit(entry, idempotency)
@@ -106,6 +108,7 @@ class Splits:
                 idempotency=idempotency,
                 split_id=split_id,
                 request_ids=tuple(part.id for part in found.parts),
+                states=await self._states(found),
             )
 
         return await self._submit(entry, idempotency)
@@ -166,6 +169,10 @@ class Splits:
         async with self._pool.acquire() as connection:
             ids = [await find_id_by_handle(connection, one.handle) for one in people]
             return tuple([await load_terms(connection, person_id) for person_id in ids])
+
+    async def _states(self, found: Parted) -> dict[UUID, str]:
+        async with self._pool.acquire() as connection:
+            return await states_of(connection, [part.id for part in found.parts])
 
     async def _parted(self, person_id: UUID, split_id: UUID) -> Parted:
         async with self._pool.acquire() as connection:

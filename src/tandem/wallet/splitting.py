@@ -10,6 +10,7 @@ from tandem.events import announce
 from tandem.kernel import Invalid, NotFound, check_amount, equal_part, show_id
 from tandem.ledger import Decision, Touches, View, Write
 from tandem.people import PersonTerms
+from tandem.screening import MessageState
 from tandem.wallet.entries import Ask, asked, both_told, closed
 from tandem.wallet.errors import RemindedLately, SplitClosed
 from tandem.wallet.model import MAX_PARTS, REMIND_AGAIN, REQUESTS, SPLITS, MoneyRequest, Split
@@ -83,12 +84,16 @@ class MakeSplit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemindSplit(msgspec.Struct, frozen=True, kw_only=True):
-    """The maker reminds those who have not answered."""
+    """The maker reminds those who have not answered.
+
+    `states`: where the requests' messages stand, of those that are not clear.
+    """
 
     id: UUID
     idempotency: Idempotency | None
     split_id: UUID
     request_ids: tuple[UUID, ...]
+    states: dict[UUID, str] = {}
 
     def touches(self) -> Touches:
         """The split and its requests."""
@@ -102,19 +107,21 @@ class RemindSplit(msgspec.Struct, frozen=True, kw_only=True):
             raise RemindedLately(again)
         writes: list[Write] = []
         for request in waiting:
-            shown = request_view(request, request.payer_id)
+            state = self.states.get(request.id, MessageState.CLEAR)
+            shown = request_view(request, request.payer_id, state)
             writes += announce(view, request.payer_id, "request.reminded", request.id, shown)
         after = msgspec.structs.replace(split, reminded_at=view.now)
         return Decision(split_view(after, parts), (), (Write(SPLITS, after), *writes))
 
 
 class CancelSplit(msgspec.Struct, frozen=True, kw_only=True):
-    """The maker withdraws what is still asked for."""
+    """The maker withdraws what is still asked for. `states` as in `RemindSplit`."""
 
     id: UUID
     idempotency: Idempotency | None
     split_id: UUID
     request_ids: tuple[UUID, ...]
+    states: dict[UUID, str] = {}
 
     def touches(self) -> Touches:
         """The split and its requests."""
@@ -126,7 +133,8 @@ class CancelSplit(msgspec.Struct, frozen=True, kw_only=True):
         ended = {request.id: closed(request, view, "cancelled") for request in waiting}
         writes: list[Write] = []
         for request in ended.values():
-            writes += (Write(REQUESTS, request), *both_told(view, request))
+            state = self.states.get(request.id, MessageState.CLEAR)
+            writes += (Write(REQUESTS, request), *both_told(view, request, state))
         now = [ended.get(part.id, part) for part in parts]
         return Decision(split_view(split, now), (), writes)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from tandem.db import Connection, Record
 from tandem.kernel import show_id
 from tandem.ledger import Statement, TransferCode
+from tandem.screening import MessageState, seen, states_of
 from tandem.wallet.model import (
     REQUESTS,
     SENDS,
@@ -20,7 +21,8 @@ from tandem.wallet.model import (
 )
 
 _REQUEST: Final = f"SELECT {', '.join(REQUESTS.columns)} FROM money_requests"
-_SEND: Final = f"SELECT {', '.join(SENDS.columns)} FROM sends"
+_SENT: Final = ", ".join(SENDS.columns)
+_SEND: Final = f"SELECT {_SENT} FROM sends"
 _SPLIT: Final = f"SELECT {', '.join(SPLITS.columns)} FROM splits"
 _TOP_UP: Final = f"SELECT {', '.join(TOP_UPS.columns)} FROM top_ups"
 
@@ -45,6 +47,7 @@ class Story(NamedTuple):
     object_id: str
     with_name: str | None
     message: str | None
+    message_state: str = MessageState.CLEAR
 
 
 async def send_by_id(connection: Connection, send_id: UUID) -> Send | None:
@@ -178,10 +181,13 @@ async def stories(
     for row in await _by_ids(connection, "id, shop_name, description", "payments", paid):
         found[row[0]] = Story(show_id("pay", row[0]), row[1], row[2])
     sends = wanted.get(TransferCode.SEND, set())
-    columns = "id, sender_id, sender_name, receiver_name, message"
-    for row in await _by_ids(connection, columns, "sends", sends):
-        other = row[3] if row[1] == person_id else row[2]
-        found[row[0]] = Story(show_id("snd", row[0]), other, row[4])
+    sent = [Send(*row) for row in await _by_ids(connection, _SENT, "sends", sends)]
+    states = await states_of(connection, [send.screened_by for send in sent])
+    for send in sent:
+        state = states.get(send.screened_by, MessageState.CLEAR)
+        other = send.receiver_name if send.sender_id == person_id else send.sender_name
+        message = seen(send.message, state, by_author=send.author_id == person_id)
+        found[send.id] = Story(show_id("snd", send.id), other, message, state)
     packets = set[UUID]().union(*(wanted.get(code, set()) for code in _PACKETS))
     for row in await _by_ids(connection, "id, maker_id, maker_name, message", "packets", packets):
         maker = None if row[1] == person_id else row[2]

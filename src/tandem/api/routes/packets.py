@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.api.operation import Body, Call, ListQuery, Page, operation, page, page_of
 from tandem.api.routes.confirm import ConfirmedBy
 from tandem.api.routes.wallet import Amount, CurrencyCode, Handle, Message
 from tandem.kernel import NotFound
@@ -217,11 +217,7 @@ async def list_packet_shares(
     rows = await call.services.packets.shares(
         call.principal.owner_id, packet_id, query.after_id("psh"), query.limit + 1
     )
-
-    def show(share: PacketShareView) -> PacketShareView:
-        return share
-
-    return page(rows, query.limit, show)
+    return page_of(rows, query.limit)
 
 
 @operation(

@@ -1,7 +1,7 @@
 """Red packets, and bills that are split among several.
 
-Revision ID: 0010
-Revises: 0009
+Revision ID: 0014
+Revises: 0013
 """
 
 from alembic import op
@@ -9,8 +9,8 @@ from alembic import op
 from tandem.db.migrate import run
 from tandem.db.row_types import change_types, row_types
 
-revision = "0010"
-down_revision = "0009"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
