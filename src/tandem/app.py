@@ -24,6 +24,7 @@ from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, Trace
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards
+from tandem.checkout import Checkout, Invoices, Links
 from tandem.db import Pool, open_journal_connection, open_pool, work
 from tandem.events import Dispatcher, EventHub, Webhooks
 from tandem.issuers import open_issuers
@@ -103,6 +104,9 @@ class Services:
     tags: Tags
     payments: CardPayments
     records: PaymentRecords
+    checkout: Checkout
+    links: Links
+    invoices: Invoices
     wallet: Wallet
     payouts: Payouts
     withdrawals: Withdrawals
@@ -147,6 +151,7 @@ async def open_services(
         wallet = Wallet(pool, journal, clock, ids, settings)
         merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
         sign_in = SignIn(keeper, people)
+        checkout = Checkout(pool, clock, ids, entropy, keyring, settings, payments)
         services = Services(
             settings=settings,
             pool=pool,
@@ -170,6 +175,9 @@ async def open_services(
             tags=tags,
             payments=payments,
             records=PaymentRecords(pool),
+            checkout=checkout,
+            links=Links(checkout),
+            invoices=Invoices(checkout),
             wallet=wallet,
             payouts=Payouts(pool, journal, ids, settings),
             withdrawals=Withdrawals(pool, journal, ids, settings),
@@ -227,6 +235,7 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
     due: tuple[Due, ...] = (
         services.payments.expire_due,
         services.wallet.expire_due,
+        services.invoices.follow_due,
         services.sign_in.purge_due,
     )
     work_of: dict[str, Callable[[], Awaitable[None]]] = {

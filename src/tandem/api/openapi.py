@@ -47,6 +47,7 @@ A refusal is a problem (RFC 9457) with a stable `code`; every code has a page of
 TAGS: Final[Mapping[str, str]] = {
     "Payments": "Take payments, capture them, cancel them, give money back.",
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
+    "Checkout": "Hosted pages for orders, payment links and invoices, and where they return to.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "Tags": "NFC tags of shops that sign a link of their own at each tap.",

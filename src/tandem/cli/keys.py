@@ -8,6 +8,7 @@ from cyclopts import App
 from tandem.acquiring import LINK_KEYS
 from tandem.app import Services
 from tandem.cards import FUNDING_SEALS, PAN_SEALS
+from tandem.checkout import RESULT_SECRETS
 from tandem.cli.beside import services
 from tandem.cli.errors import SecretsUnopened
 from tandem.cli.run import Interrupted, Progress, run, waiting
@@ -23,7 +24,10 @@ app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
 
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS)
+_SEALED: Final = (
+    *(CODE_SEEDS, SIGNING_SECRETS, RESULT_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS),
+    LINK_KEYS,
+)
 """Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
 links with terminals."""
 
