@@ -8,6 +8,8 @@
 const PROTOCOL = 'tandem.checkout/1';
 
 export const framed = window.parent !== window;
+// Styles leave out there what the shop's page around says already.
+if (framed) document.documentElement.dataset['framed'] = '';
 
 type Told =
   | { type: 'ready' | 'close' }

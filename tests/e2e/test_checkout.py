@@ -157,7 +157,7 @@ async def test_a_shop_that_is_not_named_frames_nothing(stage: Stage) -> None:
     async with example_shop(stage, framed=False) as shop, stage.screen(Look(size=DESK)) as desk:
         await desk.page.goto(shop.home)
         await desk.role("button", "^Pay$").click()
-        await desk.page.wait_for_url(re.compile(f"{stage.server.url}/checkout/s/"), timeout=20_000)
+        await desk.page.wait_for_url(re.compile(f"{stage.server.url}/checkout/s/"), timeout=60_000)
         await desk.role("img", "The order’s code").wait_for()
         refused = [text for text in desk.complaints if "frame-ancestors" in text]
         assert refused

@@ -37,6 +37,7 @@ from tandem.checkout.store import (
     insert_invoice,
     invoice_by_id,
     invoice_by_token,
+    invoice_owner,
     late_invoices,
     list_invoices,
     next_number,
@@ -116,6 +117,11 @@ class Invoices:
         """An invoice of the merchant's. Raises `NotFound`."""
         async with self._pool.acquire() as connection:
             return self._view(await invoice_by_id(connection, merchant_id, invoice_id))
+
+    async def owner_of(self, invoice_id: UUID) -> UUID:
+        """Whose invoice it is. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await invoice_owner(connection, invoice_id)
 
     async def all(
         self, merchant_id: UUID, status: InvoiceStatus | None, before: UUID | None, limit: int

@@ -15,6 +15,7 @@ from tandem.checkout.store import (
     insert_link,
     link_by_id,
     link_by_token,
+    link_owner,
     list_links,
     update_link,
     uses_of,
@@ -92,6 +93,11 @@ class Links:
         async with self._pool.acquire() as connection:
             link = await link_by_id(connection, merchant_id, link_id)
             return (await self._shown(connection, [link]))[0]
+
+    async def owner_of(self, link_id: UUID) -> UUID:
+        """Whose link it is. Raises `NotFound`."""
+        async with self._pool.acquire() as connection:
+            return await link_owner(connection, link_id)
 
     async def all(self, merchant_id: UUID, before: UUID | None, limit: int) -> list[LinkView]:
         """A merchant's links, newest first."""

@@ -175,6 +175,16 @@ async def link_by_token(connection: Connection, token: str) -> Link:
     return Link(*row)
 
 
+async def link_owner(connection: Connection, link_id: UUID) -> UUID:
+    """The merchant of a link. Raises `NotFound`."""
+    owner: UUID | None = await connection.fetchval(
+        "SELECT merchant_id FROM payment_links WHERE id = $1", link_id
+    )
+    if owner is None:
+        raise NotFound("payment link", show_id("lnk", link_id))
+    return owner
+
+
 async def list_links(
     connection: Connection, merchant_id: UUID, before: UUID | None, limit: int
 ) -> list[Link]:
@@ -280,6 +290,16 @@ async def invoice_by_token(connection: Connection, token: str) -> InvoiceNow:
     if row is None:
         raise NotFound("invoice", "with such an address")
     return _invoice(row)
+
+
+async def invoice_owner(connection: Connection, invoice_id: UUID) -> UUID:
+    """The merchant of an invoice. Raises `NotFound`."""
+    owner: UUID | None = await connection.fetchval(
+        "SELECT merchant_id FROM invoices WHERE id = $1 AND status <> 'discarded'", invoice_id
+    )
+    if owner is None:
+        raise NotFound("invoice", show_id("inv", invoice_id))
+    return owner
 
 
 async def list_invoices(

@@ -14,7 +14,8 @@
   const PROTOCOL = 'tandem.checkout/1';
   const VERSION = '1.0.0';
   const ASK_MS = 200;
-  const PATIENCE_MS = 6000;
+  const PATIENCE_MS = 8000;
+  const LOADING_MS = 30_000;
   const WIDE = '(min-width: 720px) and (pointer: fine)';
 
   const address = document.currentScript.src;
@@ -37,7 +38,7 @@
   /** The page in a frame over the shop's. Calls back with what the page says, in our form. */
   function overlay(page, say) {
     const dialog = styled(document.createElement('dialog'), {
-      ...{ width: 'min(440px, 100vw - 32px)', height: 'min(720px, 100vh - 32px)' },
+      ...{ width: 'min(440px, 100vw - 32px)', height: 'min(800px, 100vh - 32px)' },
       ...{ padding: '0', border: '0', borderRadius: '20px', overflow: 'hidden' },
       ...{ maxWidth: 'none', maxHeight: 'none', background: 'Canvas' },
       boxShadow: '0 24px 80px rgb(11 16 32 / 35%)',
@@ -61,16 +62,23 @@
 
     let loaded = false;
     let ready = false;
-    frame.addEventListener('load', () => (loaded = true));
     const ask = setInterval(() => {
       // While it loads the frame is not of our origin yet, and a browser would complain.
       if (loaded) frame.contentWindow?.postMessage({ tandem: PROTOCOL, type: 'hello' }, origin);
     }, ASK_MS);
-    const patience = setTimeout(() => {
+    // A frame that the browser refuses is loaded, too, and says nothing.
+    let patience = setTimeout(refused, LOADING_MS);
+    frame.addEventListener('load', () => {
+      if (loaded) return;
+      loaded = true;
+      clearTimeout(patience);
+      patience = setTimeout(refused, PATIENCE_MS);
+    });
+
+    function refused() {
       end();
       say({ type: 'refused' });
-    }, PATIENCE_MS);
-
+    }
     function heard(event) {
       if (event.origin !== origin || event.source !== frame.contentWindow) return;
       const told = event.data;
