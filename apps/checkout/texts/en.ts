@@ -2,6 +2,7 @@
 export const en = {
   'checkout.name': 'Checkout',
   'checkout.payee': 'You are paying',
+  'checkout.paidto': 'You paid',
   'checkout.total': 'Total',
   'checkout.each': '{count} × {amount}',
   'checkout.tax': 'Tax',

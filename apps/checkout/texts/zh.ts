@@ -4,6 +4,7 @@ import type { en } from './en.ts';
 export const zh = {
   'checkout.name': '结账',
   'checkout.payee': '收款方',
+  'checkout.paidto': '已付给',
   'checkout.total': '合计',
   'checkout.each': '{amount} × {count}',
   'checkout.tax': '税费',

@@ -8,6 +8,7 @@ import base64
 import hmac
 import json
 import os
+import secrets
 import sys
 import time
 import urllib.request
@@ -24,7 +25,7 @@ orders: dict[str, dict] = {}  # a shop of yours has a database
 
 def new_session(home: str) -> dict:
     """Ask Tandem for a page on which this order is paid. The price is ours, not the browser's."""
-    number = f"order-{len(orders) + 1}"
+    number = f"order-{secrets.token_hex(4)}"
     order = {
         "shop_id": SHOP,
         "amount": 3800,
