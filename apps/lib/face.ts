@@ -1,4 +1,7 @@
-/** Start a face: its texts, language and appearance, its page, the worker that lets it start offline. */
+/**
+ * Start a face: its texts, language and appearance, its page, and the worker that lets it start
+ * without a network, if it is of use without one.
+ */
 import '../lib/design/base.css';
 import { mount, type Component } from 'svelte';
 import { addTexts, type Catalogues } from './i18n/index.ts';

@@ -175,7 +175,7 @@ async def test_nobody_sees_anothers(town: Town) -> None:
         await make_session(town, other, shop_id=show_id("shp", door.shop_id))
     link = await make_link(town, door)
     with pytest.raises(NotFound):
-        await services.links.update(other.id, link, UpdateLink(active=False))
+        await services.payment_links.update(other.id, link, UpdateLink(active=False))
     invoice = await draft(town, door)
     for use in (services.invoices.open, services.invoices.void, services.invoices.get):
         with pytest.raises(NotFound):
@@ -269,19 +269,19 @@ async def test_who_may_frame_it_is_told_by_its_token(town: Town) -> None:
 async def make_link(town: Town, door: Door, **more: Any) -> UUID:  # noqa: ANN401 - fields of CreateLink
     shop_id = show_id("shp", door.shop_id)
     fields: dict[str, Any] = {"description": "Lunch", "currency": "CNY", "shop_id": shop_id}
-    made = await town.services.links.create(
+    made = await town.services.payment_links.create(
         door.id, CreateLink(**fields | {"amount": 3800} | more), key()
     )
     return read_id("lnk", made.id)
 
 
 async def visit(town: Town, token: str, amount: int | None = None) -> Any:  # noqa: ANN401 - a page
-    opened = said(await town.services.links.visit(token, amount, None))
+    opened = said(await town.services.payment_links.visit(token, amount, None))
     return await town.services.checkout.session_of(opened["token"])
 
 
 async def link_token(town: Town, door: Door, link: UUID) -> str:
-    return token_of((await town.services.links.get(door.id, link)).url)
+    return token_of((await town.services.payment_links.get(door.id, link)).url)
 
 
 async def test_each_visit_of_a_link_has_its_own_payment(town: Town) -> None:
@@ -291,7 +291,7 @@ async def test_each_visit_of_a_link_has_its_own_payment(town: Town) -> None:
     one, two = await visit(town, token), await visit(town, token)
     assert one.payment_id != two.payment_id
     await pay(town, lin, show_id("pay", one.payment_id))
-    shown = await town.services.links.get(door.id, link)
+    shown = await town.services.payment_links.get(door.id, link)
     assert (shown.paid, shown.closed) == (1, None)
     mine = await town.services.checkout.all(door.id, None, 9, link_id=link)
     assert {view.status for view in mine} == {"captured", "created"}
@@ -330,7 +330,7 @@ async def test_of_many_at_once_a_link_takes_no_more_than_it_may(town: Town) -> N
 
 
 async def test_a_link_is_switched_off_and_on_and_ends(town: Town) -> None:
-    door, links = await town.merchant(), town.services.links
+    door, links = await town.merchant(), town.services.payment_links
     ends = town.services.clock.now() + timedelta(hours=1)
     link = await make_link(town, door, ends_at=ends)
     token = await link_token(town, door, link)
@@ -352,8 +352,8 @@ async def test_a_strangers_lost_answer_comes_again(town: Town) -> None:
     door = await town.merchant()
     token = await link_token(town, door, await make_link(town, door))
     mine = key("3f5f0f5e-6a77-4a53-8f5e-000000000001", owner=STRANGERS)
-    first = await town.services.links.visit(token, None, mine)
-    again = await town.services.links.visit(token, None, mine)
+    first = await town.services.payment_links.visit(token, None, mine)
+    again = await town.services.payment_links.visit(token, None, mine)
     assert again.body == first.body
     assert await town.count("payments") == 1
 

@@ -2,7 +2,7 @@
 
 from tandem.checkout.errors import InvoiceConflict, LinkClosed, ReturnRefused
 from tandem.checkout.invoices import Invoices
-from tandem.checkout.links import Links
+from tandem.checkout.links import PaymentLinks
 from tandem.checkout.model import InvoiceStatus, Line, Session
 from tandem.checkout.service import Checkout
 from tandem.checkout.shapes import (
@@ -43,8 +43,8 @@ __all__ = [
     "LinkClosed",
     "LinkPage",
     "LinkView",
-    "Links",
     "OpenedPage",
+    "PaymentLinks",
     "ResultSecret",
     "ReturnRefused",
     "RollResultSecret",

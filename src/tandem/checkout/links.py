@@ -42,7 +42,7 @@ VISIT_SECONDS: Final = 3600
 """How long a visitor of a link or an invoice has to pay."""
 
 
-class Links:
+class PaymentLinks:
     """Makes payment links, and sessions for their visitors."""
 
     def __init__(self, checkout: Checkout) -> None:

@@ -148,7 +148,7 @@ async def _add_link(
             amount=None if amount is None else parse_amount(amount, currency(unit)),
             max_payments=max_payments,
         )
-        return await opened.links.create(owner, new, None)
+        return await opened.payment_links.create(owner, new, None)
 
 
 @link_app.command(name="list")
@@ -174,7 +174,7 @@ def list_links(merchant: str, /, *, limit: Limit = 50) -> None:
 
 async def _links(merchant: str, limit: int) -> list[LinkView]:
     async with services() as opened:
-        return await opened.links.all(merchant_id(merchant), None, limit)
+        return await opened.payment_links.all(merchant_id(merchant), None, limit)
 
 
 @link_app.command(name="off")
@@ -210,8 +210,8 @@ def switch_on(link: str, /) -> None:
 async def _switch(link: str, *, active: bool) -> None:
     async with services() as opened:
         link_id = read_id("lnk", link, "link")
-        owner = await opened.links.owner_of(link_id)
-        await opened.links.update(owner, link_id, UpdateLink(active=active))
+        owner = await opened.payment_links.owner_of(link_id)
+        await opened.payment_links.update(owner, link_id, UpdateLink(active=active))
 
 
 @invoice_app.command(name="list")

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.api.operation import Call, ListQuery, Live, Page, operation, page
+from tandem.api.operation import Call, ListQuery, Live, Page, operation, page_of
 from tandem.checkout import (
     Checkout,
     CheckoutPage,
@@ -92,7 +92,7 @@ async def list_checkout_sessions(call: Call[Services], query: SessionsQuery) -> 
         link_id=_id("lnk", query.link_id, "link_id"),
         invoice_id=_id("inv", query.invoice_id, "invoice_id"),
     )
-    return page(rows, query.limit, _same)
+    return page_of(rows, query.limit)
 
 
 @operation(
@@ -203,10 +203,6 @@ def _frame(shown: CheckoutPage) -> bytes:
 
 def _id(prefix: str, text: str | None, field: str) -> UUID | None:
     return None if text is None else read_id(prefix, text, field)
-
-
-def _same(view: CheckoutView) -> CheckoutView:
-    return view
 
 
 OPERATIONS = (

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from tandem.api.operation import Call, ListQuery, Page, operation, page
+from tandem.api.operation import Call, ListQuery, Page, operation, page_of
 from tandem.api.routes.checkout import ORDERING
 from tandem.checkout import (
     CreateInvoice,
@@ -66,7 +66,7 @@ async def list_invoices(call: Call[Services], query: InvoicesQuery) -> Page[Invo
     rows = await call.services.invoices.all(
         call.principal.owner_id, query.status, query.after_id("inv"), query.limit + 1
     )
-    return page(rows, query.limit, _same)
+    return page_of(rows, query.limit)
 
 
 @operation(
@@ -172,10 +172,6 @@ async def read_invoice_page(call: Call[Services], page_token: str) -> InvoicePag
 async def visit_invoice(call: Call[Services], page_token: str) -> Outcome:
     """The checkout session that pays it: the same one for all who come while it can be paid."""
     return await call.services.invoices.visit(page_token, call.idempotency)
-
-
-def _same(view: InvoiceView) -> InvoiceView:
-    return view
 
 
 OPERATIONS = (

@@ -3,15 +3,15 @@
 from typing import Protocol
 from uuid import UUID
 
-from tandem.api.operation import Call, ListQuery, Page, operation, page
+from tandem.api.operation import Call, ListQuery, Page, operation, page_of
 from tandem.api.routes.checkout import ORDERING
 from tandem.checkout import (
     CreateLink,
     LinkClosed,
     LinkPage,
-    Links,
     LinkView,
     OpenedPage,
+    PaymentLinks,
     ReturnRefused,
     UpdateLink,
     VisitLink,
@@ -24,7 +24,7 @@ class Services(Protocol):
     """What these operations use."""
 
     @property
-    def links(self) -> Links:
+    def payment_links(self) -> PaymentLinks:
         """The use cases of payment links."""
         ...
 
@@ -46,7 +46,7 @@ async def create_payment_link(call: Call[Services], body: CreateLink) -> LinkVie
     With `max_payments` no more are paid than that, however many come at once: who has begun to pay
     counts until they have or their time is over.
     """
-    return await call.services.links.create(call.principal.owner_id, body, call.idempotency)
+    return await call.services.payment_links.create(call.principal.owner_id, body, call.idempotency)
 
 
 @operation(
@@ -59,10 +59,10 @@ async def create_payment_link(call: Call[Services], body: CreateLink) -> LinkVie
 )
 async def list_payment_links(call: Call[Services], query: ListQuery) -> Page[LinkView]:
     """The merchant's links, newest first, those that are off too."""
-    rows = await call.services.links.all(
+    rows = await call.services.payment_links.all(
         call.principal.owner_id, query.after_id("lnk"), query.limit + 1
     )
-    return page(rows, query.limit, _same)
+    return page_of(rows, query.limit)
 
 
 @operation(
@@ -75,7 +75,7 @@ async def list_payment_links(call: Call[Services], query: ListQuery) -> Page[Lin
 )
 async def get_payment_link(call: Call[Services], link_id: UUID) -> LinkView:
     """One link, with how often it was paid. Its sessions: `GET /v1/checkout/sessions?link_id=`."""
-    return await call.services.links.get(call.principal.owner_id, link_id)
+    return await call.services.payment_links.get(call.principal.owner_id, link_id)
 
 
 @operation(
@@ -91,7 +91,7 @@ async def update_payment_link(call: Call[Services], link_id: UUID, body: UpdateL
 
     Whoever has begun to pay still can. What it costs stays: make another link.
     """
-    return await call.services.links.update(call.principal.owner_id, link_id, body)
+    return await call.services.payment_links.update(call.principal.owner_id, link_id, body)
 
 
 @operation(
@@ -104,7 +104,7 @@ async def update_payment_link(call: Call[Services], link_id: UUID, body: UpdateL
 )
 async def read_link_page(call: Call[Services], page_token: str) -> LinkPage:
     """What a visitor sees before they pay. Nothing is made by reading it."""
-    return await call.services.links.page(page_token)
+    return await call.services.payment_links.page(page_token)
 
 
 @operation(
@@ -122,11 +122,7 @@ async def read_link_page(call: Call[Services], page_token: str) -> LinkPage:
 )
 async def visit_payment_link(call: Call[Services], page_token: str, body: VisitLink) -> Outcome:
     """A checkout session for this visitor, who has an hour to pay it."""
-    return await call.services.links.visit(page_token, body.amount, call.idempotency)
-
-
-def _same(view: LinkView) -> LinkView:
-    return view
+    return await call.services.payment_links.visit(page_token, body.amount, call.idempotency)
 
 
 OPERATIONS = (

@@ -1,7 +1,7 @@
 """Checkout: merchants' settings, sessions, payment links, invoices with their numbers.
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 from alembic import op
@@ -10,7 +10,7 @@ from tandem.db.migrate import run
 from tandem.db.row_types import change_types, row_types
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
