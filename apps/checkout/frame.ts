@@ -38,7 +38,8 @@ export function listen(allowed: readonly string[]): () => void {
 
 /** Tell the shop's page something, once it is known. */
 export function tell(told: Told): void {
-  if (!framed) return;
+  // A frame that was taken away has no window around it any more, but itself.
+  if (window.parent === window) return;
   if (shop === null) waiting.push(told);
   else window.parent.postMessage({ tandem: PROTOCOL, ...told }, shop);
 }

@@ -160,7 +160,7 @@ async def test_roles_and_scopes(house: House) -> None:
             ("PUT", "/v1/checkout/settings"),
             ("POST", "/v1/checkout/secret"),
         ):
-            json_body = {} if method != "GET" else None
+            json_body: dict[str, str] | None = None if method == "GET" else {}
             problem(await till.request(method, path, json=json_body), 403, "scope_missing")
 
 
