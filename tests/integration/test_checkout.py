@@ -112,7 +112,6 @@ async def test_a_session_is_paid_and_returns_with_a_signed_result(town: Town) ->
     assert before.locale == "zh"
     assert before.return_url is not None
     assert before.return_url.startswith(f"{SHOP}/cart?tandem_result=")
-    assert "81" not in json.dumps(before.return_url.partition("=")[0])
     await pay(town, lin, made["payment_id"])
     page = await checkout.page(token)
     assert (page.status, page.code, page.wallet_path, page.ways) == ("captured", None, None, ())
@@ -412,7 +411,6 @@ async def test_an_invoice_is_drafted_opened_and_paid(town: Town) -> None:
     page = await invoices.page(token_of(view.url))
     assert (page.status, page.payment_id) == ("paid", now.payment_id)
     assert page.paid_at is not None
-    assert not hasattr(page, "customer_email")
     told = await town.services.webhooks.events(door.id, None, 20)
     kinds = [event.type for event in told if event.type.startswith("invoice.")]
     assert kinds == ["invoice.paid", "invoice.opened"]
@@ -422,8 +420,8 @@ async def test_numbers_have_no_gaps_whoever_opens_at_once(town: Town) -> None:
     door, other = await town.merchant(), await town.merchant()
     drafts = [await draft(town, door) for _ in range(6)]
     stale = await draft(town, door)
-    town_now = town.services.clock.now()
-    late = await draft(town, door, due_on=town_now.date() - timedelta(days=2))
+    gone = town.services.clock.now().date() - timedelta(days=2)
+    late = await draft(town, door, due_on=gone)
     invoices = town.services.invoices
     await invoices.delete(door.id, stale)
     found = await asyncio.gather(
