@@ -6,6 +6,7 @@ from tandem.api.operation import Operation
 from tandem.api.routes import (
     bookings,
     books,
+    card_uses,
     cards,
     checkout,
     codes,
@@ -41,6 +42,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *invoices.OPERATIONS,
     *cards.OPERATIONS,
     *vault.OPERATIONS,
+    *card_uses.OPERATIONS,
     *taps.OPERATIONS,
     *parties.OPERATIONS,
     *tags.OPERATIONS,
