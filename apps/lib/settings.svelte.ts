@@ -61,6 +61,12 @@ class Settings {
     this.#show();
   }
 
+  /** Show a page in the language that was asked for it, and keep what the person set. */
+  show(language: Language): void {
+    this.language = language;
+    this.#show();
+  }
+
   #show(): void {
     const root = document.documentElement;
     root.lang = this.language === 'zh' ? 'zh-Hans' : 'en';

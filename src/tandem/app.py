@@ -25,6 +25,7 @@ from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, Trace
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards, Issuers
+from tandem.checkout import Checkout, Invoices, PaymentLinks
 from tandem.db import Connection, Pool, open_journal_connection, open_pool, open_reader, work
 from tandem.events import Dispatcher, EventHub, Webhooks
 from tandem.health import Health, LinkState, State, Vitals, disk_of
@@ -123,6 +124,9 @@ class Services:
     tags: Tags
     payments: CardPayments
     records: PaymentRecords
+    checkout: Checkout
+    payment_links: PaymentLinks
+    invoices: Invoices
     wallet: Wallet
     splits: Splits
     packets: Packets
@@ -204,6 +208,7 @@ def put_together(
     wallet = Wallet(pool, journal, clock, ids, settings, screening)
     merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
     sign_in = SignIn(keeper, people)
+    checkout = Checkout(pool, clock, ids, entropy, keyring, settings, payments)
     links, folder = Links(), folder_of(keyring)
 
     def look() -> State:
@@ -227,6 +232,9 @@ def put_together(
         tags=tags,
         payments=payments,
         records=PaymentRecords(pool),
+        checkout=checkout,
+        payment_links=PaymentLinks(checkout),
+        invoices=Invoices(checkout),
         screening=screening,
         wallet=wallet,
         splits=Splits(pool, journal, ids, settings),
@@ -289,6 +297,7 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         services.payments.expire_due,
         services.wallet.expire_due,
         services.packets.expire_due,
+        services.invoices.follow_due,
         services.sign_in.purge_due,
     )
     work_of: dict[str, Callable[[], Awaitable[None]]] = {

@@ -109,6 +109,8 @@ class Settings:
     """The same for the staff of merchants and of the operator."""
     sign_ins_per_hour: int = 1_000
     """Sign-ins that one network address may begin in an hour."""
+    visits_per_hour: int = 600
+    """Payments that visitors of payment links and invoices may begin in an hour, of one address."""
     card_range: str = "980123"
     """The digits that device cards' numbers begin with, 3 to 8."""
     card_aid: bytes = bytes.fromhex("F074616E6401")

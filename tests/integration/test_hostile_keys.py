@@ -67,9 +67,17 @@ async def belongings(house: House) -> dict[str, str]:
         endpoint = await post(till, "/v1/webhooks", {"url": "http://127.0.0.1:9/x"})
         payment = await post(till, "/v1/payments", order)
         tag = await post(till, "/v1/tags", {"name": "Counter", "shop_id": house.theirs.shop_id})
+        page = await post(till, "/v1/checkout/sessions", order)
+        link = await post(till, "/v1/payment-links", order | {"description": "Tea"})
+        lines = {"lines": [{"name": "Tea", "unit_amount": 500}], "due_on": "2100-01-01"}
+        asked = {"customer_name": "Xu", "currency": "CNY", "shop_id": house.theirs.shop_id}
+        invoice = await post(till, "/v1/invoices", asked | lines)
         sent = made(await till.get(f"/v1/webhooks/{endpoint['id']}/deliveries"))["data"]
         return {
             "payment_id": payment["id"],
+            "checkout_id": page["id"],
+            "link_id": link["id"],
+            "invoice_id": invoice["id"],
             "shop_id": house.theirs.shop_id,
             "tag_id": tag["id"],
             "till_id": house.theirs.till_id,

@@ -13,6 +13,7 @@ from faults import owner_of
 
 from moves import CNY, Move, account, hold, journal_on, new_ids, once, pay, resolve
 from tandem.cards import DEVICE_CARDS
+from tandem.checkout.model import INVOICES, LINKS, SESSIONS
 from tandem.db import Connection, Table, open_journal_connection, open_pool
 from tandem.db.rights import RIGHTS
 from tandem.events import DELIVERIES, EVENTS
@@ -42,6 +43,7 @@ HELD: Final = hold(ANN, BEN, 30)
 TABLES: Final = (
     *(ACCOUNTS, TRANSFERS, RESERVATIONS, ANSWERS, PAYMENTS, REFUNDS, EVENTS, DELIVERIES, DEVICES),
     *(SENDS, REQUESTS, TOP_UPS, PAYOUTS, WITHDRAWALS, CORRECTIONS),
+    *(SESSIONS, LINKS, INVOICES),
 )
 """All whose rows a journal writes."""
 GUARDED: Final[dict[Table[Any], set[str]]] = {

@@ -136,7 +136,13 @@ async def furnish(server: Living, session: requests.Session) -> House:
         link = await post(friend, "/v1/wallet/packets", PACKET)
         url = made(await friend.get(f"/v1/wallet/packets/{link['id']}/link"))["url"]
     keys = {"operator": server.operator_key, "merchant": shop.key, "person": lin.key}
-    there = {"operator": of_operator, "merchant": of_merchant, "person": of_person, "nobody": {}}
+    nobody = {"page_token": of_merchant["page_token"]}
+    there = {
+        "operator": of_operator,
+        "merchant": of_merchant,
+        "person": of_person,
+        "nobody": nobody,
+    }
     sense = {"currency": "CNY", "amount": 1, "shop_id": shop.shop_id, "to": "mei", "of": "mei"}
     sense |= {
         "device_key": DEVICE_KEY,
@@ -146,6 +152,10 @@ async def furnish(server: Living, session: requests.Session) -> House:
         "token": url.partition("#")[2],
         "people": [{"of": "mei"}],
     }
+    sense |= {"customer_name": "Xu", "customer_email": "xu@shop.example", "metadata": {}}
+    sense |= {"lines": [{"name": "Tea", "unit_amount": 1}], "due_on": "2100-01-01"}
+    sense |= dict.fromkeys(("success_url", "cancel_url", "min_amount", "max_amount", "ends_at"))
+    sense |= {"return_origins": ["https://shop.example"], "frame_origins": []}
     texts = ("name", "device_name", "city", "description", "order_reference", "message", "reason")
     sense |= dict.fromkeys(texts, "Tea")
     sense["currencies"] = {"CNY": {"fee_basis_points": 60, "fee_fixed": 10}}
@@ -206,7 +216,8 @@ async def furnish_shop(server: Living, shop: Shop, payer: Person) -> dict[str, l
         tag = {"name": "Counter", "shop_id": shop.shop_id}
         tags = [(await post(till, "/v1/tags", tag))["id"] for _ in range(3)]
         deliveries = made(await till.get(f"/v1/webhooks/{endpoint}/deliveries"))["data"]
-        return {
+        pages = await furnish_checkout(till, order)
+        return pages | {
             "payment_id": [created, authorised, captured],
             "shop_id": [shop.shop_id],
             "till_id": [shop.till_id],
@@ -217,6 +228,24 @@ async def furnish_shop(server: Living, shop: Shop, payer: Person) -> dict[str, l
             "key_id": [spare["id"]],
             "staff_id": await furnish_staff(till, "cashier"),
         }
+
+
+async def furnish_checkout(till: httpx.AsyncClient, order: dict[str, Any]) -> dict[str, list[str]]:
+    """Checkout sessions, payment links and invoices, with the pages of an open one of each."""
+    page = await post(till, "/v1/checkout/sessions", order)
+    shop = {"shop_id": order["shop_id"], "currency": "CNY"}
+    link = await post(till, "/v1/payment-links", shop | {"description": "Tea"})
+    lines = {"lines": [{"name": "Tea", "unit_amount": 500}], "due_on": "2100-01-01"}
+    asked = shop | lines | {"customer_name": "Xu"}
+    drafts = [(await post(till, "/v1/invoices", asked))["id"] for _ in range(5)]
+    invoice = made(await till.post(f"/v1/invoices/{drafts[0]}/open"))
+    opened = made(await till.post(f"/v1/invoices/{drafts[1]}/open"))
+    return {
+        "checkout_id": [page["id"]],
+        "link_id": [link["id"]],
+        "invoice_id": [*drafts[2:], opened["id"]],
+        "page_token": [one["url"].rpartition("/")[2] for one in (page, link, invoice)],
+    }
 
 
 def takes_anything(operation: Operation[Any]) -> bool:

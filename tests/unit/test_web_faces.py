@@ -21,6 +21,10 @@ CONTENTS = {
     "wallet/sw.js": b"self",
     "wallet/manifest.webmanifest": b"{}",
     "gallery/index.html": b"<!doctype html><p>gallery",
+    "checkout/index.html": b"<!doctype html><p>checkout",
+    "checkout/1.0.0/checkout.js": b"old",
+    "checkout/1.10.0/checkout.js": b"newest",
+    "checkout/1.9.0/checkout.js": b"newer",
     "assets/main-abc.js": SCRIPT,
     "assets/main-abc.js.br": b"br of the script",
     "assets/inter.woff2": b"wOF2",
@@ -217,3 +221,58 @@ def test_encodings_that_we_have_none_of_are_passed_over() -> None:
 def test_what_is_built_can_be_read() -> None:
     for path, file in built_files().items():
         assert file.forms[-1].encoding is None, path
+
+
+# -- checkout
+
+
+async def framed_by(*origins: str) -> str:
+    services = Services(Settings(mode="sandbox"))
+    services.checkout.known[TOKEN] = origins
+    async with make_client(create_app(services, OPERATIONS, built=BUILT)) as client:
+        answer = await client.get(f"/checkout/s/{TOKEN}")
+    assert answer.status_code == 200
+    found: str = answer.headers["content-security-policy"]
+    return found
+
+
+async def test_a_checkout_page_is_framed_by_whom_its_merchant_named() -> None:
+    rules = (await framed_by("https://shop.example", "https://shop.example:8443")).split("; ")
+    assert "frame-ancestors https://shop.example https://shop.example:8443" in rules
+    assert "frame-ancestors 'none'" not in rules
+    assert "script-src 'self'" in rules
+    assert "frame-ancestors 'none'" in (await framed_by()).split("; ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/checkout/s/{'B' * 20}", f"/checkout/l/{TOKEN}", f"/checkout/i/{TOKEN}", "/checkout/"],
+)
+async def test_all_else_is_framed_by_nobody(path: str) -> None:
+    services = Services(Settings(mode="sandbox"))
+    services.checkout.known[TOKEN] = ("https://shop.example",)
+    async with make_client(create_app(services, OPERATIONS, built=BUILT)) as client:
+        answer = await client.get(path)
+    assert answer.status_code == 200
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_shops_load_the_script_of_checkout(client: httpx.AsyncClient) -> None:
+    newest = await client.get("/checkout/checkout.js")
+    assert (newest.content, newest.headers["cache-control"]) == (b"newest", "public, max-age=3600")
+    old = await client.get("/checkout/1.0.0/checkout.js")
+    assert old.content == b"old"
+    assert "immutable" in old.headers["cache-control"]
+    for answer in (newest, old):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert answer.headers["content-type"].startswith("text/javascript")
+    for missing in ("/checkout/1.1.0/checkout.js", "/checkout/1.0.0/x.js", "/checkout/x.js"):
+        assert (await client.get(missing)).status_code == 404
+
+
+async def test_nothing_else_is_for_other_origins(client: httpx.AsyncClient) -> None:
+    for path in ("/apps/assets/main-abc.js", "/wallet/sw.js", "/checkout/"):
+        headers = (await client.get(path)).headers
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in headers

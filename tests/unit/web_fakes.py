@@ -99,6 +99,16 @@ class Landings:
         return found
 
 
+class Framings:
+    """Who may frame the checkout page of a token."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[str, ...]] = {}
+
+    async def frame_origins(self, token: str) -> tuple[str, ...]:
+        return self.known.get(token, ())
+
+
 class Services:
     """All that the application takes. `calls` is what handlers were called with."""
 
@@ -107,6 +117,7 @@ class Services:
         self.pool: Any = Pool()
         self.journal = Journal()
         self.payments = Landings()
+        self.checkout = Framings()
         self.clock = ManualClock(NOW)
         self.ids = Ids(self.clock)
         self.settings = settings or Settings()

@@ -13,7 +13,9 @@ export function readySound(): void {
 
 export function chime(kind: keyof typeof NOTES): void {
   if (!settings.sound) return;
-  navigator.vibrate?.(kind === 'success' ? [20, 60, 30] : 80);
+  // A page that nobody has touched may not shake the phone, and a browser complains if it tries.
+  if (navigator.userActivation?.hasBeenActive !== false)
+    navigator.vibrate?.(kind === 'success' ? [20, 60, 30] : 80);
   if (context?.state !== 'running') return;
   NOTES[kind].forEach((frequency, at) => {
     if (context === null) return;

@@ -64,6 +64,7 @@ export const en = {
   'payment.nofee': 'None for you',
   'payment.short': 'Your balance does not cover this. Nothing has been paid; top up first.',
   'payment.pay': 'Pay {amount}',
+  'payment.shop': 'Back to the shop',
   'payment.decline': 'Don’t pay',
   'payment.state': 'State',
   'payment.why': 'Why',

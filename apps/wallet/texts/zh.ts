@@ -65,6 +65,7 @@ export const zh = {
   'payment.nofee': '你无需支付',
   'payment.short': '余额不足。尚未付款，请先充值。',
   'payment.pay': '支付 {amount}',
+  'payment.shop': '返回商家',
   'payment.decline': '不付款',
   'payment.state': '状态',
   'payment.why': '原因',

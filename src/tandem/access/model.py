@@ -28,6 +28,10 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "payments:write": "Take, capture and cancel payments",
         "payments:read": "See payments and refunds",
         "refunds:write": "Refund payments",
+        "checkout:write": "Make and change payment links and invoices",
+        "checkout:read": "See payment links and invoices, and where checkout returns to",
+        "checkout:settings": "Say where checkout returns to and who may frame it, make the secret "
+        "of its results",
         "taps:write": "Be a till's terminal: take payments by tap, take back what had no "
         "answer, know what the till accepts",
         "shops:write": "Make and change shops, tills and what they accept",

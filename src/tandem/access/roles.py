@@ -22,6 +22,8 @@ _CASHIER: Final = frozenset(
     {"payments:write", "payments:read", "refunds:write", "shops:read", "events:read"}
 )
 _MANAGER: Final = _CASHIER | {
+    "checkout:write",
+    "checkout:read",
     "shops:write",
     "webhooks:read",
     "payouts:read",

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tandem.cards import CardView
+from tandem.checkout import InvoiceView
 from tandem.packets import PacketView
 from tandem.payments import PaymentView, PersonPaymentView
 from tandem.screening import MessageView
@@ -60,6 +61,10 @@ KINDS: Final[Mapping[str, EventKind]] = {
         "a part had been paid, and the rest is reserved no more: it was cancelled, or its time was "
         "over"
     ),
+    "invoice.opened": EventKind("the invoice has its number and can be paid", InvoiceView),
+    "invoice.paid": EventKind("it was paid; the payment tells of itself, too", InvoiceView),
+    "invoice.overdue": EventKind("the day on which it was due is over", InvoiceView),
+    "invoice.voided": EventKind("the merchant took it back", InvoiceView),
     "payout.made": EventKind("the operator sent the merchant's money to its bank", PayoutView),
     "payout.corrected": EventKind(
         "a payout was booked wrongly or bounced: the merchant has its money again", CorrectionView

@@ -50,6 +50,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Red packets": "Money for several people, who each open a share: equal, or by luck.",
     "Splits": "What several people share: each of the others is asked for a part.",
+    "Checkout": "Hosted pages for orders, payment links and invoices, and where they return to.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "Screening": "Messages between people that look like spam or fraud.",

@@ -71,7 +71,7 @@ Who = Literal["anyone", "person", "merchant", "operator"]
 Idempotent = Literal["required", "optional"]
 Office = Literal["read", "support", "money"]
 """What of the operator's work it is; None: what only reading, or only an owner does."""
-Limit = Literal["sign_up", "sign_in"]
+Limit = Literal["sign_up", "sign_in", "visit"]
 """Which limit a stranger's request counts against."""
 
 CSV: Final = "text/csv"
@@ -86,12 +86,15 @@ MAX_LIST: Final = 100
 PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "account_id": ("acc", "account"),
     "card_id": ("crd", "card"),
+    "checkout_id": ("chs", "checkout session"),
     "correction_id": ("cor", "correction"),
     "delivery_id": ("whd", "delivery"),
     "device_id": ("dev", "device"),
     "endpoint_id": ("whe", "webhook endpoint"),
     "event_id": ("evt", "event"),
+    "invoice_id": ("inv", "invoice"),
     "key_id": ("key", "API key"),
+    "link_id": ("lnk", "payment link"),
     "merchant_id": ("mer", "merchant"),
     "packet_id": ("pkt", "red packet"),
     "passkey_id": ("psk", "passkey"),

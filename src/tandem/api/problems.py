@@ -33,6 +33,7 @@ from tandem.cards import (
     IssuerAway,
     IssuerSilent,
 )
+from tandem.checkout import InvoiceConflict, LinkClosed, ReturnRefused
 from tandem.codes import (
     CodeDamaged,
     NotEmvco,
@@ -212,6 +213,8 @@ ROWS: Final = (
     Row(409, PacketKept(_A_TIME)),
     Row(409, ReferenceBooked("bank-2026-05-04-17")),
     Row(409, AlreadyCorrected(show_id("top", _AN_ID), show_id("cor", _AN_ID))),
+    Row(409, LinkClosed("off")),
+    Row(409, InvoiceConflict("paid", "void")),
     Row(409, PayCodeUsed()),
     Row(409, PayCodeExpired(95)),
     Row(409, CardConflict("lost", "resume", ("remove",))),
@@ -234,6 +237,10 @@ ROWS: Final = (
     Row(422, IdempotencyConflict("order-1041")),
     Row(422, NoSuchScope("payments:all", ("payments:read", "payments:write"))),
     Row(422, TargetRefused("hooks.example", "has a private address")),
+    Row(
+        422,
+        ReturnRefused("success_url", "https://other.example", ("https://shop.example",)),
+    ),
     Row(422, SendsToSelf()),
     Row(422, CurrencyNotTaken("EUR", ("CNY", "USD"))),
     Row(422, CodeOfAnotherOperator("pay.example")),

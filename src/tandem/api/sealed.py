@@ -5,6 +5,7 @@ from typing import Final
 
 from tandem.acquiring import LINK_KEYS
 from tandem.cards import FUNDING_SEALS, PAN_SEALS
+from tandem.checkout import RESULT_SECRETS
 from tandem.db import Pool
 from tandem.db.rewrite import count_by_key
 from tandem.events import SIGNING_SECRETS
@@ -13,10 +14,11 @@ from tandem.people import CODE_SEEDS
 from tandem.tags import TAG_KEYS
 
 SEALED: Final = (
-    *(CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS, PACKET_LINKS),
+    *(CODE_SEEDS, SIGNING_SECRETS, RESULT_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS),
+    PACKET_LINKS,
 )
-"""Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
-links with terminals, links of red packets."""
+"""Sealed row by row: seeds of pay codes, secrets of webhooks and of results, card numbers, keys of
+tags and of links with terminals, links of red packets."""
 
 
 async def secrets_by_key(pool: Pool) -> Counter[str]:

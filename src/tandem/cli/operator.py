@@ -10,6 +10,7 @@ from tandem.cli.api_keys import key_table
 from tandem.cli.beside import services
 from tandem.cli.bookings import correct, corrections, withdraw
 from tandem.cli.cards import card_app
+from tandem.cli.checkout import checkout_app, invoice_app, link_app
 from tandem.cli.devices import device_app
 from tandem.cli.issuers import issuer_app
 from tandem.cli.merchants import merchant_app, merchant_id, shop_app, till_app
@@ -39,6 +40,9 @@ for _part in (
     card_app,
     issuer_app,
     payment_app,
+    checkout_app,
+    link_app,
+    invoice_app,
 ):
     app.command(_part)
 

@@ -89,6 +89,19 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "refund_reversals": Right(),
     "tags": Right(update=("name", "status", "keys", "uid", "counter", "wrong_links", "tapped_at")),
     "tag_taps": Right(update=("payment_id",)),
+    "checkout_settings": Right(update=("return_origins", "frame_origins", "secret", "updated_at")),
+    "checkout_sessions": Right(),
+    "payment_links": Right(
+        update=("description", "max_payments", "ends_at", "active", "sessions", "updated_at")
+    ),
+    "invoices": Right(
+        update=(
+            *("number", "status", "customer_name", "customer_email", "description"),
+            *("order_reference", "lines", "amount", "due_on", "due_at", "overdue_at", "payment_id"),
+            *("opened_at", "paid_at", "voided_at", "updated_at"),
+        )
+    ),
+    "invoice_numbers": Right(update=("last",)),
     "issuers": Right(update=("last_number",)),
     "funding_cards": Right(update=("pan_sealed", "refused")),
     "issuer_authorisations": Right(

@@ -33,7 +33,14 @@ PAYMENT_TYPES: Final = tuple(
         "released",
     )
 )
-MERCHANT_TYPES: Final = (*PAYMENT_TYPES, "payout.made", "payout.corrected", "tag.blocked")
+INVOICE_TYPES: Final = tuple(f"invoice.{what}" for what in ("opened", "paid", "overdue", "voided"))
+MERCHANT_TYPES: Final = (
+    *PAYMENT_TYPES,
+    *INVOICE_TYPES,
+    "payout.made",
+    "payout.corrected",
+    "tag.blocked",
+)
 """The types of events of merchants: those that an endpoint can ask for."""
 
 PERSON_TYPES: Final = (

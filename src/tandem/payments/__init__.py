@@ -1,8 +1,9 @@
 """Payments: one life cycle for every way to pay."""
 
 from tandem.payments.by_card import CardPayments, NewTap
-from tandem.payments.codes import Landing, link, new_token
+from tandem.payments.codes import Landing, link, new_token, order_code
 from tandem.payments.decisions import Shop
+from tandem.payments.entries import Beside
 from tandem.payments.errors import (
     CaptureExceedsAuthorised,
     CardUnknown,
@@ -30,11 +31,18 @@ from tandem.payments.shapes import (
     person_view,
     refund_view,
 )
-from tandem.payments.store import PaymentFilter, TapTotals, open_orders, tap_totals
+from tandem.payments.store import (
+    PaymentFilter,
+    TapTotals,
+    open_orders,
+    payment_by_id,
+    tap_totals,
+)
 from tandem.payments.taps import TapAnswer, TapTrace, authorisation_code
 
 __all__ = [
     "At",
+    "Beside",
     "Capture",
     "CaptureExceedsAuthorised",
     "CardPayments",
@@ -74,6 +82,8 @@ __all__ = [
     "merchant_view",
     "new_token",
     "open_orders",
+    "order_code",
+    "payment_by_id",
     "person_view",
     "refund_view",
     "tap_totals",

@@ -15,11 +15,13 @@ from tandem.codes import (
     TandemCode,
     UnknownCode,
     code_faults,
+    fits_reference,
     link_host,
+    merchant_presented,
     read_scan,
 )
-from tandem.kernel import Entropy, Invalid
-from tandem.merchants import OfferedWay
+from tandem.kernel import Currency, Entropy, Invalid
+from tandem.merchants import OfferedWay, Place
 from tandem.payments.errors import CodeOfAnotherOperator
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
@@ -44,6 +46,30 @@ def new_token(entropy: Entropy) -> str:
 def link(public_url: str, token: str) -> str:
     """The URL that a code carries."""
     return f"{public_url}/c/{token}"
+
+
+def order_code(
+    public_url: str,
+    place: Place,
+    token: str,
+    unit: Currency,
+    amount: int | None = None,
+    reference: str | None = None,
+) -> str:
+    """The text of a code with this link: an EMVCo payload. Without an amount it is a static one."""
+    return merchant_presented(
+        url=link(public_url, token),
+        name=place.shop_name,
+        city=place.shop_city,
+        country=place.shop_country,
+        mcc=place.shop_category,
+        currency=unit,
+        amount_minor=amount,
+        reference=reference if fits_reference(reference) else None,
+        static=amount is None,
+        latin_name=place.merchant_name,
+        language=place.shop_language,
+    ).write()
 
 
 def is_token(text: str) -> bool:

@@ -5,14 +5,16 @@ parties are) and decides on the rows as the journal has them. What has changed i
 it stale, and the service builds it anew.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 
 from tandem.codes import PayCodeInvalid, PayCodeUsed
 from tandem.codes.paycode import Mark
-from tandem.db import Idempotency
+from tandem.db import Idempotency, Table
 from tandem.kernel import NotFound, currency, of_hundredths, show_id
 from tandem.ledger import (
     AccountKey,
@@ -62,6 +64,18 @@ from tandem.people import DEVICES, Confirmed, PersonTerms, unconfirmed
 from tandem.tags import TAG_TAPS, TagTap, check_tap
 
 
+class Beside(Protocol):
+    """What another room makes together with an order, in the same entry: all of it, or nothing."""
+
+    def rows(self) -> Sequence[tuple[Table[Any], UUID]]:
+        """The rows to lock and read."""
+        ...
+
+    def made(self, view: View, payment: Payment) -> tuple[msgspec.Struct, Sequence[Write]]:
+        """The answer in place of the order's own, and what is written. Raises why not."""
+        ...
+
+
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant makes an order whose code a person will scan."""
 
@@ -72,11 +86,13 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     new: NewPayment
     code_token: str
     expires_seconds: int
+    beside: Beside | None = None
 
     def touches(self) -> Touches:
         """The merchant's account, so that the terms are those of this moment."""
         payee = merchant(self.shop.place.merchant_id, currency(self.new.currency))
-        return Touches((payee,), terms=((payee, self.shop.place.terms),))
+        rows = () if self.beside is None else self.beside.rows()
+        return Touches((payee,), rows, terms=((payee, self.shop.place.terms),))
 
     def decide(self, view: View) -> Decision:
         """Create it if the shop takes such a payment."""
@@ -90,7 +106,11 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
             expires_at=view.now + timedelta(seconds=self.expires_seconds),
         )
         step, shown = Step(payment, event="payment.created"), told(payment)
-        return Decision(shown.merchant, (), written(view, self.shop.endpoints, step, shown))
+        writes = written(view, self.shop.endpoints, step, shown)
+        if self.beside is None:
+            return Decision(shown.merchant, (), writes)
+        answer, more = self.beside.made(view, payment)
+        return Decision(answer, (), (*writes, *more))
 
 
 class PayStatic(msgspec.Struct, frozen=True, kw_only=True):

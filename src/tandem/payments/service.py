@@ -21,6 +21,7 @@ from tandem.merchants import Way
 from tandem.payments.codes import new_token
 from tandem.payments.decisions import Rules, Shop
 from tandem.payments.entries import (
+    Beside,
     ByMerchant,
     ByPerson,
     CreateOrder,
@@ -103,8 +104,12 @@ class Payments(ShopCodes):
         idempotency: Idempotency | None,
         *,
         expires_seconds: int | None = None,
+        beside: Callable[[], Awaitable[Beside]] | None = None,
     ) -> Outcome:
-        """An order that shows a code; the outcome is a PaymentView. Raises `Invalid`."""
+        """An order that shows a code; the outcome is a PaymentView, or what `beside` answers.
+
+        `beside` reads what is to be made with it, anew for each try. Raises `Invalid`.
+        """
         token, asked = new_token(self._entropy), new.cleaned()
 
         async def entry() -> Entry:
@@ -116,6 +121,7 @@ class Payments(ShopCodes):
                 new=asked,
                 code_token=token,
                 expires_seconds=expires_seconds or self._settings.order_seconds,
+                beside=None if beside is None else await beside(),
             )
 
         return await self._submit(entry, idempotency)

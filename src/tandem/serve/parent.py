@@ -167,7 +167,7 @@ async def open_keys(dsn: str, name: KeyringName) -> RotatingRing:
         sealed = await connection.fetchval(
             "SELECT EXISTS (SELECT FROM devices) OR EXISTS (SELECT FROM webhook_endpoints) "
             "OR EXISTS (SELECT FROM card_keys) OR EXISTS (SELECT FROM link_keys) "
-            "OR EXISTS (SELECT FROM tags)"
+            "OR EXISTS (SELECT FROM tags) OR EXISTS (SELECT FROM checkout_settings)"
         )
     finally:
         await connection.close()

@@ -29,7 +29,7 @@ from tandem.kernel import Entropy
 from tandem.settings import Settings
 from tandem.web.cookies import Cookies
 from tandem.web.dispatch import Dispatcher, Needs, RequestIds, Scope, Send
-from tandem.web.faces import Faces, File
+from tandem.web.faces import Faces, File, Framing
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.pages import CodeLandings, Pages
@@ -72,6 +72,11 @@ class WebServices(Needs, Protocol):
     @property
     def payments(self) -> CodeLandings:
         """What is behind a shop's code."""
+        ...
+
+    @property
+    def checkout(self) -> Framing:
+        """Who may frame a checkout page."""
         ...
 
 
@@ -120,7 +125,7 @@ def create_app(
     proxies = Proxies(services.settings.trusted_proxies)
     cookies = Cookies(services.settings)
     api = Dispatcher(services, operations, limits, proxies, request_ids, streams, cookies)
-    faces = Faces(built, sandbox=services.settings.sandbox)
+    faces = Faces(built, sandbox=services.settings.sandbox, framing=services.checkout)
     pages = Pages(
         document(operations),
         services.payments,

@@ -37,7 +37,7 @@ class Callers:
             self._limits.stranger(
                 client,
                 writes=operation.method != "GET",
-                signs_in=operation.limit == "sign_in",
+                limit=operation.limit,
             )
             return None
         match = _SECRET.fullmatch(value)
@@ -56,7 +56,7 @@ class Callers:
             self._limits.stranger(
                 client,
                 writes=operation.method != "GET",
-                signs_in=operation.limit == "sign_in",
+                limit=operation.limit,
             )
         self._limits.request(principal.key_id)
         return principal

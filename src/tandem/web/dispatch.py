@@ -193,7 +193,7 @@ class Dispatcher(Generic[S]):
                 return
             if route.live:
                 live_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
-                await self._streams.send(result, caller, live_headers, receive, send)
+                await self._streams.send(result, caller, client, live_headers, receive, send)
                 return
             cookies = await self._cookies_of(result, headers)
             await self._send(route, result, request_id, method, send, cookies)

@@ -2,6 +2,9 @@
 
     /wallet/…  a page of a face: always its index.html, the app itself knows the rest (`SPA`)
     /apps/…    what the pages load; names in assets/ carry a hash of the content and never change
+    /checkout/1.0.0/checkout.js  what shops' pages load: a version never changes
+
+A checkout page may be framed by the origins that its merchant named, every other page by nobody.
 
 Every file is read once and lies in memory under its address, so no path leads anywhere else. Text
 was compressed when it was built (RFC 9110 §12.5.3: Brotli, gzip or as it is), and each form has an
@@ -10,11 +13,11 @@ entity tag of its own (§8.8.3).
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +25,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 FACES: Final = ("wallet", "till", "checkout", "console")
+CHECKOUT: Final = "checkout"
 GALLERY: Final = "gallery"
 """Every component in every state: for whoever builds the faces, so in a sandbox only."""
 
@@ -32,6 +36,10 @@ POLICY: Final = (
     "trusted-types svelte-trusted-html tandem-worker"
 )
 """What a face may load: what comes from here, and nothing that stands in the page itself."""
+_UNFRAMED: Final = "frame-ancestors 'none'"
+
+EMBEDDED: Final = re.compile(r"checkout/([0-9]+\.[0-9]+\.[0-9]+)/checkout\.js", re.ASCII)
+"""The script that opens a checkout from a shop's page, by its version."""
 
 PERMISSIONS: Final = (
     "camera=(self), screen-wake-lock=(self), publickey-credentials-get=(self), "
@@ -40,6 +48,7 @@ PERMISSIONS: Final = (
 
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _A_DAY: Final = "public, max-age=86400"
+_AN_HOUR: Final = "public, max-age=3600"
 _ASK_FIRST: Final = "no-cache"
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _TYPES: Final[Mapping[str, str]] = {
@@ -67,13 +76,17 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that was built: its forms, the shortest first, the one that is not encoded last."""
+    """A file that was built: its forms, the shortest first, the one that is not encoded last.
+
+    What is `shared` is loaded by pages of other origins.
+    """
 
     forms: tuple[Form, ...]
     media_type: str
     caching: str
+    shared: bool = False
 
-    def answer(self, headers: Mapping[str, str]) -> Response:
+    def answer(self, headers: Mapping[str, str], policy: str = POLICY) -> Response:
         """The file in the best form that a request accepts, or 304 if it has that one."""
         accepted = accepted_encodings(headers.get("accept-encoding", ""))
         form = next(f for f in self.forms if f.encoding is None or f.encoding in accepted)
@@ -85,11 +98,13 @@ class File:
             given["content-security-policy"] = POLICY
         if self.media_type.startswith("text/html"):
             given |= {
-                "content-security-policy": POLICY,
+                "content-security-policy": policy,
                 "permissions-policy": PERMISSIONS,
                 "cross-origin-opener-policy": "same-origin",
             }
-        given["cross-origin-resource-policy"] = "same-origin"
+        given["cross-origin-resource-policy"] = "cross-origin" if self.shared else "same-origin"
+        if self.shared:  # a page that names the script's hash loads it by CORS (W3C SRI §3.5)
+            given["access-control-allow-origin"] = "*"
         if _names(headers.get("if-none-match", ""), form.tag):
             return Response(status_code=304, headers=given)
         if form.encoding is not None:
@@ -97,12 +112,23 @@ class File:
         return Response(form.content, headers=given, media_type=self.media_type)
 
 
+class Framing(Protocol):
+    """Knows who may frame a checkout page."""
+
+    async def frame_origins(self, token: str) -> tuple[str, ...]:
+        """The origins that its merchant named; none for a page that is not there."""
+        ...
+
+
 class Faces:
     """The faces that were built. An installation without them serves everything else."""
 
-    def __init__(self, built: Mapping[str, File], *, sandbox: bool) -> None:
+    def __init__(
+        self, built: Mapping[str, File], *, sandbox: bool, framing: Framing | None = None
+    ) -> None:
         wanted = (*FACES, GALLERY) if sandbox else FACES
         self._files = built
+        self._framing = framing
         self.names = tuple(name for name in wanted if f"{name}/index.html" in built)
 
     def routes(self) -> Iterator[Route]:
@@ -113,8 +139,33 @@ class Faces:
                 if name in self._files:
                     yield Route(f"/{name}", _fixed(self._files[name]), methods=["GET"])
             page = self._files[f"{face}/index.html"]
+            if face == CHECKOUT:
+                yield from self._embedded()
+                yield Route(f"/{face}/s/{{token}}", self._framed(page), methods=["GET"])
             yield Route(f"/{face}/{{path:path}}", _page(page), methods=["GET"])
         yield Route("/apps/{path:path}", self._asset, methods=["GET"])
+
+    def _embedded(self) -> Iterator[Route]:
+        """The script for shops' pages: each version for ever, and the newest for an hour."""
+        found = [match for match in map(EMBEDDED.fullmatch, self._files) if match is not None]
+        for match in found:
+            yield Route(f"/{match[0]}", _fixed(self._files[match[0]]), methods=["GET"])
+        if found:
+            newest = max(found, key=lambda match: [int(part) for part in match[1].split(".")])
+            file = replace(self._files[newest[0]], caching=_AN_HOUR)
+            yield Route("/checkout/checkout.js", _fixed(file), methods=["GET"])
+
+    def _framed(self, page: File) -> Callable[[Request], Any]:
+        async def answered(request: Request) -> Response:
+            token: str = request.path_params["token"]
+            _check_page(token)
+            origins = () if self._framing is None else await self._framing.frame_origins(token)
+            policy = POLICY
+            if origins:
+                policy = POLICY.replace(_UNFRAMED, f"frame-ancestors {' '.join(origins)}")
+            return page.answer(request.headers, policy)
+
+        return answered
 
     async def _asset(self, request: Request) -> Response:
         path: str = request.path_params["path"]
@@ -147,8 +198,10 @@ def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:
         caching = _FOREVER
     elif path.startswith("icons/"):
         caching = _A_DAY
+    shared = EMBEDDED.fullmatch(path) is not None
     media_type = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
-    return File((*forms, _form(content, None)), media_type, caching)
+    forms.append(_form(content, None))
+    return File(tuple(forms), media_type, _FOREVER if shared else caching, shared)
 
 
 def accepted_encodings(header: str) -> frozenset[str]:
@@ -198,8 +251,12 @@ def _fixed(file: File) -> Callable[[Request], Any]:
 
 def _page(file: File) -> Callable[[Request], Any]:
     async def answered(request: Request) -> Response:
-        if _PAGE.fullmatch(request.path_params["path"]) is None:
-            raise HTTPException(404)
+        _check_page(request.path_params["path"])
         return file.answer(request.headers)
 
     return answered
+
+
+def _check_page(path: str) -> None:
+    if _PAGE.fullmatch(path) is None:
+        raise HTTPException(404)

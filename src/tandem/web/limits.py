@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from tandem.api.errors import TooManyRequests
+from tandem.api.operation import Limit
 from tandem.settings import Settings
 
 BURST: Final = 4
@@ -64,6 +65,8 @@ class Limits:
         self._sign_ups = Buckets(hourly / HOUR, hourly)
         sign_ins = settings.sign_ins_per_hour
         self._sign_ins = Buckets(sign_ins / HOUR, sign_ins)
+        visits = settings.visits_per_hour
+        self._visits = Buckets(visits / HOUR, visits)
         self._wrong_sessions = Buckets(sign_ins / HOUR, sign_ins)
         self._wrong_keys = Buckets(hourly / HOUR, hourly)
 
@@ -71,14 +74,18 @@ class Limits:
         """Count a request of a key. Raises `TooManyRequests`."""
         _refuse("key", self._keys.take(key_id, self._tick()))
 
-    def stranger(self, client: str, *, writes: bool, signs_in: bool = False) -> None:
-        """Count a request without a key: few sign-ups, more sign-ins, and more reading.
+    def stranger(self, client: str, *, writes: bool, limit: Limit = "sign_up") -> None:
+        """Count a request without a key: few sign-ups, more sign-ins and visits, much reading.
 
         Raises `TooManyRequests`.
         """
         buckets = self._reads
         if writes:
-            buckets = self._sign_ins if signs_in else self._sign_ups
+            buckets = {
+                "sign_up": self._sign_ups,
+                "sign_in": self._sign_ins,
+                "visit": self._visits,
+            }[limit]
         _refuse("network address", buckets.take(site(client), self._tick()))
 
     def before_key(self, client: str, secret: str, known: Callable[[str], bool]) -> None:

@@ -8,7 +8,7 @@ sides notice when the other is gone.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, MutableMapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,12 +18,15 @@ from tandem.access import Principal
 from tandem.api.errors import TooManyRequests
 from tandem.api.operation import Live
 from tandem.web.faults import describe
+from tandem.web.limits import site
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS: Final = 15.0
 RETRY_MS: Final = 2000
 MAX_STREAMS_PER_KEY: Final = 10
+MAX_STREAMS_PER_ADDRESS: Final = 50
+"""Of strangers who follow what they have the link of: an address may be a whole office's."""
 MAX_STREAMS: Final = 5000
 _AHEAD: Final = 100
 _RETRY_AFTER_SECONDS: Final = 15
@@ -38,8 +41,8 @@ class Streams:
     def __init__(self, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         self._heartbeat_seconds = heartbeat_seconds
         self._stopping = asyncio.Event()
-        self._open: Counter[UUID] = Counter()
-        self._ended: dict[UUID, asyncio.Event] = {}
+        self._open: Counter[Hashable] = Counter()
+        self._ended: dict[Hashable, asyncio.Event] = {}
 
     def end(self, key_id: UUID) -> None:
         """End the streams of a key that was revoked."""
@@ -59,15 +62,21 @@ class Streams:
         self,
         live: Live,
         caller: Principal | None,
+        client: str,
         headers: list[tuple[bytes, bytes]],
         receive: Receive,
         send: Send,
     ) -> None:
-        """Send a stream until its end. Raises `TooManyRequests` if the key has too many open."""
-        assert caller is not None, "a stream belongs to somebody"
-        key = caller.key_id
-        if self._open[key] >= MAX_STREAMS_PER_KEY or self.open >= MAX_STREAMS:
-            raise TooManyRequests("key", _RETRY_AFTER_SECONDS)
+        """Send a stream until its end.
+
+        It belongs to its key, or without one to the address that it goes to. Raises
+        `TooManyRequests` if that has too many open.
+        """
+        key: Hashable = site(client) if caller is None else caller.key_id
+        most = MAX_STREAMS_PER_ADDRESS if caller is None else MAX_STREAMS_PER_KEY
+        if self._open[key] >= most or self.open >= MAX_STREAMS:
+            whose = "network address" if caller is None else "key"
+            raise TooManyRequests(whose, _RETRY_AFTER_SECONDS)
         self._open[key] += 1
         ended = self._ended.setdefault(key, asyncio.Event())
         try:

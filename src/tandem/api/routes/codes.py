@@ -16,14 +16,12 @@ from tandem.codes import (
     WalletCode,
     code_faults,
     draw_qr,
-    fits_reference,
-    merchant_presented,
     read_scan,
 )
 from tandem.codes.scan import MAX_SCAN
 from tandem.kernel import Currency, NotFound, currency, show_id
 from tandem.merchants import Merchants, Place, WayRefused
-from tandem.payments import CurrencyNotTaken, Payments, link
+from tandem.payments import CurrencyNotTaken, Payments, link, order_code
 from tandem.settings import Settings
 
 SVG = "image/svg+xml"
@@ -372,21 +370,8 @@ def _code(
     amount: int | None = None,
     reference: str | None = None,
 ) -> CodeView:
-    url = link(settings.public_url, token)
-    payload = merchant_presented(
-        url=url,
-        name=place.shop_name,
-        city=place.shop_city,
-        country=place.shop_country,
-        mcc=place.shop_category,
-        currency=unit,
-        amount_minor=amount,
-        reference=reference if fits_reference(reference) else None,
-        static=amount is None,
-        latin_name=place.merchant_name,
-        language=place.shop_language,
-    )
-    return CodeView(url, payload.write())
+    url = settings.public_url
+    return CodeView(link(url, token), order_code(url, place, token, unit, amount, reference))
 
 
 async def _svg(code: CodeView, scale: int) -> Raw:
