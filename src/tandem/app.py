@@ -24,6 +24,7 @@ from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, Trace
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards
+from tandem.catalogue import Catalogue
 from tandem.db import Pool, open_journal_connection, open_pool, work
 from tandem.events import Dispatcher, EventHub, Webhooks
 from tandem.issuers import open_issuers
@@ -43,6 +44,7 @@ from tandem.settlement import (
     Payouts,
     Withdrawals,
 )
+from tandem.shifts import Shifts
 from tandem.signin import Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
 from tandem.tags import Tags
 from tandem.timers import Due, run_timers
@@ -97,6 +99,8 @@ class Services:
     audit: Audit
     merchants: Merchants
     terms_watch: TermsWatch
+    catalogue: Catalogue
+    shifts: Shifts
     webhooks: Webhooks
     hub: EventHub
     cards: Cards
@@ -128,9 +132,7 @@ async def open_services(
         pool = await open_pool(dsn)
         stack.push_async_callback(pool.close)
         await check_mode(pool, settings.mode)
-        virtual_clock = VirtualClock(pool, clock)
-        if settings.sandbox:
-            await virtual_clock.read()
+        virtual_clock = await _virtual_clock(pool, clock, settings)
         journal = await stack.enter_async_context(_journal(dsn, clock, ids, settings))
         access = Access(pool, clock, ids, entropy, settings)
         keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
@@ -164,6 +166,8 @@ async def open_services(
             audit=Audit(pool),
             merchants=merchants,
             terms_watch=TermsWatch(pool, merchants),
+            catalogue=Catalogue(pool, clock, ids),
+            shifts=Shifts(pool, clock, ids),
             webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
             hub=hub,
             cards=cards,
@@ -185,6 +189,13 @@ async def open_services(
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
         yield services
+
+
+async def _virtual_clock(pool: Pool, clock: SystemClock, settings: Settings) -> VirtualClock:
+    made = VirtualClock(pool, clock)
+    if settings.sandbox:
+        await made.read()
+    return made
 
 
 def _journal(dsn: str, clock: SystemClock, ids: Ids, settings: Settings) -> Journal:

@@ -49,19 +49,20 @@ export interface Follower {
 
 /**
  * Follow the events that a key may see until the signal is aborted. `after` is the last event that
- * is known already: what happened since comes first.
+ * is known already: what happened since comes first. `path` is another stream of the API's.
  */
 export async function follow(
   key: string,
   follower: Follower,
   signal: AbortSignal,
   after: string | null = null,
+  path = '/v1/events/stream',
 ): Promise<void> {
   let last = after;
   for (let failures = 0; !signal.aborted; failures += 1) {
     await rest(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 0, signal);
     try {
-      const response = await open(key, last, signal);
+      const response = await open(path, key, last, signal);
       if (response.status === 401 && (await isOurs(response))) {
         follower.onShut();
         return;
@@ -88,10 +89,15 @@ async function isOurs(response: Response): Promise<boolean> {
   return problem?.code === 'unauthenticated';
 }
 
-function open(key: string, last: string | null, signal: AbortSignal): Promise<Response> {
+function open(
+  path: string,
+  key: string,
+  last: string | null,
+  signal: AbortSignal,
+): Promise<Response> {
   const headers: Record<string, string> = { Authorization: `Bearer ${key}` };
   if (last !== null) headers['Last-Event-ID'] = last;
-  return fetch('/v1/events/stream', { headers, signal, cache: 'no-store', credentials: 'omit' });
+  return fetch(path, { headers, signal, cache: 'no-store', credentials: 'omit' });
 }
 
 async function* frames(
@@ -121,7 +127,7 @@ async function* frames(
 }
 
 /** Wait; no longer than until the network is back. */
-function rest(ms: number, signal: AbortSignal): Promise<void> {
+export function rest(ms: number, signal: AbortSignal): Promise<void> {
   if (ms === 0) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {

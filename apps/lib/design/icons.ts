@@ -24,6 +24,10 @@ export const ICONS = {
   wait: 'M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 1 0 0-17M12 7.5v5l3 2',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
   backspace: 'M8.5 5.5H21v13H8.5L3 12zM11.5 9.5l5 5M16.5 9.5l-5 5',
+  tap: 'M6 8.5a7 7 0 0 1 0 7M10 6a12 12 0 0 1 0 12M14 3.5a17 17 0 0 1 0 17',
+  receipt: 'M6 3.5h12v17l-2.4-1.6-2.4 1.6-2.4-1.6-2.4 1.6L6 20.5zM9 8h6M9 12h6',
+  items: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
+  print: 'M7 8V3.5h10V8M7 17H4V8h16v9h-3M7 13.5h10v7H7z',
   out: 'M14 4h5v16h-5M4 12h11M11 8l4 4-4 4',
 } as const;
 

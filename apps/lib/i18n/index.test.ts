@@ -64,8 +64,8 @@ const uses = (folder: string, key: string): boolean =>
   new RegExp(`['"]${key.replaceAll('.', '\\.')}['"]`).test(said.get(folder) ?? '');
 
 test('every text is used where it stands', () => {
-  // `problem.x`, `line.x`, `status.x` are made from what the API says
-  const made = /^(?:problem|line|status)\./;
+  // `problem.x`, `line.x`, `status.x`, `way.x`, `colour.x` are made from what the API says
+  const made = /^(?:problem|line|status|way|colour)\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&

@@ -84,6 +84,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "device_id": ("dev", "device"),
     "endpoint_id": ("whe", "webhook endpoint"),
     "event_id": ("evt", "event"),
+    "item_id": ("itm", "item"),
     "key_id": ("key", "API key"),
     "merchant_id": ("mer", "merchant"),
     "passkey_id": ("psk", "passkey"),
@@ -94,6 +95,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "request_id": ("req", "money request"),
     "send_id": ("snd", "send"),
     "session_id": ("ses", "session"),
+    "shift_id": ("shf", "shift"),
     "shop_id": ("shp", "shop"),
     "staff_id": ("stf", "staff"),
     "tag_id": ("tag", "tag"),
@@ -227,6 +229,7 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     summary: str
     who: tuple[Who, ...]
     scope: str | None
+    or_scope: str | None
     status: int
     idempotency: Idempotent | None
     errors: tuple[type[Refused], ...]
@@ -277,6 +280,7 @@ def operation(
     summary: str,
     who: tuple[Who, ...],
     scope: str | None = None,
+    or_scope: str | None = None,
     status: int = 200,
     idempotency: Idempotent | None = None,
     answer: object = inspect.Parameter.empty,
@@ -290,7 +294,8 @@ def operation(
     """Declare an operation; see the module's docstring for an example.
 
     `who` may call it: with "anyone" among them a key is not needed, but looked at if there is one.
-    `scope` is what a merchant's key needs; a person's needs `wallet`, the operator's `operator`.
+    `scope` is what a merchant's key needs, or `or_scope` in its stead; a person's needs `wallet`,
+    the operator's `operator`.
     `status` is that of success (204 if nothing is returned). `errors` are the refusals that this
     operation adds to those that any request can meet. `idempotency` says whether an Idempotency-Key
     is taken; for `anyone` it must be a random UUID, since nothing else keeps a stranger's answer
@@ -318,6 +323,7 @@ def operation(
             summary=summary,
             who=who,
             scope=scope,
+            or_scope=or_scope,
             status=204 if answer_type is None else status,
             idempotency=idempotency,
             errors=errors,

@@ -17,6 +17,7 @@ from tandem.payments.errors import (
     RefundNotCovered,
     ReversalNotCovered,
 )
+from tandem.payments.lines import LineItem, Lines, Tip, read_lines, write_lines
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
 from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
@@ -45,6 +46,8 @@ __all__ = [
     "Command",
     "CurrencyNotTaken",
     "Landing",
+    "LineItem",
+    "Lines",
     "MerchantNotActive",
     "NewPayment",
     "NewTap",
@@ -69,12 +72,15 @@ __all__ = [
     "TapTotals",
     "TapTrace",
     "Tapped",
+    "Tip",
     "authorisation_code",
     "link",
     "merchant_view",
     "new_token",
     "open_orders",
     "person_view",
+    "read_lines",
     "refund_view",
     "tap_totals",
+    "write_lines",
 ]
