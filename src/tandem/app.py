@@ -35,6 +35,7 @@ from tandem.merchants import Merchants, TermsWatch
 from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
+from tandem.sandbox.phone import SandboxPhones
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.settings import Mode, Settings
 from tandem.settlement import (
@@ -116,6 +117,7 @@ class Services:
     link_keys: LinkKeys
     virtual_clock: VirtualClock
     buyer: Buyer
+    sandbox_phones: SandboxPhones
 
 
 @asynccontextmanager
@@ -183,6 +185,10 @@ async def open_services(
             link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
             virtual_clock=virtual_clock,
             buyer=Buyer(pool, people, wallet, payments, clock, settings),
+            sandbox_phones=SandboxPhones(
+                *(pool, clock, ids, entropy, keyring, settings, people, merchants, cards),
+                payments,
+            ),
         )
         journal.on_commit(hub.take)
         if background:

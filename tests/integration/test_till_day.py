@@ -338,3 +338,110 @@ async def test_no_tap_pays_an_order_that_is_not_this_tills_or_not_so_much(
         await post(shop, f"/v1/payments/{order['id']}/cancel")
         assert (await tapped(counter, body, order))["code"] == "payment_state"
     assert await phone.balance() == 50_000
+
+
+async def status_of(counter: Counter, order: dict[str, Any], status: str) -> None:
+    """Wait until the order is so."""
+    async with asyncio.timeout(30), counter.server.client(counter.shop_key) as shop:
+        while made(await shop.get(f"/v1/payments/{order['id']}"))["status"] != status:  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.1)
+
+
+async def line(terminal: asyncio.subprocess.Process, part: str) -> str:
+    """The next line that the terminal says with this in it."""
+    assert terminal.stdout is not None
+    async with asyncio.timeout(60):
+        while said := (await terminal.stdout.readline()).decode():
+            if part in said:
+                return said
+    raise AssertionError(part)
+
+
+async def test_a_terminal_takes_what_the_till_asks_for(counter: Counter, phone: Phone) -> None:
+    """The amount is on the reader at once; paid by the code, or cancelled, it waits no more."""
+    terminal = await counter.terminal("run", "--follow-till")
+    try:
+        await line(terminal, "Following the till")
+        first = await ordered(counter, 3800)
+        await line(terminal, "38.00")
+        status, said = await phone.tap(counter.port, "--verify")
+        assert status == 0, said
+        await status_of(counter, first, "cancelled")
+        (payment,) = (one for one in await counter.payments() if one["order_id"] == first["id"])
+        assert (payment["status"], payment["way"], payment["tip"]) == ("captured", "tap", 500)
+        await line(terminal, "APPROVED")
+
+        second = await ordered(counter, 4200)
+        await line(terminal, "42.00")
+        async with (
+            counter.server.client(counter.shop_key) as shop,
+            counter.server.client(phone.key) as wallet,
+        ):
+            code = made(await shop.get(f"/v1/payments/{second['id']}/code"))
+            await post(wallet, "/v1/wallet/payments", {"code": code["payload"]})
+            third = await ordered(counter, 5100)
+            await line(terminal, "51.00")
+            await post(shop, f"/v1/payments/{third['id']}/cancel")
+            # tap is switched off and on again while an order waits
+            await counter.accepts({"ways": {"tap": {"enabled": False}}})
+            fourth = await ordered(counter, 6000)
+            await counter.accepts({})
+        await line(terminal, "60.00")
+        status, said = await phone.tap(counter.port, "--verify")
+        assert status == 0, said
+        await status_of(counter, fourth, "cancelled")
+        assert await phone.balance() == 50_000 - 3800 - 4200 - 6000
+    finally:
+        terminal.terminate()
+        await terminal.wait()
+
+
+async def test_a_key_of_taps_follows_its_merchants_tills_only(
+    counter: Counter, shop: Shop, phone: Phone
+) -> None:
+    del phone
+    async with counter.server.client(counter.key) as client:
+        answer = await client.get(f"/v1/tills/{shop.till_id}/orders/stream")
+        await refused(answer, "not_found")
+
+
+# -- the sandbox's phone
+
+
+async def test_a_phone_of_the_sandbox_taps_the_tills_order(
+    house: Living, till: httpx.AsyncClient, shop: Shop, lin: Person
+) -> None:
+    order = await post(
+        till, "/v1/payments", {"till_id": shop.till_id, "amount": 4200, "currency": "CNY"}
+    )
+    large = await post(
+        till, "/v1/payments", {"till_id": shop.till_id, "amount": 30_000, "currency": "CNY"}
+    )
+    async with house.client(lin.key) as phone:
+        near = made(await phone.get("/v1/sandbox/tills"))["data"]
+        assert [one["order_id"] for one in near[:2]] == [large["id"], order["id"]]
+        assert near[0]["till"] == "Till 1"
+        key = once()
+        body = {"order_id": order["id"]}
+        paid = made(await phone.post("/v1/sandbox/taps", json=body, headers=key))
+        assert (paid["result"], paid["payment"]["amount"]) == ("approved", 4200), paid
+        assert made(await phone.post("/v1/sandbox/taps", json=body, headers=key)) == paid
+        asked = await post(phone, "/v1/sandbox/taps", {"order_id": large["id"]})
+        assert (asked["result"], asked["payment"]) == ("verify", None)
+        done = await post(phone, "/v1/sandbox/taps", {"order_id": large["id"], "verified": True})
+        assert done["result"] == "approved"
+        assert made(await phone.get("/v1/wallet"))["balances"][0]["balance"] == 100_000 - 34_200
+        cards = made(await phone.get("/v1/people/me/cards"))["data"]
+        assert len(cards) == 1
+        off = await post(
+            till, "/v1/payments", {"till_id": shop.till_id, "amount": 4200, "currency": "CNY"}
+        )
+        policy = {"ways": {"tap": {"enabled": False}}}
+        made(await till.put(f"/v1/shops/{shop.shop_id}/acceptance", json=policy))
+        answer = await phone.post("/v1/sandbox/taps", json={"order_id": off["id"]}, headers=once())
+        await refused(answer, "way_refused")
+    told = made(await till.get(f"/v1/payments/{order['id']}"))
+    assert told["status"] == "cancelled"
+    listed = made(await till.get("/v1/payments", params={"till_id": shop.till_id}))["data"]
+    by_tap = {one["order_id"] for one in listed if one["status"] == "captured"}
+    assert by_tap == {order["id"], large["id"]}

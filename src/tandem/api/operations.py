@@ -21,6 +21,7 @@ from tandem.api.routes import (
     staff,
     tags,
     taps,
+    till_orders,
     wallet,
     webhooks,
 )
@@ -32,6 +33,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *codes.OPERATIONS,
     *cards.OPERATIONS,
     *taps.OPERATIONS,
+    *till_orders.OPERATIONS,
     *parties.OPERATIONS,
     *tags.OPERATIONS,
     *catalogue.OPERATIONS,

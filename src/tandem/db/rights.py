@@ -75,6 +75,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
         )
     ),
     "shifts": Right(update=("closed_by", "closed_at", "ended", "report")),
+    "sandbox_cards": Right(update=("sealed", "state")),
     "card_keys": Right(update=("sealed",)),
     "card_serials": Right(update=("last",)),
     "device_cards": Right(

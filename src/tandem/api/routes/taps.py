@@ -262,7 +262,20 @@ async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTak
     With `order_id` the tap pays that order: if it is approved the order is cancelled in the same
     moment, so that nobody pays it by its code as well. If it is declined the order stays open.
     """
-    once = _once(call, till_id)
+    assert call.idempotency is not None, "the operation requires one"
+    owner_id, payments = call.principal.owner_id, call.services.payments
+    return await taken(payments, owner_id, till_id, body, call.idempotency)
+
+
+async def taken(
+    payments: CardPayments,
+    merchant_id: UUID,
+    till_id: UUID,
+    body: TakeTap,
+    idempotency: Idempotency,
+) -> TapTaken:
+    """What becomes of a tap: the one way from a terminal's words to a payment."""
+    once = _of_till(idempotency, till_id)
     if body.offline and body.order_id is not None:
         raise Invalid("offline", "an order is paid online: it may be paid otherwise meanwhile")
     new = NewTap(
@@ -278,8 +291,8 @@ async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTak
         offline=body.offline,
         order_id=None if body.order_id is None else read_id("pay", body.order_id, "order_id"),
     )
-    at = At(call.principal.owner_id, till_id=till_id)
-    done = await call.services.payments.pay_by_card(at, new, once)
+    at = At(merchant_id, till_id=till_id)
+    done = await payments.pay_by_card(at, new, once)
     tapped = msgspec.json.decode(done.body, type=_Tapped)
     payment = tapped.payment
     approved = tapped.reason is None
@@ -414,7 +427,11 @@ def _acceptance(place: Place) -> TillAcceptance:
 def _once(call: Call[Services], till_id: UUID) -> Idempotency:
     """What makes it happen once: the till's own key, which no other request of the merchant has."""
     assert call.idempotency is not None, "the operation requires one"
-    return call.idempotency._replace(key=_key(till_id, call.idempotency.key))
+    return _of_till(call.idempotency, till_id)
+
+
+def _of_till(idempotency: Idempotency, till_id: UUID) -> Idempotency:
+    return idempotency._replace(key=_key(till_id, idempotency.key))
 
 
 def _key(till_id: UUID, key: str) -> str:

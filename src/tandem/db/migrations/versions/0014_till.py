@@ -70,6 +70,17 @@ STATEMENTS = (
     )
     """,
     "CREATE UNIQUE INDEX shifts_open ON shifts (till_id) WHERE closed_at IS NULL",
+    # The cards of people's phones in a sandbox, which runs them itself.
+    """
+    CREATE TABLE sandbox_cards (
+        card_id uuid PRIMARY KEY REFERENCES device_cards (id),
+        person_id uuid NOT NULL REFERENCES people (id),
+        currency text NOT NULL,
+        sealed bytea NOT NULL,
+        state json NOT NULL
+    )
+    """,
+    "CREATE INDEX sandbox_cards_by_person ON sandbox_cards (person_id, currency)",
     "CREATE INDEX shifts_by_till ON shifts (till_id, id)",
 )
 
