@@ -13,7 +13,7 @@ from tandem.payments import CardUnknown, PaymentConflict, PaymentTaken
 from tandem.sandbox.buyer import Buyer, BuyerRule, BuyerRules
 from tandem.sandbox.clock import ClockView, VirtualClock
 from tandem.sandbox.phone import NearbyTill, SandboxPhones, SandboxTap
-from tandem.sandbox.walk_in import sign_in_to_sandbox
+from tandem.sandbox.walk_in import list_walk_ins, sign_in_to_sandbox
 
 
 class Services(Protocol):
@@ -166,5 +166,6 @@ SANDBOX_OPERATIONS: Final = (
     set_buyer,
     list_nearby_tills,
     tap_in_sandbox,
+    list_walk_ins,
     sign_in_to_sandbox,
 )
