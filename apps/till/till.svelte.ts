@@ -2,6 +2,7 @@
 import {
   answered,
   apiClient,
+  isRefused,
   isUncertain,
   RefusedError,
   settle,
@@ -126,6 +127,17 @@ class Till {
     void follow(place.key, follower, this.#ending.signal);
     accepts.begin(place, this.api, this.#ending.signal);
     void shop.load(place, this.api);
+    if (place.reader === undefined) void this.#look();
+  }
+
+  /** In a sandbox a phone taps without a reader, so every till has one. */
+  async #look(): Promise<void> {
+    try {
+      await answered(this.api.GET('/v1/sandbox/clock'));
+      await this.setReader(true);
+    } catch (error) {
+      if (isRefused(error, 'no_such_path')) await this.setReader(false);
+    }
   }
 
   async close(): Promise<void> {

@@ -206,6 +206,37 @@ async def test_a_way_that_is_switched_off_goes_at_once(stage: Stage) -> None:
         assert await till.role("button", "Charge ¥51.00").is_disabled()
 
 
+async def test_a_phone_of_the_sandbox_is_held_to_the_till(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    async with (
+        cafe(stage, items=False) as shop,
+        till_of(stage, shop, Look("en", "light", TABLET)) as till,
+        stage.phone(stage.lin) as phone,
+    ):
+        await till.page.wait_for_timeout(500)
+        await type_amount(till, "42")
+        await till.page.keyboard.press("Enter")
+        await till.page.get_by_text("Scan, or hold near the reader").wait_for()
+        await phone.open("/wallet/pay")
+        await phone.role("link", "Tap at a till").click()
+        await phone.role("button", "42.00").click()
+        await phone.seen("wallet-tap")
+        await phone.role("button", "Hold near the reader").dblclick()
+        await phone.role("heading", "^Paid$").wait_for()
+        await till.role("heading", "^Paid$").wait_for()
+        assert await stage.balance(stage.lin) == before - 4200
+        await till.page.keyboard.press("Enter")
+        await type_amount(till, "260")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        await phone.open("/wallet/tap")
+        await phone.role("button", "260.00").click()
+        await phone.role("button", "Hold near the reader").click()
+        await phone.role("button", "It is me: pay ¥260.00").click()
+        await till.role("heading", "^Paid$").wait_for()
+        assert await stage.balance(stage.lin) == before - 4200 - 26_000
+
+
 async def test_items_are_changed_by_whoever_may(stage: Stage) -> None:
     async with cafe(stage, items=False) as shop:
         async with till_of(stage, shop, Look("en", "light", PHONE)) as till:
