@@ -321,12 +321,10 @@ def operation(
     """Declare an operation; see the module's docstring for an example.
 
     `who` may call it: with "anyone" among them a key is not needed, but looked at if there is one.
-    `scope` is what a merchant's key needs, or `or_scope` in its stead; a person's needs `wallet`,
-    the operator's `operator`.
-    `status` is that of success (204 if nothing is returned). `errors` are the refusals that this
-    operation adds to those that any request can meet. `idempotency` says whether an Idempotency-Key
-    is taken; for `anyone` it must be a random UUID, since nothing else keeps a stranger's answer
-    from another stranger who asks for it again.
+    `scope` is what a merchant's key needs, or `or_scope` instead; a person's needs `wallet`, the
+    operator's `operator`. `status` is that of success (204 if nothing is returned). `errors` are
+    the refusals of its own. `idempotency` says whether an Idempotency-Key is taken; for `anyone` it
+    must be a random UUID: nothing else keeps a stranger's answer from another stranger.
 
     `own` is what whoever it is does for themselves, with no scope. `office` is what of the
     operator's work it is, where its staff is not all alike. `limit` counts what strangers ask.
