@@ -1,7 +1,7 @@
 """The till: items of shops, tips, lines of payments, orders that are tapped, shifts.
 
 Revision ID: 0014
-Revises: 0013
+Revises: 0015
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from tandem.db.migrate import run
 
 revision = "0014"
-down_revision = "0013"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
