@@ -324,11 +324,12 @@ def operation(
     `scope` is what a merchant's key needs, or `or_scope` instead; a person's needs `wallet`, the
     operator's `operator`. `status` is that of success (204 if nothing is returned). `errors` are
     the refusals of its own. `idempotency` says whether an Idempotency-Key is taken; for `anyone` it
-    must be a random UUID: nothing else keeps a stranger's answer from another stranger. `own` is what whoever it is does for themselves, with no scope. `office` is what of the
-    operator's work it is, where its staff is not all alike. `limit` counts what strangers ask.
-    `in_volume` is what tills and phones do all day: logged only when staff does it. `noted` is what the audit log has although it only
-    reads, if staff does it: looking at what somebody does with their money. `why` is what staff
-    gives a reason for (the header Tandem-Reason).
+    must be a random UUID: nothing else keeps a stranger's answer from another stranger. `own` is
+    what whoever it is does for themselves, with no scope. `office` is what of the operator's work
+    it is, where its staff is not all alike. `limit` counts what strangers ask. `in_volume` is what
+    tills and phones do all day, in the audit log only when staff does it. `noted` is what the log
+    has although it only reads, if staff does it: looking at what somebody does with their money.
+    `why` is what staff gives a reason for (the header Tandem-Reason).
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
