@@ -319,6 +319,7 @@ async def test_an_order_that_is_given_up_is_cancelled_later(stage: Stage) -> Non
         await till.page.reload()
         await till.role("button", "Charge").wait_for()
         async with stage.server.client(shop.key) as client:
+            order: dict[str, Any] = {}
             for _ in range(50):
                 (order,) = made(await client.get("/v1/payments"))["data"]
                 if order["status"] == "cancelled":

@@ -132,7 +132,7 @@ class SandboxPhones:
         async with self._pool.acquire() as connection:
             found = await open_orders(connection, self._clock.now(), None, _LOOKED_AT)
         waiting = [p for p in found if p.status == Status.CREATED and p.source == Source.ORDER]
-        shown = []
+        shown: list[NearbyTill] = []
         for order in sorted(waiting, key=lambda p: p.id, reverse=True):
             if order.till_id is None or len(shown) == _SHOWN:
                 continue

@@ -295,6 +295,7 @@ class Till:
         to take back what somebody has seen as paid.
         """
         lost: Unanswered | None = None
+        unreached = Unreachable()
         for repeat in range(1 + (_ORDER_REPEATS if payment.order else 0)):
             if repeat:
                 await asyncio.sleep(_REPEAT_SECONDS)
