@@ -2,15 +2,23 @@
 import {
   answered,
   apiClient,
+  isRefused,
+  isUncertain,
   RefusedError,
   settle,
   type Api,
   type Schemas,
 } from '../lib/api/client.ts';
-import { follow } from '../lib/api/live.ts';
+import { follow, rest } from '../lib/api/live.ts';
 import { forget, read, write } from '../lib/store.ts';
+import { accepts } from './accepts.svelte.ts';
+import type { Line } from './basket.ts';
+import { shop } from './shop.svelte.ts';
 
 export type Payment = Schemas['PaymentView'];
+
+/** What is opened over the pad. */
+export type Page = 'payments' | 'shift' | 'settings' | 'items';
 
 /** Where this browser takes payments: a merchant's key, and one of its shops or tills. */
 export interface Place {
@@ -19,18 +27,27 @@ export interface Place {
   shop: { id: string; name: string };
   till: { id: string; name: string } | null;
   currencies: string[];
+  /** whether a reader stands beside this till; a tap that it took says so, too */
+  reader?: boolean;
 }
 
-interface UnderWay {
-  key: string;
+/** What is to be paid: the tip is in the amount, and lines and tip come to it. */
+export interface Sale {
   amount: number;
   currency: string;
-  /** the code that a person showed; without it this is an order */
-  payCode?: string;
+  tip: number;
+  lines: Line[];
+}
+
+/** A request that is sent until it is answered: always with the same body under the same key. */
+interface UnderWay {
+  key: string;
+  body: Schemas['CreatePayment'];
 }
 
 const PLACE = 'till.place';
 const UNDER_WAY = 'till.order';
+const GIVEN_UP = 'till.given-up';
 const ENDED = new Set([
   'authorised',
   'captured',
@@ -51,8 +68,15 @@ class Till {
   payload = $state<string | null>(null);
   /** a request was sent and its answer has not come */
   unknown = $state(false);
+  /** what is being typed, for the customer's display */
+  display = $state.raw<Pick<Sale, 'lines' | 'amount' | 'currency'> | null>(null);
+  /** a tap at this order that was declined: the order stays open */
+  declined = $state.raw<Payment | null>(null);
+  /** an order is being made and no answer came: nobody has its code, so it can be given up */
+  givable = $state(false);
   /** an order whose cancelling is no outcome: a charge comes in its place */
   #replaced: string | null = null;
+  #order = new AbortController();
   #ending = new AbortController();
 
   get api(): Api {
@@ -63,13 +87,19 @@ class Till {
     return this.payment !== null && ENDED.has(this.payment.status);
   }
 
+  /** Whether a payment can be tapped: the shop takes it, and a reader stands here. */
+  taps(payment: Payment): boolean {
+    if (this.place?.till === null || this.place?.reader !== true) return false;
+    return accepts.takes('tap', payment.amount, payment.currency);
+  }
+
   async start(): Promise<void> {
     const place = await read<Place>(PLACE);
     if (place !== undefined) {
       this.begin(place);
       const before = await read<UnderWay>(UNDER_WAY);
       // The page was closed over a payment: the same request brings the same payment.
-      if (before !== undefined) this.#begin(before).catch(() => undefined);
+      if (before !== undefined) this.#put(before).catch(() => undefined);
     }
     this.ready = true;
   }
@@ -84,16 +114,30 @@ class Till {
     this.#ending = new AbortController();
     const follower = {
       onEvent: (event: { data: unknown }): void => {
-        const told = event.data as Payment;
-        if (told.id === this.payment?.id && told.id !== this.#replaced) this.show(told);
+        this.#told(event.data as Payment);
       },
       onState: (state: 'live' | 'away'): void => {
         this.live = state;
-        if (state === 'live') void this.look();
+        if (state !== 'live') return;
+        void this.look();
+        void this.#clear();
       },
       onShut: () => void this.close(),
     };
     void follow(place.key, follower, this.#ending.signal);
+    accepts.begin(place, this.api, this.#ending.signal);
+    void shop.load(place, this.api);
+    if (place.reader === undefined) void this.#look();
+  }
+
+  /** In a sandbox a phone taps without a reader, so every till has one. */
+  async #look(): Promise<void> {
+    try {
+      await answered(this.api.GET('/v1/sandbox/clock'));
+      await this.setReader(true);
+    } catch (error) {
+      if (isRefused(error, 'no_such_path')) await this.setReader(false);
+    }
   }
 
   async close(): Promise<void> {
@@ -102,9 +146,22 @@ class Till {
     this.place = this.payment = this.payload = null;
   }
 
+  /** Whether a reader stands beside this till. */
+  async setReader(reader: boolean): Promise<void> {
+    if (this.place === null) return;
+    this.place = { ...this.place, reader };
+    await write(PLACE, this.place);
+  }
+
   /** Make an order and its code. */
-  async order(amount: number, currency: string): Promise<void> {
-    await this.#begin({ key: crypto.randomUUID(), amount, currency });
+  async order(sale: Sale): Promise<void> {
+    const way = accepts.takes('scan', sale.amount, sale.currency) ? 'scan' : 'tap';
+    await this.#begin({ ...sale, way, pay_code: null });
+  }
+
+  /** Stop asking for an order whose answer does not come. If it was made it is cancelled later. */
+  giveUp(): void {
+    this.#order.abort();
   }
 
   /**
@@ -114,11 +171,10 @@ class Till {
   async charge(payCode: string): Promise<void> {
     const order = this.payment;
     if (order === null) return;
-    const { amount, currency } = order;
     this.#replaced = order.id;
     try {
       const now = await this.#cancelled(order.id);
-      if (now.status === 'cancelled') await this.#instead(payCode, amount, currency);
+      if (now.status === 'cancelled') await this.#instead(payCode, saleOf(order));
       else this.show(now);
     } finally {
       this.#replaced = null;
@@ -136,7 +192,7 @@ class Till {
   /** The next customer. */
   async next(): Promise<void> {
     await forget(UNDER_WAY);
-    this.payment = this.payload = null;
+    this.payment = this.payload = this.declined = null;
   }
 
   show(payment: Payment): void {
@@ -150,36 +206,76 @@ class Till {
     const id = this.payment?.id;
     if (id === undefined) return;
     try {
-      this.show(
-        await answered(
-          this.api.GET('/v1/payments/{payment_id}', {
-            params: { path: { payment_id: id } },
-          }),
-        ),
+      const now = await answered(
+        this.api.GET('/v1/payments/{payment_id}', { params: { path: { payment_id: id } } }),
       );
+      const instead = now.status === 'cancelled' ? await this.#tapped(id) : null;
+      if (this.payment?.id === id && this.#replaced !== id) this.show(instead ?? now);
     } catch {
       // The next event or the next connection tells.
     }
   }
 
+  /** What is told of this till's order, or of a tap in its place. */
+  #told(told: Payment): void {
+    const order = this.payment?.id;
+    if (order === undefined) return;
+    if (told.id === order && told.id !== this.#replaced) this.show(told);
+    if (told.order_id !== order) return;
+    if (this.place?.reader !== true) void this.setReader(true);
+    if (told.status === 'declined') this.declined = told;
+    else this.show(told);
+  }
+
+  /** The payment by a tap that was taken in the place of an order, if one was. */
+  async #tapped(order: string): Promise<Payment | null> {
+    const till = this.place?.till;
+    if (till === null || till === undefined) return null;
+    const query = { till_id: till.id, limit: 20 };
+    const last = await answered(this.api.GET('/v1/payments', { params: { query } }));
+    return last.data.find((one) => one.order_id === order && one.status !== 'declined') ?? null;
+  }
+
   /** Charge a pay code. If it is no good the order is put up again, and the reason is told. */
-  async #instead(payCode: string, amount: number, currency: string): Promise<void> {
+  async #instead(payCode: string, sale: Sale): Promise<void> {
     try {
-      await this.#begin({ key: crypto.randomUUID(), amount, currency, payCode });
+      await this.#begin({ ...sale, way: 'scan', pay_code: payCode });
     } catch (error) {
-      await this.order(amount, currency);
+      await this.order(sale);
       throw error;
     }
   }
 
-  async #begin({ key, payCode, ...what }: UnderWay): Promise<void> {
+  /** Cancel the orders that were given up before their answer came, if they were made. */
+  async #clear(): Promise<void> {
+    const left = (await read<UnderWay[]>(GIVEN_UP)) ?? [];
+    if (left.length === 0) return;
+    await write(GIVEN_UP, []);
+    for (const [at, one] of left.entries()) {
+      try {
+        const order = await this.#send(one.key, one.body);
+        if (order.status === 'created') await this.#cancelled(order.id);
+      } catch (error) {
+        if (!isUncertain(error)) continue; // it was never made, or it is over
+        await write(GIVEN_UP, left.slice(at));
+        return;
+      }
+    }
+  }
+
+  async #begin(what: Omit<Schemas['CreatePayment'], 'shop_id' | 'till_id'>): Promise<void> {
     const place = this.place;
     if (place === null) return;
-    await write(UNDER_WAY, { key, payCode, ...what });
-    this.payload = null;
-    const body = { ...this.#where(place), ...what, pay_code: payCode ?? null };
+    const body = { ...this.#where(place), ...what };
+    await this.#put({ key: crypto.randomUUID(), body });
+  }
+
+  async #put(under: UnderWay): Promise<void> {
+    await write(UNDER_WAY, under);
+    this.payload = this.declined = null;
+    this.#order = new AbortController();
     try {
-      const order = await this.#post(key, body);
+      const order = await this.#post(under);
       this.show(order);
       if (order.status !== 'created') {
         await this.look(); // the answer is what it was first; it may have moved on since
@@ -191,7 +287,9 @@ class Till {
       this.payload = (await settle(draw, { key: '' })).payload;
     } catch (error) {
       await forget(UNDER_WAY);
-      throw error;
+      if (!this.#order.signal.aborted) throw error;
+      const before = (await read<UnderWay[]>(GIVEN_UP)) ?? [];
+      await write(GIVEN_UP, [...before, under]);
     }
   }
 
@@ -199,19 +297,28 @@ class Till {
     return place.till === null ? { shop_id: place.shop.id } : { till_id: place.till.id };
   }
 
-  async #post(key: string, body: Schemas['CreatePayment']): Promise<Payment> {
-    const send = (same: string): Promise<Payment> =>
-      answered(
-        this.api.POST('/v1/payments', {
-          params: { header: { 'Idempotency-Key': same } },
-          body,
-        }),
-      );
+  async #post({ key, body }: UnderWay): Promise<Payment> {
+    const onUnknown = (): void => {
+      this.unknown = true;
+      this.givable = (body.pay_code ?? null) === null;
+    };
+    const { signal } = this.#order;
     try {
-      return await settle(send, { key, onUnknown: () => (this.unknown = true) });
+      const pause = (ms: number): Promise<void> => rest(ms, signal);
+      const send = (same: string): Promise<Payment> => this.#send(same, body, signal);
+      return await settle(send, { key, onUnknown, signal, pause });
     } finally {
-      this.unknown = false;
+      this.unknown = this.givable = false;
     }
+  }
+
+  #send(
+    key: string,
+    body: Schemas['CreatePayment'],
+    signal: AbortSignal | null = null,
+  ): Promise<Payment> {
+    const header = { 'Idempotency-Key': key };
+    return answered(this.api.POST('/v1/payments', { params: { header }, body, signal }));
   }
 
   async #cancelled(id: string): Promise<Payment> {
@@ -229,11 +336,28 @@ class Till {
       });
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      return answered(this.api.GET('/v1/payments/{payment_id}', { params: { path } }));
+      const now = await answered(this.api.GET('/v1/payments/{payment_id}', { params: { path } }));
+      // Cancelled by nobody here: a tap was taken in its place.
+      return (now.status === 'cancelled' ? await this.#tapped(id) : null) ?? now;
     } finally {
       this.unknown = false;
     }
   }
+}
+
+/** What a receipt names a payment by, also a terminal's: the end of its id. */
+export function numberOf(payment: Payment): string {
+  return payment.id.slice(-6).toUpperCase();
+}
+
+function saleOf(payment: Payment): Sale {
+  const { amount, currency, tip = 0, lines = [] } = payment;
+  return {
+    amount,
+    currency,
+    tip,
+    lines: lines.map(({ name, quantity = 1, unit_amount }) => ({ name, quantity, unit_amount })),
+  };
 }
 
 export const till = new Till();

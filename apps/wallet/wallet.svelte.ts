@@ -55,6 +55,8 @@ class Wallet {
   #clockMs = 0;
   /** how far a sandbox's clock was moved */
   #virtualMs = 0;
+  /** whether this is a sandbox, as soon as that is known */
+  sandbox = $state(false);
   /** whether there is such a clock, as far as is known */
   #sandbox = true;
   #ending = new AbortController();
@@ -227,6 +229,7 @@ class Wallet {
       try {
         const clock = await answered(this.api.GET('/v1/sandbox/clock'));
         this.#virtualMs = clock.offset_seconds * 1000;
+        this.sandbox = true;
       } catch (error) {
         this.#sandbox = !isRefused(error, 'no_such_path');
       }

@@ -25,6 +25,7 @@ from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, Trace
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards, Issuers
+from tandem.catalogue import Catalogue
 from tandem.checkout import Checkout, Invoices, PaymentLinks
 from tandem.db import Connection, Pool, open_journal_connection, open_pool, open_reader, work
 from tandem.events import Dispatcher, EventHub, Webhooks
@@ -38,6 +39,7 @@ from tandem.packets import Packets
 from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
+from tandem.sandbox.phone import SandboxPhones
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
 from tandem.screening import MessageScreening
 from tandem.settings import Mode, Settings
@@ -48,6 +50,7 @@ from tandem.settlement import (
     Payouts,
     Withdrawals,
 )
+from tandem.shifts import Shifts
 from tandem.signin import Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
 from tandem.tags import Tags
 from tandem.timers import Due, run_timers
@@ -118,6 +121,8 @@ class Services:
     audit: Audit
     merchants: Merchants
     terms_watch: TermsWatch
+    catalogue: Catalogue
+    shifts: Shifts
     webhooks: Webhooks
     hub: EventHub
     cards: Cards
@@ -143,6 +148,7 @@ class Services:
     link_keys: LinkKeys
     virtual_clock: VirtualClock
     buyer: Buyer
+    sandbox_phones: SandboxPhones
 
 
 @asynccontextmanager
@@ -159,9 +165,7 @@ async def open_services(
         pool = await open_pool(dsn)
         stack.push_async_callback(pool.close)
         await check_mode(pool, settings.mode)
-        virtual_clock = VirtualClock(pool, clock)
-        if settings.sandbox:
-            await virtual_clock.read()
+        virtual_clock = await _virtual_clock(pool, clock, settings)
         journal = await stack.enter_async_context(_journal(dsn, clock, ids, settings))
         issuers = await stack.enter_async_context(
             open_issuers(settings.issuers, pool, clock, ids, entropy, at_once=background)
@@ -174,6 +178,13 @@ async def open_services(
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
         yield services
+
+
+async def _virtual_clock(pool: Pool, clock: SystemClock, settings: Settings) -> VirtualClock:
+    made = VirtualClock(pool, clock)
+    if settings.sandbox:
+        await made.read()
+    return made
 
 
 class Ground(NamedTuple):
@@ -226,6 +237,8 @@ def put_together(
         audit=Audit(pool),
         merchants=merchants,
         terms_watch=TermsWatch(pool, merchants),
+        catalogue=Catalogue(pool, clock, ids),
+        shifts=Shifts(pool, clock, ids),
         webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
         hub=EventHub(pool, clock),
         cards=cards,
@@ -251,6 +264,9 @@ def put_together(
         link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
         virtual_clock=virtual_clock,
         buyer=Buyer(pool, people, wallet, payments, clock, settings),
+        sandbox_phones=SandboxPhones(
+            *(pool, clock, ids, entropy, keyring, settings, people, merchants, cards), payments
+        ),
     )
 
 

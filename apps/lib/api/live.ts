@@ -48,20 +48,21 @@ export interface Follower {
 }
 
 /**
- * Follow the events that a caller may see until the signal is aborted. `after` is the last event that
- * is known already: what happened since comes first.
+ * Follow the events that a caller may see until the signal is aborted. `after` is the last event
+ * that is known already: what happened since comes first. `path` is another stream of the API's.
  */
 export async function follow(
   caller: Caller,
   follower: Follower,
   signal: AbortSignal,
   after: string | null = null,
+  path = '/v1/events/stream',
 ): Promise<void> {
   let last = after;
   for (let failures = 0; !signal.aborted; failures += 1) {
     await rest(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 0, signal);
     try {
-      const response = await open(caller, last, signal);
+      const response = await open(path, caller, last, signal);
       if (response.status === 401 && (await isOurs(response))) {
         follower.onShut();
         return;
@@ -88,10 +89,15 @@ async function isOurs(response: Response): Promise<boolean> {
   return problem?.code === 'unauthenticated' || problem?.code === 'session_over';
 }
 
-function open(caller: Caller, last: string | null, signal: AbortSignal): Promise<Response> {
+function open(
+  path: string,
+  caller: Caller,
+  last: string | null,
+  signal: AbortSignal,
+): Promise<Response> {
   const { headers, credentials } = credentialsOf(caller);
   if (last !== null) headers['Last-Event-ID'] = last;
-  return fetch('/v1/events/stream', { headers, credentials, signal, cache: 'no-store' });
+  return fetch(path, { headers, credentials, signal, cache: 'no-store' });
 }
 
 async function* frames(
@@ -121,7 +127,7 @@ async function* frames(
 }
 
 /** Wait; no longer than until the network is back. */
-function rest(ms: number, signal: AbortSignal): Promise<void> {
+export function rest(ms: number, signal: AbortSignal): Promise<void> {
   if (ms === 0) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {

@@ -138,4 +138,11 @@ export const en = {
   'status.card.suspended': 'Suspended',
   'status.card.waiting_code': 'Waiting for its code',
   'status.card.waiting_operator': 'Waiting for the operator',
+  'tap.title': 'Tap at a till',
+  'tap.lead': 'Play money only: this phone is held to a till without a reader.',
+  'tap.none': 'No till waits for a tap',
+  'tap.none.lead': 'Make an order at a till of this sandbox; it shows here.',
+  'tap.hold': 'Hold near the reader',
+  'tap.verify': 'The phone wants its passcode for this amount. Nothing was paid yet.',
+  'tap.verified': 'It is me: pay {amount}',
 } as const satisfies Record<string, string>;

@@ -139,4 +139,11 @@ export const zh = {
   'status.card.suspended': '已暂停',
   'status.card.waiting_code': '等待验证码',
   'status.card.waiting_operator': '等待运营方',
+  'tap.title': '在收银台碰一碰',
+  'tap.lead': '仅限模拟资金：这部手机无需读卡器即可靠近收银台。',
+  'tap.none': '没有等待碰一碰的收银台',
+  'tap.none.lead': '在沙盒的收银台下一笔订单，就会显示在这里。',
+  'tap.hold': '靠近读卡器',
+  'tap.verify': '这笔金额需要手机密码。尚未付款。',
+  'tap.verified': '是我本人：付款 {amount}',
 } satisfies Record<keyof typeof en, string>;

@@ -55,6 +55,8 @@ TAGS: Final[Mapping[str, str]] = {
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "Screening": "Messages between people that look like spam or fraud.",
     "Tags": "NFC tags of shops that sign a link of their own at each tap.",
+    "Catalogue": "What a shop sells: the keys of its tills.",
+    "Shifts": "What a till took from its opening to its closing.",
     "Terminals": "What a till's reader does: payments by tap, and what the till accepts.",
     "People": "People with a wallet: signing up, devices, limits.",
     "Sign-in": "Signing up and in with a passkey, sessions, recovery, what asks for a passkey.",
@@ -291,8 +293,9 @@ def _security(operation: Operation[Any]) -> list[dict[str, list[str]]]:
             kinds.append({})
             continue
         scope = operation.scope_of(kind)
-        scopes = [] if scope is None else [scope]
-        kinds += [{_KEY_SCHEMES[kind][0]: scopes}, {_COOKIES[kind][0]: scopes}]
+        either = [scope, operation.or_scope] if kind == "merchant" else [scope]
+        for scopes in [[one] for one in either if one is not None] or [[]]:
+            kinds += [{_KEY_SCHEMES[kind][0]: scopes}, {_COOKIES[kind][0]: scopes}]
     return kinds
 
 

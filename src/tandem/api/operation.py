@@ -93,6 +93,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "endpoint_id": ("whe", "webhook endpoint"),
     "event_id": ("evt", "event"),
     "invoice_id": ("inv", "invoice"),
+    "item_id": ("itm", "item"),
     "key_id": ("key", "API key"),
     "link_id": ("lnk", "payment link"),
     "merchant_id": ("mer", "merchant"),
@@ -105,6 +106,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "request_id": ("req", "money request"),
     "send_id": ("snd", "send"),
     "session_id": ("ses", "session"),
+    "shift_id": ("shf", "shift"),
     "shop_id": ("shp", "shop"),
     "split_id": ("spl", "split"),
     "staff_id": ("stf", "staff"),
@@ -244,6 +246,7 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     summary: str
     who: tuple[Who, ...]
     scope: str | None
+    or_scope: str | None
     status: int
     idempotency: Idempotent | None
     errors: tuple[type[Refused], ...]
@@ -307,6 +310,7 @@ def operation(
     summary: str,
     who: tuple[Who, ...],
     scope: str | None = None,
+    or_scope: str | None = None,
     status: int = 200,
     idempotency: Idempotent | None = None,
     answer: object = inspect.Parameter.empty,
@@ -322,18 +326,15 @@ def operation(
     """Declare an operation; see the module's docstring for an example.
 
     `who` may call it: with "anyone" among them a key is not needed, but looked at if there is one.
-    `scope` is what a merchant's key needs; a person's needs `wallet`, the operator's `operator`.
-    `status` is that of success (204 if nothing is returned). `errors` are the refusals that this
-    operation adds to those that any request can meet. `idempotency` says whether an Idempotency-Key
-    is taken; for `anyone` it must be a random UUID, since nothing else keeps a stranger's answer
-    from another stranger who asks for it again.
-
-    `own` is what whoever it is does for themselves, with no scope. `office` is what of the
-    operator's work it is, where its staff is not all alike. `limit` counts what strangers ask.
-    `in_volume` is what tills and phones do all day: the audit log has it when staff does it, and
-    payments tell it of themselves for the rest. `noted` is what the audit log has although it only
-    reads, if staff does it: looking at what somebody does with their money. `why` is what staff
-    gives a reason for (the header Tandem-Reason).
+    `scope` is what a merchant's key needs, or `or_scope` instead; a person's needs `wallet`, the
+    operator's `operator`. `status` is that of success (204 if nothing is returned). `errors` are
+    the refusals of its own. `idempotency` says whether an Idempotency-Key is taken; for `anyone` it
+    must be a random UUID: nothing else keeps a stranger's answer from another stranger. `own` is
+    what whoever it is does for themselves, with no scope. `office` is what of the operator's work
+    it is, where its staff is not all alike. `limit` counts what strangers ask. `in_volume` is what
+    tills and phones do all day, in the audit log only when staff does it. `noted` is what the log
+    has although it only reads, if staff does it: looking at what somebody does with their money.
+    `why` is what staff gives a reason for (the header Tandem-Reason).
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -352,6 +353,7 @@ def operation(
             summary=summary,
             who=who,
             scope=scope,
+            or_scope=or_scope,
             status=204 if answer_type is None else status,
             idempotency=idempotency,
             errors=errors,

@@ -33,6 +33,7 @@ from tandem.cards import (
     IssuerAway,
     IssuerSilent,
 )
+from tandem.catalogue import GtinTaken, TooManyItems
 from tandem.checkout import InvoiceConflict, LinkClosed, ReturnRefused
 from tandem.codes import (
     CodeDamaged,
@@ -95,6 +96,7 @@ from tandem.settlement import (
     SettlementNotCovered,
     WithdrawalNotCovered,
 )
+from tandem.shifts import ShiftClosed, ShiftOpen
 from tandem.signin import (
     CodeRefused,
     DeviceNeeded,
@@ -224,6 +226,10 @@ ROWS: Final = (
     Row(409, TooManyPasskeys(20)),
     Row(409, LastOwner()),
     Row(409, CodeOver()),
+    Row(409, GtinTaken("4006381333931")),
+    Row(409, TooManyItems(500)),
+    Row(409, ShiftOpen(_AN_ID, "Ana")),
+    Row(409, ShiftClosed("Ana")),
     Row(409, TagTapUsed()),
     Row(409, TagTapOver()),
     Row(409, TagOff()),

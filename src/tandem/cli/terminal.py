@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from tandem.cli.errors import FileUnusable
 from tandem.cli.run import run
 from tandem.cli.show import cells, done, money, say, show, table
+from tandem.cli.terminal_follow import follow
 from tandem.cli.terminal_loop import loop
 from tandem.cli.terminal_till import (
     Folder,
@@ -21,7 +22,7 @@ from tandem.cli.terminal_till import (
 from tandem.emv.authority import TrustedKeys
 from tandem.kernel import Invalid, currency, parse_amount
 from tandem.tap import TerminalMisset, TerminalSettings
-from tandem.till import fetch_trusted, open_tandem
+from tandem.till import fetch_trusted, open_tandem, orders_watched
 
 app = App(name="terminal", help="Take payments by tap: the till's reader.", help_format="markdown")
 
@@ -73,7 +74,7 @@ def refund(
 
 
 @app.command(name="run")
-def run_(*, settings: Path, folder: Folder = None) -> int:
+def run_(*, settings: Path, folder: Folder = None, follow_till: bool = False) -> int:
     """Take one payment after another: type an amount, the person taps, the receipt is printed.
 
     `refund NUMBER [AMOUNT]` gives back, an empty line cancels a payment that waits for a card,
@@ -85,8 +86,12 @@ def run_(*, settings: Path, folder: Folder = None) -> int:
     ----------
     settings
         The terminal's settings.
+    follow_till
+        Type nothing: take taps for the orders that wait at the till, until Ctrl-C.
     """
     told = read(settings)
+    if follow_till:
+        return run(_follow(told, settings.parent, folder))
     return run(_loop(told, settings.parent, folder))
 
 
@@ -174,6 +179,19 @@ async def _loop(settings: TerminalSettings, beside: Path, folder: Path | None) -
     async with opened(settings, beside, folder) as till:
         say(f"{settings.shop.name}, terminal {settings.shop.terminal}.")
         await loop(till, settings)
+    return 0
+
+
+async def _follow(settings: TerminalSettings, beside: Path, folder: Path | None) -> int:
+    if not settings.tandem or settings.host:
+        raise TerminalMisset("orders of a till are paid over [tandem], without [host]")
+    async with (
+        opened(settings, beside, folder) as till,
+        open_tandem(settings.tandem, beside) as tandem,
+        orders_watched(tandem) as watch,
+    ):
+        say(f"{settings.shop.name}, terminal {settings.shop.terminal}.")
+        await follow(till, settings, watch)
     return 0
 
 

@@ -58,7 +58,9 @@ RIGHTS: Final[Mapping[str, Right]] = {
     ),
     "merchants": Right(update=("name", "status", "terms")),
     "merchant_currencies": Right(update=("fee_basis_points", "fee_fixed", "overdraft")),
-    "shops": Right(update=("name", "city", "country", "category", "acceptance", "language")),
+    "shops": Right(
+        update=("name", "city", "country", "category", "acceptance", "language", "tips")
+    ),
     "tills": Right(update=("name", "acceptance")),
     "payments": Right(
         update=(
@@ -67,6 +69,13 @@ RIGHTS: Final[Mapping[str, Right]] = {
             "order_expires_at",
         )
     ),
+    "items": Right(
+        update=(
+            *("name", "price", "category", "colour", "gtin", "place", "updated_at", "removed_at"),
+        )
+    ),
+    "shifts": Right(update=("closed_by", "closed_at", "ended", "report")),
+    "sandbox_cards": Right(update=("sealed", "state")),
     "card_keys": Right(update=("sealed",)),
     "card_serials": Right(update=("last",)),
     "device_cards": Right(

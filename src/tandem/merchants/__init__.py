@@ -20,6 +20,7 @@ from tandem.merchants.model import (
     ShopView,
     Till,
     TillView,
+    TipSettings,
     UpdateShop,
     Way,
     WayRule,
@@ -29,7 +30,13 @@ from tandem.merchants.model import (
     till_view,
 )
 from tandem.merchants.service import Merchants
-from tandem.merchants.store import load_place, merchant_exists, merchant_terms
+from tandem.merchants.store import (
+    load_place,
+    merchant_exists,
+    merchant_terms,
+    shop_by_id,
+    till_by_id,
+)
 from tandem.merchants.watch import TermsWatch
 
 __all__ = [
@@ -53,6 +60,7 @@ __all__ = [
     "TermsWatch",
     "Till",
     "TillView",
+    "TipSettings",
     "UpdateShop",
     "Way",
     "WayRefused",
@@ -62,6 +70,8 @@ __all__ = [
     "merchant_exists",
     "merchant_terms",
     "narrow",
+    "shop_by_id",
     "shop_view",
+    "till_by_id",
     "till_view",
 ]

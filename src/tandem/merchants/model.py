@@ -139,6 +139,18 @@ class Acceptance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         self.check(way, partner, currency, amount)
 
 
+class TipSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a shop asks for a tip. Neither percentages nor an own amount: it does not ask."""
+
+    percentages: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=100)], ...],
+        Meta(max_length=4, description="What is suggested, of the price", examples=[[5, 10, 15]]),
+    ] = ()
+    own_amount: Annotated[
+        bool, Meta(description="Whether the customer may type another amount", examples=[True])
+    ] = False
+
+
 _OPEN: Final = WayRule()
 
 
@@ -225,6 +237,7 @@ class Shop(msgspec.Struct, frozen=True):
     code_token: str
     created_at: datetime
     language: str | None = None
+    tips: TipSettings = TipSettings()
 
 
 class Till(msgspec.Struct, frozen=True):
@@ -348,6 +361,7 @@ class ShopView(msgspec.Struct, frozen=True):
     acceptance: Acceptance
     code_token: Annotated[str, Meta(description="Of its static code: /c/{token}")]
     created_at: datetime
+    tips: TipSettings = TipSettings()
 
 
 class TillView(msgspec.Struct, frozen=True):
@@ -384,6 +398,7 @@ def shop_view(shop: Shop) -> ShopView:
         shop.acceptance,
         shop.code_token,
         shop.created_at,
+        shop.tips,
     )
 
 

@@ -24,6 +24,7 @@ from tandem.merchants.model import (
     Place,
     Shop,
     Till,
+    TipSettings,
     UpdateShop,
 )
 from tandem.merchants.store import (
@@ -36,6 +37,7 @@ from tandem.merchants.store import (
     merchant_by_id,
     merchant_exists,
     put_currency,
+    put_tips,
     shop_by_id,
     till_by_id,
     update_shop,
@@ -285,6 +287,15 @@ class Merchants:
             changed = msgspec.structs.replace(till, acceptance=checked(acceptance))
             await update_till(connection, changed)
         return changed
+
+    async def ask_for_tips(self, merchant_id: UUID, shop_id: UUID, tips: TipSettings) -> Shop:
+        """Set how a shop asks for a tip. Raises `NotFound`, `Invalid`."""
+        if len(set(tips.percentages)) < len(tips.percentages):
+            raise Invalid("percentages", "must differ from each other")
+        async with work(self._pool) as connection:
+            shop = await shop_by_id(connection, merchant_id, shop_id)
+            await put_tips(connection, shop_id, tips)
+        return msgspec.structs.replace(shop, tips=tips)
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from tandem.merchants.model import (
     Place,
     Shop,
     Till,
+    TipSettings,
     narrow,
 )
 
@@ -27,7 +28,7 @@ _MERCHANT: Final = (
 )
 _SHOP: Final = (
     "SELECT id, merchant_id, name, city, country, category, acceptance, code_token, created_at, "
-    "language FROM shops"
+    "language, tips FROM shops"
 )
 _TILL: Final = (
     "SELECT id, shop_id, merchant_id, name, acceptance, code_token, created_at FROM tills"
@@ -187,6 +188,12 @@ async def update_shop(connection: Connection, shop: Shop) -> None:
     )
 
 
+async def put_tips(connection: Connection, shop_id: UUID, tips: TipSettings) -> None:
+    """Write how a shop asks for a tip."""
+    kept = msgspec.json.encode(tips).decode()
+    await connection.execute("UPDATE shops SET tips = $2 WHERE id = $1", shop_id, kept)
+
+
 async def insert_till(connection: Connection, till: Till) -> None:
     """Insert a till."""
     await connection.execute(
@@ -236,7 +243,9 @@ def _merchant(row: Record) -> Merchant:
 
 def _shop(row: Record) -> Shop:
     values = list(row)
+    tips = values.pop()
     values[6] = msgspec.json.decode(values[6], type=Acceptance)
+    values.append(TipSettings() if tips is None else msgspec.json.decode(tips, type=TipSettings))
     return Shop(*values)
 
 

@@ -18,6 +18,7 @@ from tandem.payments.errors import (
     RefundNotCovered,
     ReversalNotCovered,
 )
+from tandem.payments.lines import LineItem, Lines, Tip, read_lines, write_lines
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
 from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
@@ -53,6 +54,8 @@ __all__ = [
     "Command",
     "CurrencyNotTaken",
     "Landing",
+    "LineItem",
+    "Lines",
     "MerchantNotActive",
     "NewPayment",
     "NewTap",
@@ -77,6 +80,7 @@ __all__ = [
     "TapTotals",
     "TapTrace",
     "Tapped",
+    "Tip",
     "authorisation_code",
     "link",
     "merchant_view",
@@ -85,6 +89,8 @@ __all__ = [
     "order_code",
     "payment_by_id",
     "person_view",
+    "read_lines",
     "refund_view",
     "tap_totals",
+    "write_lines",
 ]

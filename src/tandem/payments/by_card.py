@@ -35,6 +35,7 @@ from tandem.payments.decisions import Shop
 from tandem.payments.entries import ByMerchant, TakeBack
 from tandem.payments.errors import CardUnknown
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Source
+from tandem.payments.orders import of_order
 from tandem.payments.service import At
 from tandem.payments.shapes import CardTapView, person_view
 from tandem.payments.store import (
@@ -74,7 +75,8 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
 
     `pan` and `sequence` are the card's (elements 2 or 35, and 23), `icc` element 55, `day` the
     terminal's date. `capture` is manual for an authorisation. `offline`: the terminal approved it.
-    `only_asks`: no money is to move, whatever the amount that the card was shown.
+    `only_asks`: no money is to move, whatever the amount that the card was shown. `order_id` is the
+    order of the till that the tap pays.
     """
 
     amount: int
@@ -87,6 +89,7 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture = Capture.AUTOMATIC
     offline: bool = False
     only_asks: bool = False
+    order_id: UUID | None = None
 
     def __repr__(self) -> str:
         return f"NewTap({self.amount} {self.currency}, …{self.pan[-4:]})"
@@ -142,7 +145,7 @@ class CardPayments(IssuerPayments):
             known = found.pop() if found else await self._card(new.pan, new.sequence, anew=True)
             if known.card.funding_id is not None and not new.only_asks:
                 raise ChangedMeanwhile(known.card.person_id)
-            tapped = await self._tapped(shop, new, known)
+            tapped = await self._tapped(at, shop, new, known)
             return PayByCard(**tapped, idempotency=idempotency, only_asks=new.only_asks)
 
         return await self._submit(entry, idempotency)
@@ -160,7 +163,7 @@ class CardPayments(IssuerPayments):
             if known.card.funding_id != funding_id:
                 raise ChangedMeanwhile(known.card.person_id)
             return AskIssuer(
-                **await self._tapped(shop, new, known),
+                **await self._tapped(at, shop, new, known),
                 idempotency=asking(idempotency),
                 funding=funding,
                 number=number,
@@ -169,20 +172,25 @@ class CardPayments(IssuerPayments):
 
         return await self._pay_by_issuer(build, funding, idempotency)
 
-    async def _tapped(self, shop: Shop, new: NewTap, known: KnownCard) -> dict[str, Any]:
-        """What an entry is made of. Raises `Invalid`."""
+    async def _tapped(self, at: At, shop: Shop, new: NewTap, known: KnownCard) -> dict[str, Any]:
+        """What an entry is made of. Raises `Invalid`, and `NotFound` for no order of the till."""
         unit = currency(new.currency)
+        order = await self._order(at, new)
         return {
             "id": self._ids.entry(),
             "shop": shop,
             "rules": self._rules,
-            "new": NewPayment(
-                amount=new.amount,
-                currency=unit.code,
-                way="tap",
-                source=Source.DEVICE_CARD,
-                capture=new.capture,
+            "new": of_order(
+                NewPayment(
+                    amount=new.amount,
+                    currency=unit.code,
+                    way="tap",
+                    source=Source.DEVICE_CARD,
+                    capture=new.capture,
+                ),
+                order,
             ),
+            "order": order,
             "payer": await self._payer(known.card.person_id),
             "card": known.card,
             "master": known.master,
@@ -198,6 +206,17 @@ class CardPayments(IssuerPayments):
             ),
             "trace": new.trace,
         }
+
+    async def _order(self, at: At, new: NewTap) -> Payment | None:
+        """The order that a tap pays: of this till, and for this amount."""
+        if new.order_id is None:
+            return None
+        order = await self.of_merchant(at.merchant_id, new.order_id)
+        if order.till_id != at.till_id or order.source != Source.ORDER:
+            raise NotFound("payment", show_id("pay", new.order_id))
+        if (order.amount, order.currency) != (new.amount, new.currency):
+            raise Invalid("amount", "is not that of the order")
+        return order
 
     async def complete(
         self, merchant_id: UUID, original: str, amount: int, idempotency: Idempotency

@@ -38,6 +38,7 @@ from tandem.payments.decisions import (
     told,
     written,
 )
+from tandem.payments.errors import PaymentConflict, PaymentTaken
 from tandem.payments.issuers import (
     APPROVED,
     ASKING,
@@ -47,6 +48,7 @@ from tandem.payments.issuers import (
     IssuerAuthorisation,
 )
 from tandem.payments.model import PAYMENTS, Capture, NewPayment, Payment, Source, Status
+from tandem.payments.orders import of_order, payable, replaced
 from tandem.payments.taps import CARD_TAPS, PayByCard, TapAnswer
 from tandem.people import LimitExceeded, PersonTerms, objection
 
@@ -88,6 +90,7 @@ class AskIssuer(PayByCard, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Use the cryptogram up; then write down what is asked, or decline."""
         _, judged = self._judged(view)
+        order = None if self.order is None else payable(view, self.order, self.payer)
         payment, verdict = judged.payment, judged.verdict
         if judged.reason is not None:
             step = decline(view, payment, judged.reason)
@@ -111,6 +114,7 @@ class AskIssuer(PayByCard, frozen=True, kw_only=True):
             until=until,
             created_at=view.now,
             updated_at=view.now,
+            order_id=None if order is None else order.id,
         )
         writes = (
             Write(DEVICE_CARDS, verdict.card),
@@ -169,9 +173,10 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
         asked = self.asked
         unit = currency(asked.currency)
         payee = merchant(asked.merchant_id, unit)
+        order = () if asked.order_id is None else ((PAYMENTS, asked.order_id),)
         return Touches(
             (issuer(asked.issuer_id, unit), payee, fees(unit)),
-            ((AUTHORISATIONS, asked.payment_id), (PAYMENTS, asked.payment_id)),
+            ((AUTHORISATIONS, asked.payment_id), (PAYMENTS, asked.payment_id), *order),
             terms=((payee, self.shop.place.terms),),
         )
 
@@ -184,12 +189,17 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
             payment = view.row(PAYMENTS, asked.payment_id)
             assert payment is not None, "a question that is answered has its payment"
             return Decision(self._told(payment))
-        payment = self._opened(view)
-        if self.answer is not None and self.answer.approved and not self.undo:
+        order = None if asked.order_id is None else view.row(PAYMENTS, asked.order_id)
+        payment, undo = self._opened(view, order), self.undo
+        room: tuple[Write, ...] = ()
+        approved = self.answer is not None and self.answer.approved
+        if order is not None and approved and not undo:
+            undo, room = self._room(view, order)
+        if approved and not undo:
             terms = self.shop.place.currencies.get(asked.currency) or CurrencyTerms(0, 0, 0)
             step, status = approve(view, self.rules, payment, self.payer, terms, self.id), APPROVED
         else:
-            step, status = self._declined(view, payment)
+            step, status = self._declined(view, payment, undo=undo)
         answer = self.answer or IssuerAnswer("")
         after = msgspec.structs.replace(
             asked,
@@ -199,12 +209,23 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
             updated_at=view.now,
         )
         shown = told(step.payment)
-        writes = (Write(AUTHORISATIONS, after), *written(view, self.shop.endpoints, step, shown))
+        writes = (
+            Write(AUTHORISATIONS, after),
+            *written(view, self.shop.endpoints, step, shown),
+            *room,
+        )
         return Decision(self._told(step.payment), step.transfers, writes)
 
-    def _declined(self, view: View, payment: Payment) -> tuple[Step, str]:
+    def _room(self, view: View, order: Payment) -> tuple[bool, tuple[Write, ...]]:
+        """Whether it is too late for the order, or the rows by which it makes room."""
+        try:
+            return False, replaced(view, self.shop, payable(view, order, self.payer))
+        except (PaymentConflict, PaymentTaken):
+            return True, ()  # it was paid otherwise, or given up, while the issuer was asked
+
+    def _declined(self, view: View, payment: Payment, *, undo: bool) -> tuple[Step, str]:
         answer = self.answer
-        if self.undo:
+        if undo:
             reason = REVERSED
         elif answer is None:
             reason = SILENT
@@ -216,7 +237,7 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
         back = advise(view, payment, AskKind.REVERSAL, 0)
         return msgspec.structs.replace(step, writes=(*step.writes, *back)), UNDONE
 
-    def _opened(self, view: View) -> Payment:
+    def _opened(self, view: View, order: Payment | None) -> Payment:
         asked = self.asked
         new = NewPayment(
             amount=asked.amount,
@@ -225,6 +246,7 @@ class BookAnswer(msgspec.Struct, frozen=True, kw_only=True):
             source=Source.DEVICE_CARD,
             capture=Capture(asked.capture),
         )
+        new = of_order(new, order)
         opened = open_payment(view, self.shop, new, status=Status.WAITING, payer=self.payer)
         return msgspec.structs.replace(opened, id=asked.payment_id, issuer_id=asked.issuer_id)
 

@@ -167,6 +167,9 @@ def open_payment(
         expires_at=expires_at,
         created_at=view.now,
         updated_at=view.now,
+        tip=new.tip,
+        lines=new.lines,
+        order_id=new.order_id,
     )
 
 

@@ -34,7 +34,8 @@ class IssuerAuthorisation(msgspec.Struct, frozen=True):
     """A row of `issuer_authorisations`. Amount in minor units.
 
     `number` names the message; `created_at` is when it was sent, and after `until` nobody waits
-    for its answer any more. `response` is element 39 of the answer.
+    for its answer any more. `response` is element 39 of the answer. `order_id` is the order that
+    is to be paid, if it is one.
     """
 
     payment_id: UUID
@@ -54,6 +55,7 @@ class IssuerAuthorisation(msgspec.Struct, frozen=True):
     until: datetime
     created_at: datetime
     updated_at: datetime
+    order_id: UUID | None = None
 
     @property
     def kind(self) -> AskKind:

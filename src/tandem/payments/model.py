@@ -22,7 +22,7 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.db import Table
+from tandem.db import Json, Table
 from tandem.kernel import clean_note
 from tandem.merchants import Way
 from tandem.payments.errors import PaymentConflict
@@ -120,7 +120,9 @@ class Payment(msgspec.Struct, frozen=True):
     reservation for what is authorised and not captured yet. `expires_at` is when the state that it
     is in ends by itself; while an order waits for whoever scanned it, that is when it is open to
     others again, and `order_expires_at` when the order ends. `issuer_id` is whose card paid it
-    through a device card; without one the person's balance did.
+    through a device card; without one the person's balance did. `tip` is a part of the amount and
+    `lines` say what it is for (`payments.lines`); `order_id` is the order that a tap was taken in
+    the place of.
     """
 
     id: UUID
@@ -151,6 +153,9 @@ class Payment(msgspec.Struct, frozen=True):
     updated_at: datetime
     order_expires_at: datetime | None = None
     issuer_id: UUID | None = None
+    tip: int = 0
+    lines: Json | None = None
+    order_id: UUID | None = None
 
     @property
     def reserved(self) -> int:
@@ -279,6 +284,9 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture = Capture.AUTOMATIC
     order_reference: str | None = None
     description: str | None = None
+    tip: int = 0
+    lines: str | None = None
+    order_id: UUID | None = None
 
     def cleaned(self) -> "NewPayment":
         """The same with its texts as they are kept. Raises `Invalid`."""

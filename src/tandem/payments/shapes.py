@@ -12,6 +12,7 @@ from msgspec import Meta
 from tandem.kernel import show_id
 from tandem.ledger import InsufficientFunds
 from tandem.merchants import WAYS
+from tandem.payments.lines import LineItem, read_lines
 from tandem.payments.model import Capture, Payment, Refund, RefundNow, Source, Status
 from tandem.people import Limits, PayerNotActive
 
@@ -122,6 +123,14 @@ class PaymentView(msgspec.Struct, frozen=True):
     expires_at: Until
     created_at: Moment
     updated_at: Moment
+    tip: Annotated[int, Meta(description="What of the amount is a tip, in minor units")] = 0
+    lines: Annotated[
+        tuple[LineItem, ...], Meta(description="What it is for; none if that was not said")
+    ] = ()
+    order_id: Annotated[
+        str | None,
+        Meta(description="The order that a tap at its till paid; it was cancelled for this one"),
+    ] = None
 
 
 class PersonPaymentView(msgspec.Struct, frozen=True):
@@ -147,6 +156,10 @@ class PersonPaymentView(msgspec.Struct, frozen=True):
     expires_at: Until
     created_at: Moment
     updated_at: Moment
+    tip: Annotated[int, Meta(description="What of the amount is a tip, in minor units")] = 0
+    lines: Annotated[
+        tuple[LineItem, ...], Meta(description="What it is for; none if that was not said")
+    ] = ()
 
 
 class CardTapView(msgspec.Struct, frozen=True):
@@ -216,6 +229,9 @@ def merchant_view(payment: Payment) -> PaymentView:
         p.expires_at,
         p.created_at,
         p.updated_at,
+        p.tip,
+        read_lines(p.lines),
+        None if p.order_id is None else show_id("pay", p.order_id),
     )
 
 
@@ -237,6 +253,8 @@ def person_view(payment: Payment) -> PersonPaymentView:
         p.expires_at,
         p.created_at,
         p.updated_at,
+        p.tip,
+        read_lines(p.lines),
     )
 
 

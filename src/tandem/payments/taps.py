@@ -41,7 +41,8 @@ from tandem.payments.decisions import (
     told,
     written,
 )
-from tandem.payments.model import NewPayment, Payment, Status
+from tandem.payments.model import PAYMENTS, NewPayment, Payment, Status
+from tandem.payments.orders import payable, replaced
 from tandem.people import DEVICES, LimitExceeded, PersonTerms
 
 _CODE_DIGITS: Final = 6
@@ -105,7 +106,8 @@ def authorisation_code(payment_id: str) -> str:
 class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     """A device was tapped at a till. `key` is its card's, made anew from `master`.
 
-    With `only_asks` it is about the card and not about money: no payment is made.
+    With `only_asks` it is about the card and not about money: no payment is made. `order` is one of
+    the till's that is paid by it; a tap that is declined leaves it as it was.
     What was approved offline has happened: the person's limits are not asked again, their balance
     is.
     """
@@ -123,6 +125,7 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
     trace: TapTrace
     only_asks: bool = False
+    order: Payment | None = None
 
     def __repr__(self) -> str:
         return f"PayByCard({self.id}, {self.card!r})"
@@ -131,23 +134,29 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
         """The device and its card, and the three accounts of a payment."""
         unit = currency(self.new.currency)
         payer, payee = person(self.payer.id, unit), merchant(self.shop.merchant_id, unit)
+        order = () if self.order is None else ((PAYMENTS, self.order.id),)
         return Touches(
             (payer, payee, fees(unit)),
-            ((DEVICES, self.card.device_id), (DEVICE_CARDS, self.card.id)),
+            ((DEVICES, self.card.device_id), (DEVICE_CARDS, self.card.id), *order),
             terms=((payer, self.payer.terms), (payee, self.shop.place.terms)),
         )
 
     def decide(self, view: View) -> Decision:
         """Use the cryptogram up; then pay, or decline."""
         terms, judged = self._judged(view)
+        order = None if self.order is None else payable(view, self.order, self.payer)
         card, proved = judged.verdict.card, judged.verdict.proved
         if self.only_asks:
             return self._told(view, card, None, judged.reason, proved=proved)
         if judged.reason is None:
             step = approve(view, self.rules, judged.payment, self.payer, terms, self.id)
         else:
-            step = decline(view, judged.payment, judged.reason)
-        return self._told(view, card, step, judged.reason, proved=proved)
+            step, order = decline(view, judged.payment, judged.reason), None
+        decision = self._told(view, card, step, judged.reason, proved=proved)
+        if order is None:
+            return decision
+        writes = (*decision.writes, *replaced(view, self.shop, order))
+        return msgspec.structs.replace(decision, writes=writes)
 
     def _judged(self, view: View) -> "tuple[CurrencyTerms, _Judged]":
         """The merchant's terms, and what the tap is worth. Raises what the shop does not take."""

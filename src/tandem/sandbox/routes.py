@@ -3,13 +3,17 @@
 from datetime import timedelta
 from typing import Annotated, Final, Protocol
 
+import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, operation
-from tandem.kernel import Ids
+from tandem.kernel import Ids, NotFound, read_id
 from tandem.ledger import Outcome
+from tandem.merchants import WayRefused
+from tandem.payments import CardUnknown, PaymentConflict, PaymentTaken
 from tandem.sandbox.buyer import Buyer, BuyerRule, BuyerRules
 from tandem.sandbox.clock import ClockView, VirtualClock
+from tandem.sandbox.phone import NearbyTill, SandboxPhones, SandboxTap
 from tandem.sandbox.walk_in import sign_in_to_sandbox
 from tandem.settings import Settings
 from tandem.wallet import TopUpView, Wallet
@@ -26,6 +30,11 @@ class Services(Protocol):
     @property
     def buyer(self) -> Buyer:
         """The sandbox's buyer."""
+        ...
+
+    @property
+    def sandbox_phones(self) -> SandboxPhones:
+        """People's phones, which the sandbox runs itself."""
         ...
 
     @property
@@ -46,6 +55,22 @@ class Services(Protocol):
 
 MOST_PLAY_MONEY: Final = 10_000_000
 """The most minor units of one top-up: enough for every limit, and no balance overflows by it."""
+
+
+class TapOrder(Body, frozen=True, kw_only=True):
+    """At which till, and whether the person typed the phone's passcode a moment before."""
+
+    order_id: Annotated[
+        str,
+        Meta(description="The till's order", examples=["pay_0199f0a4c0de7000800000000000002a"]),
+    ]
+    verified: Annotated[bool, Meta(description="As if the passcode was typed")] = False
+
+
+class NearbyTills(msgspec.Struct, frozen=True):
+    """The tills whose orders wait to be tapped."""
+
+    data: list[NearbyTill]
 
 
 class AdvanceClock(Body, frozen=True, kw_only=True):
@@ -155,11 +180,49 @@ async def set_buyer(call: Call[Services], body: SetBuyer) -> BuyerRules:
     return await call.services.buyer.set_rules(BuyerRules(rules=body.rules))
 
 
+@operation(
+    "GET",
+    "/v1/sandbox/tills",
+    tag="Sandbox",
+    summary="See the tills nearby",
+    who=("person",),
+)
+async def list_nearby_tills(call: Call[Services]) -> NearbyTills:
+    """The tills whose orders wait and that take a tap for them: as if one walked by."""
+    return NearbyTills(await call.services.sandbox_phones.nearby())
+
+
+@operation(
+    "POST",
+    "/v1/sandbox/taps",
+    tag="Sandbox",
+    summary="Hold the phone to a till",
+    who=("person",),
+    idempotency="required",
+    errors=(NotFound, WayRefused, PaymentConflict, PaymentTaken, CardUnknown),
+)
+async def tap_in_sandbox(call: Call[Services], body: TapOrder) -> SandboxTap:
+    """A tap without any hardware: the real card application and the real terminal kernel.
+
+    The first one adds a card to a phone of the sandbox's own. Above a limit the phone wants its
+    passcode first (`verify`). What the kernel gives goes the way of every tap.
+    """
+    assert call.idempotency is not None, "the operation requires one"
+    return await call.services.sandbox_phones.tap(
+        call.principal.owner_id,
+        read_id("pay", body.order_id, "order_id"),
+        call.idempotency,
+        verified=body.verified,
+    )
+
+
 SANDBOX_OPERATIONS: Final = (
     get_clock,
     advance_clock,
     get_buyer,
     set_buyer,
+    list_nearby_tills,
+    tap_in_sandbox,
     top_up_in_sandbox,
     sign_in_to_sandbox,
 )

@@ -72,8 +72,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """A payment. `amount` in minor units of `currency` (ISO code), `at` the terminal's local time.
 
     `number` counts the terminal's payments. `card` is the number with all but its end masked,
-    `original` the `rrn` of the payment that a refund gives back. What is not known yet, or never
-    will be, is empty.
+    `original` the `rrn` of the payment that a refund gives back, `order` the till's order that it
+    pays. What is not known yet, or never will be, is empty.
     """
 
     number: int
@@ -92,6 +92,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     authorisation_code: str = ""
     response_code: str = ""
     original: str = ""
+    order: str = ""
 
     @property
     def is_refund(self) -> bool:

@@ -63,6 +63,8 @@ _SLICE_SECONDS: Final = 0.5
 _REMOVAL_SECONDS: Final = 3.0
 _WHOLE_TAP_SECONDS: Final = 10.0
 """Twenty times what the industry allows for a tap."""
+_ORDER_REPEATS: Final = 5
+_REPEAT_SECONDS: Final = 1.0
 _ISSUER_DATA: Final = 0x91
 _LATER: Final = frozenset({"91", "96"})
 """Answers of a host that is not able now: what is due stays due."""
@@ -115,13 +117,13 @@ class Till:
         self._unit = currency(settings.currency)
         self._cancelled = threading.Event()
 
-    async def take(self, amount: int) -> Payment:
-        """Take a payment by tap, to its end.
+    async def take(self, amount: int, order: str = "") -> Payment:
+        """Take a payment by tap, to its end. With `order` it pays that order of the till, online.
 
         Raises `WayRefused` if the shop takes no tap for it, `PolicyUnknown`, `NoCard`,
         `TapCancelled`, `Invalid` for an amount that cannot be, and `ReaderUnusable`.
         """
-        return await self._begin(amount, PURCHASE, "")
+        return await self._begin(amount, PURCHASE, "", order)
 
     async def refund(self, number: int, amount: int | None = None) -> Payment:
         """Give back what payment `number` of this terminal took, or a part of it.
@@ -141,13 +143,25 @@ class Till:
         """Wait for no card any more: the payment that waits for one raises `TapCancelled`."""
         self._cancelled.set()
 
-    async def _begin(self, amount: int, kind: int, original: str) -> Payment:
+    async def let_go(self) -> None:
+        """Wait until the card has left the field, a few seconds at most."""
+        await asyncio.to_thread(self._field.gone, _REMOVAL_SECONDS)
+
+    async def _begin(self, amount: int, kind: int, original: str, order: str = "") -> Payment:
         self._cancelled.clear()
         self._allowed(amount)
         at = self._clock.now().astimezone(self._settings.time_zone)
         code = self._unit.code
         payment = self._store.new(
-            Payment(number=0, at=at, amount=amount, currency=code, type=kind, original=original)
+            Payment(
+                number=0,
+                at=at,
+                amount=amount,
+                currency=code,
+                type=kind,
+                original=original,
+                order=order,
+            )
         )
         try:
             outcome = await self._tapped(payment)
@@ -156,6 +170,8 @@ class Till:
             raise
         payment = payment.after(outcome)
         refused = None if outcome.card is None else self._refuses(outcome.card, amount)
+        if order and outcome.result is Result.APPROVED:
+            refused = "order_offline"  # it may be paid otherwise meanwhile: who decides must say
         if refused is not None:
             outcome = _refused(outcome)
             payment = msgspec.structs.replace(payment, why=refused)
@@ -195,6 +211,7 @@ class Till:
             at=payment.at,
             sequence=payment.number,
             type=payment.type,
+            forced_online=bool(payment.order),
         )
         ready = prepare(self._taking(), transaction, self._knowledge)
         if isinstance(ready, Outcome):
@@ -257,7 +274,7 @@ class Till:
         self._store.save(payment, State.ASKING, secret)
         self._show(outcome.ui)
         try:
-            reply = await self._online.authorise(payment, secret, repeat=False)
+            reply = await self._answer(payment, secret)
         except Unreachable:
             return self._unanswered(payment, outcome, sent=False)
         except Unanswered:
@@ -270,6 +287,25 @@ class Till:
         self._store.save(payment, State.DONE)
         self._show(final.ui)
         return payment
+
+    async def _answer(self, payment: Payment, secret: Secret) -> Reply:
+        """What the host says. For an order a lost answer is asked for again, a few times.
+
+        The till's screen shows the outcome as soon as it is one: better to learn it here, too, than
+        to take back what somebody has seen as paid.
+        """
+        lost: Unanswered | None = None
+        unreached = Unreachable()
+        for repeat in range(1 + (_ORDER_REPEATS if payment.order else 0)):
+            if repeat:
+                await asyncio.sleep(_REPEAT_SECONDS)
+            try:
+                return await self._online.authorise(payment, secret, repeat=lost is not None)
+            except Unanswered as error:
+                lost = error
+            except Unreachable as error:
+                unreached = error
+        raise lost or unreached
 
     def _unanswered(self, payment: Payment, outcome: Outcome, *, sent: bool) -> Payment:
         final = complete(outcome, None)

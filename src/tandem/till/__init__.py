@@ -7,6 +7,7 @@ The rooms `tap` and `acquiring` stand on one floor and don't know each other; he
 """
 
 from tandem.till.host import HostOnline, HostTls, host_client
+from tandem.till.orders import Order, OrderWatch, orders_watched
 from tandem.till.policy import PolicyWatch, watched
 from tandem.till.rest import RestOnline
 from tandem.till.tandem import Tandem, TandemSettings, fetch_trusted, open_tandem
@@ -14,6 +15,8 @@ from tandem.till.tandem import Tandem, TandemSettings, fetch_trusted, open_tande
 __all__ = [
     "HostOnline",
     "HostTls",
+    "Order",
+    "OrderWatch",
     "PolicyWatch",
     "RestOnline",
     "Tandem",
@@ -21,5 +24,6 @@ __all__ = [
     "fetch_trusted",
     "host_client",
     "open_tandem",
+    "orders_watched",
     "watched",
 ]

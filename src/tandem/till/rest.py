@@ -112,4 +112,5 @@ def tap_body(payment: Payment, secret: Secret) -> dict[str, Any]:
         "icc": base64.b64encode(secret.icc).decode(),
         "day": f"{payment.at:%Y-%m-%d}",
         "number": payment.rrn,
+        **({"order_id": payment.order} if payment.order else {}),
     }

@@ -97,5 +97,5 @@ def check_may(route: Route, principal: Principal) -> None:
             return
         raise WrongKind(principal.kind, tuple(scopes))
     wanted = scopes[principal.kind]
-    if wanted is not None and wanted not in principal.scopes:
+    if wanted is not None and not principal.scopes & {wanted, route.operation.or_scope}:
         raise ScopeMissing(wanted)

@@ -22,6 +22,7 @@ from tandem.merchants import (
     SetCurrency,
     ShopView,
     TillView,
+    TipSettings,
     UpdateShop,
     shop_view,
     till_view,
@@ -373,6 +374,20 @@ async def set_shop_acceptance(call: Call[Services], shop_id: UUID, body: Accepta
 
 
 @operation(
+    "PUT",
+    "/v1/shops/{shop_id}/tips",
+    tag="Merchants",
+    summary="Set how a shop asks for a tip",
+    who=("merchant",),
+    scope="shops:write",
+)
+async def set_shop_tips(call: Call[Services], shop_id: UUID, body: TipSettings) -> ShopView:
+    """What its tills suggest, and whether another amount may be typed. With neither none asks."""
+    changed = await call.services.merchants.ask_for_tips(call.principal.owner_id, shop_id, body)
+    return shop_view(changed)
+
+
+@operation(
     "POST",
     "/v1/shops/{shop_id}/tills",
     tag="Merchants",
@@ -454,6 +469,7 @@ OPERATIONS = (
     get_shop,
     update_shop,
     set_shop_acceptance,
+    set_shop_tips,
     create_till,
     list_tills,
     get_till,

@@ -9,13 +9,14 @@ from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
 from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency, read_id
 from tandem.ledger import Outcome
-from tandem.merchants import OfferedWay, Way, WayRefused
+from tandem.merchants import Way, WayRefused
 from tandem.payments import (
     At,
     Capture,
     CaptureExceedsAuthorised,
     CodePaused,
     CurrencyNotTaken,
+    Lines,
     MerchantNotActive,
     NewPayment,
     PaymentConflict,
@@ -28,8 +29,10 @@ from tandem.payments import (
     RefundView,
     Source,
     Status,
+    Tip,
     merchant_view,
     refund_view,
+    write_lines,
 )
 
 DAY = 86_400
@@ -73,7 +76,13 @@ class CreatePayment(Body, frozen=True, kw_only=True):
         str | None,
         Meta(description="The 18 digits that the person shows"),
     ] = None
-    way: Annotated[OfferedWay, Meta(description="How the person pays", examples=["scan"])] = "scan"
+    way: Annotated[
+        Way,
+        Meta(
+            description="How the person pays; an order for `tap` waits for a terminal of its till",
+            examples=["scan"],
+        ),
+    ] = "scan"
     capture: Annotated[
         Literal["automatic", "manual"],
         Meta(description="manual: only authorise, and capture later", examples=["automatic"]),
@@ -84,6 +93,8 @@ class CreatePayment(Body, frozen=True, kw_only=True):
     description: Annotated[
         Text | None, Meta(description="What the person reads", examples=["Two coffees"])
     ] = None
+    tip: Tip = 0
+    lines: Lines = ()
     expires_seconds: (
         Annotated[
             int,
@@ -158,6 +169,8 @@ async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
     at = _place(call.principal.owner_id, body)
     if body.pay_code is not None and body.expires_seconds is not None:
         raise Invalid("expires_seconds", "is for an order; a pay code pays at once")
+    if body.tip and body.capture == "manual":
+        raise Invalid("tip", "is for what is captured at once: the shift that takes it counts it")
     new = NewPayment(
         amount=body.amount,
         currency=currency(body.currency).code,
@@ -166,6 +179,8 @@ async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
         capture=Capture(body.capture),
         order_reference=body.order_reference,
         description=body.description,
+        tip=body.tip,
+        lines=write_lines(body.lines, body.tip, body.amount),
     )
     if body.pay_code is not None:
         return await call.services.payments.pay_with_code(at, new, body.pay_code, call.idempotency)

@@ -14,7 +14,7 @@ from tandem.acquiring import ResponseCode, decline_code
 from tandem.api.operation import Body, Call, Live, operation
 from tandem.cards import Cards
 from tandem.db import Idempotency
-from tandem.kernel import MAX_AMOUNT, Invalid, show_id
+from tandem.kernel import MAX_AMOUNT, Invalid, read_id, show_id
 from tandem.merchants import Acceptance, Merchants, Place, TermsWatch, WayRefused
 from tandem.payments import (
     At,
@@ -23,6 +23,8 @@ from tandem.payments import (
     CurrencyNotTaken,
     MerchantNotActive,
     NewTap,
+    PaymentConflict,
+    PaymentTaken,
     PaymentView,
     RefundAboveLimit,
     RefundExceedsCaptured,
@@ -112,6 +114,13 @@ class TakeTap(Body, frozen=True, kw_only=True):
         bool,
         Meta(description="Terminal and card approved it without asking: it has happened"),
     ] = False
+    order_id: Annotated[
+        str | None,
+        Meta(
+            description="The till's order that this pays, instead of by its code",
+            examples=["pay_0199f0a4c0de7000800000000000002a"],
+        ),
+    ] = None
 
     def __repr__(self) -> str:
         return f"TakeTap({self.amount} {self.currency}, …{self.pan[-4:]})"
@@ -235,15 +244,40 @@ class CardAuthorities(msgspec.Struct, frozen=True):
     scope="taps:write",
     status=201,
     idempotency="required",
-    errors=(CardUnknown, WayRefused, CurrencyNotTaken, MerchantNotActive),
+    errors=(
+        CardUnknown,
+        WayRefused,
+        CurrencyNotTaken,
+        MerchantNotActive,
+        PaymentConflict,
+        PaymentTaken,
+    ),
 )
 async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTaken:
     """Checks the card's cryptogram and pays, or declines: `approved` says which.
 
     Whoever gets no answer sends the same request again, or takes it back by its key. What was
     approved `offline` is sent in the same way afterwards, as often as it takes.
+
+    With `order_id` the tap pays that order: if it is approved the order is cancelled in the same
+    moment, so that nobody pays it by its code as well. If it is declined the order stays open.
     """
-    once = _once(call, till_id)
+    assert call.idempotency is not None, "the operation requires one"
+    owner_id, payments = call.principal.owner_id, call.services.payments
+    return await taken(payments, owner_id, till_id, body, call.idempotency)
+
+
+async def taken(
+    payments: CardPayments,
+    merchant_id: UUID,
+    till_id: UUID,
+    body: TakeTap,
+    idempotency: Idempotency,
+) -> TapTaken:
+    """What becomes of a tap: the one way from a terminal's words to a payment."""
+    once = _of_till(idempotency, till_id)
+    if body.offline and body.order_id is not None:
+        raise Invalid("offline", "an order is paid online: it may be paid otherwise meanwhile")
     new = NewTap(
         amount=body.amount,
         currency=body.currency,
@@ -255,9 +289,10 @@ async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTak
             link=LINK, terminal=show_id("til", till_id), reference=once.key, rrn=body.number
         ),
         offline=body.offline,
+        order_id=None if body.order_id is None else read_id("pay", body.order_id, "order_id"),
     )
-    at = At(call.principal.owner_id, till_id=till_id)
-    done = await call.services.payments.pay_by_card(at, new, once)
+    at = At(merchant_id, till_id=till_id)
+    done = await payments.pay_by_card(at, new, once)
     tapped = msgspec.json.decode(done.body, type=_Tapped)
     payment = tapped.payment
     approved = tapped.reason is None
@@ -324,6 +359,7 @@ async def refund_tap(call: Call[Services], till_id: UUID, body: RefundTap) -> Re
     summary="See what a till accepts",
     who=("merchant",),
     scope="taps:write",
+    or_scope="shops:read",
 )
 async def get_till_acceptance(call: Call[Services], till_id: UUID) -> TillAcceptance:
     """The stricter of the shop's policy and the till's own."""
@@ -338,6 +374,7 @@ async def get_till_acceptance(call: Call[Services], till_id: UUID) -> TillAccept
     summary="Follow what a till accepts",
     who=("merchant",),
     scope="taps:write",
+    or_scope="shops:read",
 )
 async def stream_till_acceptance(call: Call[Services], till_id: UUID) -> Live:
     """Server-sent events `acceptance`: what the till accepts now, and again after each change.
@@ -390,7 +427,11 @@ def _acceptance(place: Place) -> TillAcceptance:
 def _once(call: Call[Services], till_id: UUID) -> Idempotency:
     """What makes it happen once: the till's own key, which no other request of the merchant has."""
     assert call.idempotency is not None, "the operation requires one"
-    return call.idempotency._replace(key=_key(till_id, call.idempotency.key))
+    return _of_till(call.idempotency, till_id)
+
+
+def _of_till(idempotency: Idempotency, till_id: UUID) -> Idempotency:
+    return idempotency._replace(key=_key(till_id, idempotency.key))
 
 
 def _key(till_id: UUID, key: str) -> str:

@@ -1,7 +1,7 @@
 """Device cards and devices are written with a guard, as accounts are.
 
 Revision ID: 0015
-Revises: 0013
+Revises: 0014
 """
 
 from alembic import op
@@ -10,7 +10,7 @@ from tandem.db.migrate import run
 from tandem.db.row_types import change_types
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,369 @@
+"""A cashier's day at the till: items, tips, taps, refunds, shifts, and a network that goes away."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Route
+
+from browsing import DESK, PHONE, Look, Screen, Stage, type_amount
+from living import Shop, made, open_shop, post
+
+TABLET = (1024, 768)
+LOOKS = [Look("en", "light", TABLET), Look("zh", "dark", DESK), Look("zh", "light", PHONE)]
+ITEMS = (
+    ("Flat white", 1900, "Coffee", "jade", "4006381333931"),
+    ("Espresso", 1200, "Coffee", "jade", None),
+    ("Oolong tea", 1600, "Tea", "amber", None),
+    (
+        "Croissant with almonds and a very long name that has to be cut",
+        2200,
+        "Bakery",
+        "ember",
+        None,
+    ),
+    ("<b>Cheesecake</b>", 2800, "Bakery", "violet", None),
+    ("桂花糕", 900, "Bakery", "blue", None),
+)
+
+
+@asynccontextmanager
+async def cafe(
+    stage: Stage, *, items: bool = True, tips: dict[str, Any] | None = None
+) -> AsyncIterator[Shop]:
+    """A shop of its own, so that its payments and shifts are."""
+    async with stage.server.client(stage.server.operator_key) as operator:
+        shop = await open_shop(stage.server, operator, "Blue Door Café")
+    async with stage.server.client(shop.key) as client:
+        for at, (name, price, category, colour, gtin) in enumerate(ITEMS if items else ()):
+            body = {"name": name, "price": price, "currency": "CNY", "category": category}
+            more = {"colour": colour, "gtin": gtin, "position": at}
+            await post(client, f"/v1/shops/{shop.shop_id}/items", body | more)
+        if tips is not None:
+            made(await client.put(f"/v1/shops/{shop.shop_id}/tips", json=tips))
+    yield shop
+
+
+@asynccontextmanager
+async def till_of(
+    stage: Stage, shop: Shop, look: Look | None = None, key: str = ""
+) -> AsyncIterator[Screen]:
+    other = Stage(
+        stage.browser, stage.server, stage.lin, stage.mei, shop._replace(key=key or shop.key)
+    )
+    async with other.till(look) as till:
+        yield till
+
+
+async def pay(stage: Stage, shop: Shop) -> dict[str, Any]:
+    """Pay the newest order of the shop by its code."""
+    async with stage.server.client(shop.key) as client, stage.server.client(stage.lin.key) as lin:
+        order = made(await client.get("/v1/payments", params={"limit": 1}))["data"][0]
+        code = made(await client.get(f"/v1/payments/{order['id']}/code"))
+        body = {"code": code["payload"]}
+        paid: dict[str, Any] = await post(lin, "/v1/wallet/payments", body)
+        return paid
+
+
+async def scan(screen: Screen, text: str) -> None:
+    """Type as a scanner does, faster than anybody, and Enter."""
+    await screen.page.evaluate(
+        "text => { for (const key of [...text, 'Enter']) document.body.dispatchEvent("
+        "new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })); }",
+        text,
+    )
+
+
+async def accept(stage: Stage, shop: Shop, ways: dict[str, Any]) -> None:
+    async with stage.server.client(shop.key) as client:
+        made(await client.put(f"/v1/shops/{shop.shop_id}/acceptance", json={"ways": ways}))
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
+    tips = {"percentages": [5, 10, 15], "own_amount": True}
+    async with cafe(stage, tips=tips) as shop, till_of(stage, shop, look) as till:
+        wide = look.size[0] >= 900
+        if not wide:
+            await till.page.locator("label", has_text=re.compile("Items|商品")).click()
+        await till.role("button", "^Flat white").click()
+        await till.role("button", "^Flat white").click()
+        await till.role("button", "^<b>Cheesecake").click()
+        await till.page.get_by_text("<b>Cheesecake</b>").first.wait_for()
+        await till.seen("till-items")
+        # a scanner finds an item by the number on its package
+        await scan(till, "4006381333931")
+        await till.role("button", "¥85.00|85.00").wait_for()
+        await till.role("button", "One less: Flat white|减少一件：Flat white").click()
+        await till.role("button", "66.00").click()
+        await till.role("heading", "add a tip|小费").wait_for()
+        await till.seen("till-tip")
+        await till.role("button", "10 ?%").click()
+        await till.role("img", "order’s code|订单二维码").wait_for()
+        await till.seen("till-order-tip")
+        paid = await pay(stage, shop)
+        assert (paid["amount"], paid["tip"]) == (7260, 660)
+        assert [(line["name"], line["quantity"]) for line in paid["lines"]] == [
+            ("Flat white", 2),
+            ("<b>Cheesecake</b>", 1),
+        ]
+        await till.role("heading", "^(Paid|付款成功)$").wait_for()
+        await till.seen("till-paid-tip")
+        await till.role("button", "^(Receipt|小票)$").click()
+        await till.page.get_by_role("dialog").get_by_text("<b>Cheesecake</b>").wait_for()
+        await till.seen("till-receipt")
+        await till.page.keyboard.press("Escape")
+        await till.role("button", "Next customer|下一位").click()
+
+        # by the receipt's number, in part, with a reason
+        await till.role("button", "Payments and refunds|收款与退款").click()
+        await till.role("button", "Find|查找").wait_for()
+        await till.seen("till-payments")
+        await till.page.get_by_role("textbox").first.fill(paid["id"][-6:].upper())
+        await till.role("button", "Find|查找").click()
+        await till.role("button", "Give money back|^退款$").click()
+        dialog = till.page.get_by_role("dialog")
+        await dialog.get_by_role("textbox").first.fill("19")
+        await till.seen("till-refund")
+        await dialog.get_by_role("button", name=re.compile("19.00")).dblclick()
+        await till.role("heading", "Given back|已退款").wait_for()
+        await till.seen("till-refunded")
+        async with stage.server.client(shop.key) as client:
+            now = made(await client.get(f"/v1/payments/{paid['id']}"))
+        assert (now["refunded"], now["status"]) == (1900, "partially_refunded")
+
+
+async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
+    async with (
+        cafe(stage, items=False) as shop,
+        till_of(stage, shop, Look("en", "light", TABLET)) as till,
+    ):
+        await till.role("button", "^Shift$").click()
+        await till.role("heading", "No shift is open").wait_for()
+        await till.seen("till-shift-none")
+        await till.page.get_by_label("Cash in the drawer").fill("500")
+        await till.role("button", "Open the shift").dblclick()
+        await till.page.get_by_text("X report").wait_for()
+        await till.role("button", "^Back$").click()
+        await type_amount(till, "38")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        await pay(stage, shop)
+        await till.role("heading", "^Paid$").wait_for()
+        await till.page.keyboard.press("Enter")
+        await till.role("button", "^Shift$").click()
+        await till.page.get_by_text("¥38.00").first.wait_for()
+        await till.seen("till-shift-x")
+        await till.role("button", "Close the shift").click()
+        await (
+            till.page.get_by_role("dialog").get_by_role("button", name="Close the shift").dblclick()
+        )
+        await till.role("heading", "^Z report$").wait_for()
+        await till.seen("till-shift-z")
+        async with stage.server.client(shop.key) as client:
+            (shift,) = made(await client.get(f"/v1/tills/{shop.till_id}/shifts"))["data"]
+        assert (shift["status"], shift["totals"][0]["net"], shift["float"]) == (
+            "closed",
+            3800,
+            {"CNY": 50_000},
+        )
+
+
+async def test_a_way_that_is_switched_off_goes_at_once(stage: Stage) -> None:
+    async with (
+        cafe(stage, items=False) as shop,
+        till_of(stage, shop, Look("en", "dark", TABLET)) as till,
+    ):
+        await till.role("button", "^Settings$").click()
+        await till.page.get_by_text("With a reader").click()
+        await till.seen("till-settings", whole=True)
+        await till.role("button", "^Back$").click()
+        await type_amount(till, "38")
+        await till.page.keyboard.press("Enter")
+        await till.page.get_by_text("Scan, or hold near the reader").wait_for()
+        await till.role("img", "order’s code").wait_for()
+        await till.seen("till-order-tap")
+        await accept(stage, shop, {"tap": {"enabled": False}})
+        await till.page.get_by_text(re.compile("^Scan to pay$")).wait_for()
+        assert await till.page.get_by_text("near the reader").count() == 0
+        await till.role("img", "order’s code").wait_for()
+        await accept(stage, shop, {"scan": {"enabled": False}})
+        await till.page.get_by_text(re.compile("^Hold near the reader$")).wait_for()
+        assert await till.role("img", "order’s code").count() == 0
+        await till.seen("till-order-reader")
+        await accept(stage, shop, {"scan": {"enabled": False}, "tap": {"enabled": False}})
+        await till.page.get_by_text("takes no way").wait_for()
+        await accept(stage, shop, {})
+        await till.page.get_by_text("Scan, or hold near the reader").wait_for()
+        await till.role("button", "Cancel this payment").click()
+        await accept(
+            stage, shop, {"tap": {"enabled": False}, "scan": {"max_amount": {"CNY": 5000}}}
+        )
+        await type_amount(till, "51")
+        await till.page.get_by_text("takes no way").wait_for()
+        assert await till.role("button", "Charge ¥51.00").is_disabled()
+
+
+async def test_a_phone_of_the_sandbox_is_held_to_the_till(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    async with (
+        cafe(stage, items=False) as shop,
+        till_of(stage, shop, Look("en", "light", TABLET)) as till,
+        stage.phone(stage.lin) as phone,
+    ):
+        await till.page.wait_for_timeout(500)
+        await type_amount(till, "42")
+        await till.page.keyboard.press("Enter")
+        await till.page.get_by_text("Scan, or hold near the reader").wait_for()
+        await phone.open("/wallet/pay")
+        await phone.role("link", "Tap at a till").click()
+        await phone.role("button", "42.00").click()
+        await phone.seen("wallet-tap")
+        await phone.role("button", "Hold near the reader").dblclick()
+        await phone.role("heading", "^Paid$").wait_for()
+        await till.role("heading", "^Paid$").wait_for()
+        assert await stage.balance(stage.lin) == before - 4200
+        await till.page.keyboard.press("Enter")
+        await type_amount(till, "260")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        await phone.open("/wallet/tap")
+        await phone.role("button", "260.00").click()
+        await phone.role("button", "Hold near the reader").click()
+        await phone.role("button", "It is me: pay ¥260.00").click()
+        await till.role("heading", "^Paid$").wait_for()
+        assert await stage.balance(stage.lin) == before - 4200 - 26_000
+
+
+async def test_items_are_changed_by_whoever_may(stage: Stage) -> None:
+    async with cafe(stage, items=False) as shop:
+        async with till_of(stage, shop, Look("en", "light", PHONE)) as till:
+            await till.role("button", "^Settings$").click()
+            await till.role("button", "Items of the shop").click()
+            await till.role("heading", "No items yet").wait_for()
+            await till.seen("till-no-items")
+            await till.role("button", "Add an item").click()
+            dialog = till.page.get_by_role("dialog")
+            await dialog.get_by_label("Name").fill("Flat white")
+            await dialog.get_by_label("Price").fill("19")
+            await dialog.get_by_label("Number on the package").fill("4006381333932")
+            await till.page.get_by_text("The last digit does not fit").wait_for()
+            await dialog.get_by_label("Number on the package").fill("4006381333931")
+            await till.seen("till-item")
+            await dialog.get_by_role("button", name="Save").dblclick()
+            await till.role("button", "^Flat white").wait_for()
+            await till.role("button", "^Back$").click()
+            await till.role("button", "^Back$").click()
+            await till.page.locator("label", has_text="Items").click()
+            await till.role("button", "^Flat white").click()
+            # what was loaded stays when the network is away
+            await till.context.set_offline(True)
+            await till.page.reload()
+            await till.page.get_by_text("No network").wait_for()
+            await till.page.locator("label", has_text="Items").click()
+            await till.role("button", "^Flat white").click()
+            await till.seen("till-no-network")
+            await till.context.set_offline(False)
+            till.complaints.clear()  # of the network that was away
+        async with stage.server.client(shop.key) as client:
+            assert len(made(await client.get(f"/v1/shops/{shop.shop_id}/items"))["data"]) == 1
+            scopes = ["payments:write", "payments:read", "shops:read", "events:read"]
+            key = (await post(client, "/v1/keys", {"name": "till", "scopes": scopes}))["secret"]
+        async with till_of(stage, shop, None, key) as till:
+            await till.role("button", "^Settings$").click()
+            await till.role("button", "^10 %$").click()
+            await till.page.get_by_text("lacks shops:write").wait_for()
+            await till.role("button", "Items of the shop").click()
+            await till.role("button", "^Flat white").click()
+            await till.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+            await till.page.get_by_text("changed by a manager").wait_for()
+
+
+async def lose(route: Route, times: list[int]) -> None:
+    """Let the request through, and lose its answer, as often as `times` says."""
+    if times[0] > 0:
+        times[0] -= 1
+        await route.fetch()
+        await route.abort("connectionreset")
+    else:
+        await route.continue_()
+
+
+async def test_an_order_whose_answers_are_lost_is_one(stage: Stage) -> None:
+    async with cafe(stage, items=False) as shop, till_of(stage, shop) as till:
+        times = [2]
+        await till.page.route("**/v1/payments", lambda route: lose(route, times))
+        await type_amount(till, "12")
+        await till.page.keyboard.press("Enter")
+        await till.role("heading", "Not known yet").wait_for()
+        await till.seen("till-unknown")
+        await till.role("img", "order’s code").wait_for()
+        await pay(stage, shop)
+        await till.role("heading", "^Paid$").wait_for()
+        async with stage.server.client(shop.key) as client:
+            assert len(made(await client.get("/v1/payments"))["data"]) == 1
+        till.complaints.clear()  # of the answers that were lost
+
+
+async def test_an_order_that_is_given_up_is_cancelled_later(stage: Stage) -> None:
+    async with cafe(stage, items=False) as shop, till_of(stage, shop) as till:
+        times = [100]
+        await till.page.route("**/v1/payments", lambda route: lose(route, times))
+        await type_amount(till, "12")
+        await till.page.keyboard.press("Enter")
+        await till.role("button", "Back to the amount").click()
+        await till.role("button", "Charge ¥12.00").wait_for()
+        times[0] = 0
+        await till.page.reload()
+        await till.role("button", "Charge").wait_for()
+        async with stage.server.client(shop.key) as client:
+            order: dict[str, Any] = {}
+            for _ in range(50):
+                (order,) = made(await client.get("/v1/payments"))["data"]
+                if order["status"] == "cancelled":
+                    break
+                await till.page.wait_for_timeout(100)
+            assert order["status"] == "cancelled"
+        till.complaints.clear()  # of the answers that were lost
+
+
+async def test_a_refund_whose_answers_are_lost_is_one(stage: Stage) -> None:
+    async with cafe(stage, items=False) as shop, till_of(stage, shop) as till:
+        await type_amount(till, "12")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        paid = await pay(stage, shop)
+        await till.role("heading", "^Paid$").wait_for()
+        await till.page.keyboard.press("Enter")
+        times = [2]
+        await till.page.route("**/refunds", lambda route: lose(route, times))
+        # a scanner reads the receipt's code at the pad
+        await till.role("button", "Charge").wait_for()
+        await scan(till, paid["id"])
+        await till.role("button", "Give money back").click()
+        await till.page.get_by_role("dialog").get_by_label("Amount to give back").fill("5")
+        await till.role("button", "Give back ¥5.00").click()
+        await till.role("heading", "Given back").wait_for()
+        async with stage.server.client(shop.key) as client:
+            now = made(await client.get(f"/v1/payments/{paid['id']}"))
+            assert now["refunded"] == 500
+        till.complaints.clear()  # of the answers that were lost
+
+
+async def test_the_customers_window_follows_the_till(stage: Stage) -> None:
+    async with cafe(stage) as shop, till_of(stage, shop, Look("en", "light", TABLET)) as till:
+        window = await till.context.new_page()
+        await window.goto(f"{till.url}/till/display")
+        await till.role("button", "^Flat white").click()
+        await window.get_by_text("Flat white").wait_for()
+        await till.role("button", "Charge ¥19.00").click()
+        await window.get_by_role("img", name="order’s code").wait_for()
+        shown = Screen(window, till.context, till.look, till.url)
+        await shown.seen("till-display")
+        await pay(stage, shop)
+        await window.get_by_role("heading", name="Paid").wait_for()
+        await shown.seen("till-display-paid")
+        await till.role("button", "Next customer").click()
+        await window.get_by_text("Welcome").first.wait_for()
