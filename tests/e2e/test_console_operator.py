@@ -124,7 +124,7 @@ async def test_an_export_is_saved_whole(stage: Stage) -> None:
         saved = await coming.value
         assert saved.suggested_filename == "people.csv"
         text = (await saved.path()).read_text(encoding="utf-8-sig")
-        assert text.startswith("id,handle,name,status,created_at\r\n")
+        assert text.startswith("id,handle,name,status,created_at\n")
         assert "'@lin" in text
 
 
