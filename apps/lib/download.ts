@@ -2,7 +2,7 @@
  * Long answers that become a file: they are read as they come, and say how far they are. A file is
  * only made of an answer that came whole.
  */
-import { askerHeaders, RefusedError, UnknownOutcomeError, type Asker } from './api/client.ts';
+import { credentialsOf, RefusedError, UnknownOutcomeError, type Caller } from './api/client.ts';
 import type { Problem } from './api/client.ts';
 
 /** How far an export is: the rows that came. How many will come nobody knows before the end. */
@@ -21,14 +21,15 @@ export const MARK = '\uFEFF';
 export async function askExport(
   address: string,
   format: Format,
-  asker: Asker,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<Response> {
+  const { headers, credentials } = credentialsOf(caller);
   let response: Response;
   try {
     response = await fetch(address, {
-      headers: { ...askerHeaders(asker), Accept: FORMATS[format] },
-      credentials: 'same-origin',
+      headers: { ...headers, Accept: FORMATS[format] },
+      credentials,
       cache: 'no-store',
       signal,
     });
