@@ -148,7 +148,12 @@ async def test_another_persons_things_are_not_there(house: House) -> None:
 async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids = await belongings(house)
     ids |= {"merchant_id": house.theirs.merchant_id, "person_id": house.lin.id}
-    ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
+    ids |= {
+        "send_id": "snd_" + "0" * 32,
+        "request_id": "req_" + "0" * 32,
+        "entry_id": "x",
+        "object_id": "x",
+    }
     ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
     ids |= {"card_id": "crd_" + "0" * 32, **OF_NOBODY}
     ids |= {"handle": "lin", "account": "bank", "issuer": "harbour-bank"}

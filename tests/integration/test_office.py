@@ -11,6 +11,7 @@ from browsers import Browser, ok, refused
 from offices import Office, do, open_office
 from town import key
 
+from authenticator import Facts
 from card_phone import Phone
 from tandem.db import Connection
 from tandem.kernel import read_id, show_id
@@ -226,11 +227,11 @@ async def test_anything_is_found(office: Office) -> None:
 # -- verification --------------------------------------------------------------------------------
 
 
-async def over(browser: Browser, verification_id: str) -> dict[str, object]:
+async def over(browser: Browser, verification_id: str) -> Facts:
     """A verification when it is over."""
     for _ in range(200):
         answer = await browser.get(f"/v1/ledger/verifications/{verification_id}")
-        found: dict[str, object] = ok(answer)
+        found: Facts = ok(answer)
         if found["status"] != "running":
             return found
         await asyncio.sleep(0.05)
@@ -262,7 +263,7 @@ async def test_what_differs_is_kept(office: Office) -> None:
     begun = ok(await office.owner.post("/v1/ledger/verifications"))
     done = await over(office.owner, begun["id"])
     assert done["status"] == "differs"
-    assert [(one["kind"], one["id"]) for one in done["differences"]] == [  # type: ignore[attr-defined]
+    assert [(one["kind"], one["id"]) for one in done["differences"]] == [
         ("account totals", account)
     ]
     health = ok(await office.support.get("/v1/installation/health"))

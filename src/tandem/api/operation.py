@@ -326,9 +326,8 @@ def operation(
     `own` is what whoever it is does for themselves, with no scope. `office` is what of the
     operator's work it is, where its staff is not all alike. `limit` counts what strangers ask.
     `in_volume` is what tills and phones do all day: the audit log has it when staff does it, and
-    payments tell it of themselves for the rest. `noted` is what the audit log has although it only
-    reads, if staff does it: looking at what somebody does with their money. `why` is what staff
-    gives a reason for (the header Tandem-Reason).
+    payments tell it of themselves for the rest. `noted` is what only reads and is in the log if
+    staff does it. `why` is what staff gives a reason for (the header Tandem-Reason).
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
