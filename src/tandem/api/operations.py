@@ -6,6 +6,7 @@ from tandem.api.operation import Operation
 from tandem.api.routes import (
     bookings,
     books,
+    card_uses,
     cards,
     codes,
     installation,
@@ -35,6 +36,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *codes.OPERATIONS,
     *cards.OPERATIONS,
     *vault.OPERATIONS,
+    *card_uses.OPERATIONS,
     *taps.OPERATIONS,
     *parties.OPERATIONS,
     *tags.OPERATIONS,
