@@ -131,7 +131,8 @@ async def test_an_export_is_saved_whole(stage: Stage) -> None:
 async def test_names_that_mean_harm_are_only_names(stage: Stage) -> None:
     async with stage.server.client(stage.server.operator_key) as operator:
         evil = '<img src=x onerror="document.title=1">'
-        await post(operator, "/v1/merchants", {"name": evil, "currencies": {"CNY": {}}})
+        fees = {"fee_basis_points": 60, "fee_fixed": 10}
+        await post(operator, "/v1/merchants", {"name": evil, "currencies": {"CNY": fees}})
     async with member(stage, "owner") as screen:
         await screen.open("/console/merchants")
         await screen.page.get_by_text(evil).first.click()
