@@ -93,7 +93,7 @@ async def test_only_who_may_read_a_list_exports_it(office: Office) -> None:
     stranger = office.site.browser()
     refused(await stranger.get("/v1/people", headers=TABLE), 401, "unauthenticated")
     bad = {"after": "ppl_x"}
-    refused(await office.owner.get("/v1/people", params=bad, headers=TABLE), 422, "invalid_query")
+    refused(await office.owner.get("/v1/people", params=bad, headers=TABLE), 422, "invalid_request")
 
 
 async def test_few_exports_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,13 @@ from tandem.ledger import JournalState
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 JOURNAL = JournalState(
-    running=True, waiting=0, groups=9, entries=20, largest_group=4, median_ms=2.0, slowest_ms=9.0
+    running=True,
+    waiting=0,
+    groups=9,
+    entries=20,
+    largest_group=4,
+    median_us=2_000,
+    slowest_us=9_000,
 )
 STATE = State(JOURNAL, [LinkState("east-gate", "terminals", 1)], DiskState(50, 100))
 PROCESS = Process(UUID(int=1), "pay-1", 4711, "0.1.0", STATE, 1, NOW, 2)
@@ -58,7 +64,7 @@ def test_all_is_well() -> None:
         ({"processes": [process(state=journal(running=False))]}, [("journal_stopped", "bad")]),
         ({"processes": [process(state=journal(waiting=1_001))]}, [("journal_queue", "attention")]),
         (
-            {"processes": [process(state=journal(median_ms=501.0))]},
+            {"processes": [process(state=journal(median_us=501_000))]},
             [("journal_slow", "attention")],
         ),
         ({"processes": [process(state={"disk": DiskState(9, 100)})]}, [("disk", "attention")]),

@@ -45,6 +45,8 @@ export const ICONS = {
   statement: 'M6 3.5h12v17l-3-2-3 2-3-2-3 2zM9.5 8h5M9.5 12h5',
   down: 'M12 4v11M6.5 10l5.5 5.5 5.5-5.5M5 20h14',
   filter: 'M4 6.5h16M7 12h10M10 17.5h4',
+  card: 'M3.5 6.5h17v11h-17zM3.5 10.5h17M6.5 14.5h3',
+  pulse: 'M3.5 12H8l2.5-6.5 3.5 13L16.5 12h4',
   plus: 'M12 5v14M5 12h14',
   out: 'M14 4h5v16h-5M4 12h11M11 8l4 4-4 4',
 } as const;

@@ -20,7 +20,7 @@ CLOCK_MS: Final = (2_000, 20_000)
 CONNECTIONS: Final = (0.8, 0.95)
 DISK_FREE: Final = (0.1, 0.03)
 QUEUE: Final = 1_000
-SLOW_MS: Final = 500
+SLOW_US: Final = 500_000
 LAG_SECONDS: Final = 60
 TRANSACTION_SECONDS: Final = 3600
 LATE_SECONDS: Final = 60
@@ -198,8 +198,8 @@ def _of_process(one: Process) -> Iterator[FindingView]:
         yield finding("journal_stopped", "bad", **who)
     if journal.waiting > QUEUE:
         yield finding("journal_queue", "attention", waiting=journal.waiting, **who)
-    if journal.median_ms > SLOW_MS:
-        yield finding("journal_slow", "attention", milliseconds=journal.median_ms, **who)
+    if journal.median_us > SLOW_US:
+        yield finding("journal_slow", "attention", milliseconds=journal.median_us // 1000, **who)
     disk = one.state.disk
     if disk is not None and disk.total and disk.free / disk.total < DISK_FREE[0]:
         free = disk.free / disk.total

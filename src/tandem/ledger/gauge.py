@@ -10,20 +10,20 @@ KEPT: Final = 1000
 
 
 class JournalState(msgspec.Struct, frozen=True):
-    """How a journal does. Times in milliseconds, over the last groups (`KEPT` at most)."""
+    """How a journal does. Times in microseconds, over the last groups (`KEPT` at most)."""
 
     running: bool
     waiting: int
     groups: int
     entries: int
     largest_group: int
-    median_ms: float
-    slowest_ms: float
+    median_us: int
+    slowest_us: int
 
 
 class _Group(NamedTuple):
     entries: int
-    seconds: float
+    microseconds: int
 
 
 class Gauge:
@@ -34,21 +34,21 @@ class Gauge:
         self._entries = 0
         self._last: deque[_Group] = deque(maxlen=KEPT)
 
-    def add(self, entries: int, seconds: float) -> None:
+    def add(self, entries: int, microseconds: int) -> None:
         """A group of so many entries was settled in this time."""
         self._groups += 1
         self._entries += entries
-        self._last.append(_Group(entries, seconds))
+        self._last.append(_Group(entries, microseconds))
 
     def state(self, *, running: bool, waiting: int) -> JournalState:
         """What they come to."""
-        times = sorted(group.seconds for group in self._last) or [0.0]
+        times = sorted(group.microseconds for group in self._last) or [0]
         return JournalState(
             running,
             waiting,
             self._groups,
             self._entries,
             max((group.entries for group in self._last), default=0),
-            round(times[len(times) // 2] * 1000, 1),
-            round(times[-1] * 1000, 1),
+            times[len(times) // 2],
+            times[-1],
         )

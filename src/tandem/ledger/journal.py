@@ -188,7 +188,8 @@ class Journal:
                 began = asyncio.get_running_loop().time()
                 try:
                     await self._settle(group)
-                    self._gauge.add(len(entries), asyncio.get_running_loop().time() - began)
+                    took = asyncio.get_running_loop().time() - began
+                    self._gauge.add(len(entries), int(took * 1_000_000))
                 except Exception as error:  # noqa: BLE001 - the last door: nobody waits for ever
                     await self._break_off(entries, error)
             if self._stopping:

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 Status = Literal["running", "right", "differs", "stopped", "broken_off"]
 
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 1
 """How often one that runs says how far it is, and looks whether it is to stop."""
 SILENT_SECONDS: Final = 60
 """After which silence its process is gone."""

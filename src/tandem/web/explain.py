@@ -30,6 +30,8 @@ FORMS: Final[Mapping[str, str]] = {
     "^[A-Za-z0-9_-]+$": "bytes in base64url: letters, digits, - and _",
     "^[a-z]{2}$": "an ISO 639-1 language code such as zh",
     "^[0-9]{4}$": "an ISO 18245 merchant category such as 5814",
+    "^([0-9]{4})$": "the last four digits of a number such as 0126",
+    "^[0-9A-Z]{29}$": "a payment account reference: 29 capital letters and digits",
     "^[0-9]{12,19}$": "a card's number: 12 to 19 digits and nothing between them",
     "^[0-9]{2}(0[1-9]|1[0-2])$": "a year and a month, YYMM, such as 2912",
     "^[0-9]{3,4}$": "a card's security code, 3 or 4 digits",

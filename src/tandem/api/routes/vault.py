@@ -56,7 +56,7 @@ class CardQuery(ListQuery, frozen=True):
         Meta(description="Only this device's", examples=["dev_0199f0a4c0de70008000000000000002"]),
     ] = None
     last_four: Annotated[
-        Annotated[str, Meta(pattern="^[0-9]{4}$", max_length=4)] | None,
+        Annotated[str, Meta(pattern="^([0-9]{4})$", max_length=4)] | None,
         Meta(description="Only those whose number ends so", examples=["0126"]),
     ] = None
     par: Annotated[

@@ -1,0 +1,184 @@
+"""The console of the operator's staff: what it looks after, and how each page looks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from browsing import DESK, Look, Screen, Stage
+from living import made, post
+
+LOOKS = [
+    Look("en", "light", DESK),
+    Look("zh", "dark", DESK),
+    Look("zh", "light"),
+    Look("en", "dark"),
+]
+DEVICE_KEY = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
+
+
+@asynccontextmanager
+async def member(stage: Stage, role: str, look: Look | None = None) -> AsyncIterator[Screen]:
+    """A browser in which a member of the operator's staff is signed in, at the first page."""
+    async with stage.server.client(stage.server.operator_key) as operator:
+        invited: dict[str, Any] = await post(operator, "/v1/staff", {"name": "Bo", "role": role})
+    async with stage.screen(look or Look("en", "light", DESK)) as screen:
+        answer = await screen.context.request.post(
+            f"{stage.server.url}/v1/sandbox/sign-in",
+            data={"staff_id": invited["staff"]["id"]},
+            headers={"origin": stage.server.url},
+        )
+        assert answer.ok, await answer.text()
+        await screen.open("/console")
+        await screen.page.get_by_role("navigation").first.wait_for()
+        yield screen
+
+
+async def lin_of(stage: Stage) -> dict[str, Any]:
+    """Lin, as the operator knows her, with a card and a payment."""
+    async with stage.server.client(stage.lin.key) as phone:
+        cards = made(await phone.get("/v1/people/me/cards"))["data"]
+        if not any(card["status"] == "active" for card in cards):
+            body = {"currency": "CNY", "device_key": DEVICE_KEY}
+            await post(phone, "/v1/people/me/cards", body)
+        order = await stage.order(3800)
+        await post(phone, "/v1/wallet/payments", {"code": order["code"]["url"]})
+        person: dict[str, Any] = made(await phone.get("/v1/people/me"))
+    return person | {"payment": order["id"]}
+
+
+async def why(screen: Screen, button: str, reason: str = "She lost her phone") -> None:
+    """Answer the question of something that changes what is another's."""
+    dialog = screen.page.get_by_role("dialog")
+    await dialog.get_by_label("Why").fill(reason)
+    await dialog.get_by_role("button", name=button, exact=True).click()
+    await dialog.wait_for(state="hidden")
+
+
+async def test_a_day_at_the_operators(stage: Stage) -> None:
+    """Find a person, change a limit, suspend a lost phone's card, follow a payment, verify."""
+    lin = await lin_of(stage)
+    async with member(stage, "owner") as screen:
+        page = screen.page
+        await page.get_by_role("searchbox").fill("@lin")
+        await screen.role("button", "^Find$").click()
+        await screen.role("heading", "^Lin$|^lin$").wait_for()
+        # a limit
+        await screen.role("button", "Change CNY limits").first.click()
+        await page.get_by_role("dialog").get_by_label("For one payment").fill("123.45")
+        await why(screen, "Change CNY limits", "Asked for it at the counter")
+        await page.get_by_role("cell", name="¥123.45").first.wait_for()
+        # the lost phone
+        await screen.role("button", "^Lost$").first.click()
+        await why(screen, "Lost")
+        await page.reload()
+        await screen.role("link", "•••• ").first.click()
+        await page.get_by_text("Lost", exact=True).first.wait_for()
+        await screen.role("button", "^Resume$").click()
+        await why(screen, "Resume", "It was in her coat")
+        await page.get_by_text("Active", exact=True).first.wait_for()
+        # a payment to its entries and back
+        await screen.open(f"/console/payments/{lin['payment']}")
+        await page.get_by_role("cell", name="¥38.00").first.wait_for()
+        await page.locator("td a[title^='ent_']").first.click()
+        await screen.role("heading", "Journal entry").wait_for()
+        await page.locator("td a[title^='acc_']").first.click()
+        await screen.role("heading", "^Statement$").wait_for()
+        await page.locator("td a[title^='pay_']").first.click()
+        await screen.role("heading", "^Payment$").wait_for()
+        # the books
+        await screen.role("link", "^Verification$").click()
+        await screen.role("button", "Begin a verification").first.click()
+        await page.get_by_text("The books are right").wait_for()
+        # what was done stands in the log, with why
+        await screen.open("/console/audit?action=set_limits")
+        await page.get_by_text("Asked for it at the counter").first.wait_for()
+
+
+async def test_support_sees_what_it_may_do_and_no_more(stage: Stage) -> None:
+    lin = await lin_of(stage)
+    async with member(stage, "support") as screen:
+        await screen.open(f"/console/people/{lin['id']}")
+        await screen.role("button", "^Suspend$").wait_for()
+        await screen.role("heading", "^Limits$").wait_for()
+        assert await screen.role("button", "Change CNY limits").count() == 0
+        await screen.open("/console/verifications")
+        await screen.role("heading", "^Verification$").wait_for()
+        assert await screen.role("button", "Begin a verification").count() == 0
+        await screen.open(f"/console/people/{lin['id']}")
+        await screen.role("button", "Read the history").click()
+        await screen.page.get_by_role("cell", name="Top-up").first.wait_for()
+    async with stage.server.client(stage.server.operator_key) as operator:
+        log = made(await operator.get("/v1/audit/all", params={"action": "get_history_of_person"}))
+    assert (log["data"][0]["actor_name"], log["data"][0]["object"]) == ("Bo", lin["id"])
+
+
+async def test_an_export_is_saved_whole(stage: Stage) -> None:
+    await lin_of(stage)
+    async with member(stage, "treasurer") as screen:
+        await screen.open("/console/people")
+        await screen.role("button", "^Export$").click()
+        async with screen.page.expect_download() as coming:
+            await screen.role("button", "Save the file").click()
+        saved = await coming.value
+        assert saved.suggested_filename == "people.csv"
+        text = (await saved.path()).read_text(encoding="utf-8-sig")
+        assert text.startswith("id,handle,name,status,created_at\n")
+        assert "'@lin" in text
+
+
+async def test_names_that_mean_harm_are_only_names(stage: Stage) -> None:
+    async with stage.server.client(stage.server.operator_key) as operator:
+        evil = '<img src=x onerror="document.title=1">'
+        fees = {"fee_basis_points": 60, "fee_fixed": 10}
+        await post(operator, "/v1/merchants", {"name": evil, "currencies": {"CNY": fees}})
+    async with member(stage, "owner") as screen:
+        await screen.open("/console/merchants")
+        await screen.page.get_by_text(evil).first.click()
+        await screen.role("heading", "onerror").wait_for()
+        for path in ("people/ppl_x", "ledger/acc_%3Cscript%3E", "cards/crd_1", "ledger/zzz"):
+            await screen.open(f"/console/{path}")
+            await screen.page.get_by_role("alert").first.wait_for()
+
+
+PAGES = {
+    "overview": "",
+    "people": "people",
+    "payments": "payments",
+    "cards": "cards",
+    "merchants": "merchants",
+    "ledger": "ledger",
+    "verifications": "verifications",
+    "health": "health",
+    "jobs": "jobs",
+    "keys": "keys",
+    "staff": "staff",
+    "audit": "audit",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_each_page(stage: Stage, look: Look) -> None:
+    lin = await lin_of(stage)
+    async with stage.server.client(stage.server.operator_key) as operator:
+        (card, *_) = made(await operator.get("/v1/cards", params={"person_id": lin["id"]}))["data"]
+        booked = made(await operator.get(f"/v1/ledger/payments/{lin['payment']}"))["transfers"]
+    single = {
+        "person": f"people/{lin['id']}",
+        "card": f"cards/{card['id']}",
+        "merchant": f"merchants/{stage.shop.merchant_id}",
+        "payment": f"payments/{lin['payment']}",
+        "account": f"ledger/{booked[0]['debit_account_id']}?since=2026-01-01",
+        "entry": f"ledger/{booked[0]['entry_id']}",
+    }
+    async with member(stage, "owner", look) as screen:
+        for name, path in (PAGES | single).items():
+            await screen.open(f"/console/{path}")
+            await screen.page.locator("h1").wait_for()
+            await screen.page.wait_for_load_state("networkidle")
+            await screen.seen(f"operator-{name}", whole=True)
+        await screen.open(f"/console/people/{lin['id']}")
+        await screen.role("button", "^(Suspend|停用)$").click()
+        await screen.page.get_by_role("dialog").wait_for()
+        await screen.seen("operator-why")
