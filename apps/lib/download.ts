@@ -2,8 +2,13 @@
  * Long answers that become a file: they are read as they come, and say how far they are. A file is
  * only made of an answer that came whole.
  */
-import { askerHeaders, RefusedError, UnknownOutcomeError, type Asker } from './api/client.ts';
-import type { Problem } from './api/client.ts';
+import {
+  credentialsOf,
+  RefusedError,
+  UnknownOutcomeError,
+  type Caller,
+  type Problem,
+} from './api/client.ts';
 
 /** How many lines an export has, as its first header says. */
 export const TOTAL = 'tandem-rows';
@@ -17,14 +22,13 @@ export interface Progress {
 /** Ask for an export. Throws as `answered` does. */
 export async function askExport(
   address: string,
-  asker: Asker,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(address, {
-      headers: askerHeaders(asker),
-      credentials: 'same-origin',
+      ...credentialsOf(caller),
       cache: 'no-store',
       signal,
     });

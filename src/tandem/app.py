@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import asyncpg
 import structlog
@@ -23,7 +23,7 @@ from tandem.access import Access
 from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, TraceFile
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
-from tandem.cards import Cards
+from tandem.cards import Cards, Issuers
 from tandem.db import Pool, open_journal_connection, open_pool, work
 from tandem.events import Dispatcher, EventHub, Webhooks
 from tandem.issuers import open_issuers
@@ -35,6 +35,7 @@ from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
+from tandem.screening import MessageScreening
 from tandem.settings import Mode, Settings
 from tandem.settlement import (
     Corrections,
@@ -104,6 +105,7 @@ class Services:
     payments: CardPayments
     records: PaymentRecords
     wallet: Wallet
+    screening: MessageScreening
     payouts: Payouts
     withdrawals: Withdrawals
     corrections: Corrections
@@ -132,59 +134,73 @@ async def open_services(
         if settings.sandbox:
             await virtual_clock.read()
         journal = await stack.enter_async_context(_journal(dsn, clock, ids, settings))
-        access = Access(pool, clock, ids, entropy, settings)
-        keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
-        hub = EventHub(pool, clock)
         issuers = await stack.enter_async_context(
             open_issuers(settings.issuers, pool, clock, ids, entropy, at_once=background)
         )
-        cards = Cards(pool, clock, ids, entropy, keyring, settings, issuers)
-        tags = Tags(pool, clock, ids, entropy, keyring, settings)
-        payments = CardPayments(
-            pool, journal, clock, ids, entropy, keyring, settings, cards, tags, issuers
-        )
-        people = People(pool, clock, ids, entropy, access, keyring, settings)
-        wallet = Wallet(pool, journal, clock, ids, settings)
-        merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
-        sign_in = SignIn(keeper, people)
-        services = Services(
-            settings=settings,
-            pool=pool,
-            journal=journal,
-            clock=clock,
-            ids=ids,
-            entropy=entropy,
-            keyring=keyring,
-            access=access,
-            people=people,
-            sign_in=sign_in,
-            recovery=Recovery(keeper, sign_in),
-            staff=Staff(keeper, sign_in, settings.public_url),
-            consents=Consents(keeper),
-            audit=Audit(pool),
-            merchants=merchants,
-            terms_watch=TermsWatch(pool, merchants),
-            webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
-            hub=hub,
-            cards=cards,
-            tags=tags,
-            payments=payments,
-            records=PaymentRecords(pool),
-            wallet=wallet,
-            payouts=Payouts(pool, journal, ids, settings),
-            withdrawals=Withdrawals(pool, journal, ids, settings),
-            corrections=Corrections(pool, journal, ids),
-            issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
-            books=MerchantBooks(pool),
-            link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
-            virtual_clock=virtual_clock,
-            buyer=Buyer(pool, people, wallet, payments, clock, settings),
-        )
-        journal.on_commit(hub.take)
+        ground = Ground(settings, pool, journal, clock, ids, entropy, keyring)
+        services = put_together(ground, issuers, virtual_clock)
+        journal.on_commit(services.hub.take)
         if background:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
         yield services
+
+
+class Ground(NamedTuple):
+    """What all use cases stand on."""
+
+    settings: Settings
+    pool: Pool
+    journal: Journal
+    clock: SystemClock
+    ids: Ids
+    entropy: Entropy
+    keyring: KeyRing
+
+
+def put_together(ground: Ground, issuers: Issuers, virtual_clock: VirtualClock) -> Services:
+    """All use cases, each with those that it needs."""
+    settings, pool, journal, clock, ids, entropy, keyring = ground
+    access = Access(pool, clock, ids, entropy, settings)
+    keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
+    cards = Cards(pool, clock, ids, entropy, keyring, settings, issuers)
+    tags = Tags(pool, clock, ids, entropy, keyring, settings)
+    payments = CardPayments(
+        pool, journal, clock, ids, entropy, keyring, settings, cards, tags, issuers
+    )
+    people = People(pool, clock, ids, entropy, access, keyring, settings)
+    screening = MessageScreening(pool, clock, ids, settings)
+    wallet = Wallet(pool, journal, clock, ids, settings, screening)
+    merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
+    sign_in = SignIn(keeper, people)
+    return Services(
+        **ground._asdict(),
+        access=access,
+        people=people,
+        sign_in=sign_in,
+        recovery=Recovery(keeper, sign_in),
+        staff=Staff(keeper, sign_in, settings.public_url),
+        consents=Consents(keeper),
+        audit=Audit(pool),
+        merchants=merchants,
+        terms_watch=TermsWatch(pool, merchants),
+        webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
+        hub=EventHub(pool, clock),
+        cards=cards,
+        tags=tags,
+        payments=payments,
+        records=PaymentRecords(pool),
+        screening=screening,
+        wallet=wallet,
+        payouts=Payouts(pool, journal, ids, settings),
+        withdrawals=Withdrawals(pool, journal, ids, settings),
+        corrections=Corrections(pool, journal, ids),
+        issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
+        books=MerchantBooks(pool),
+        link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
+        virtual_clock=virtual_clock,
+        buyer=Buyer(pool, people, wallet, payments, clock, settings),
+    )
 
 
 def _journal(dsn: str, clock: SystemClock, ids: Ids, settings: Settings) -> Journal:
@@ -236,6 +252,8 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         "revoked keys": services.access.follow,
         "timers": lambda: run_timers(dsn, due, services.clock),
     }
+    if services.settings.akismet_key:
+        work_of["screening"] = services.screening.run
     if services.settings.issuers is not None:
         work_of["issuers"] = services.payments.follow_issuers
     if services.settings.sandbox:

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { en } from './en.ts';
 import { pieces } from './index.ts';
+import { texts as signIn } from '../sign-in/texts/index.ts';
 import { zh } from './zh.ts';
 
 type Texts = Record<string, string>;
@@ -19,7 +20,11 @@ const own = await Promise.all(
     return [face, texts] satisfies [string, typeof texts] as [string, typeof texts];
   }),
 );
-const catalogues: [string, { en: Texts; zh: Texts }][] = [['lib', { en, zh }], ...own];
+const catalogues: [string, { en: Texts; zh: Texts }][] = [
+  ['lib', { en, zh }],
+  ['lib', signIn], // loaded by those who sign in
+  ...own,
+];
 const all = catalogues.flatMap(([face, texts]) =>
   Object.entries(texts.en).map(([key, text]) => ({ face, key, en: text, zh: texts.zh[key] ?? '' })),
 );

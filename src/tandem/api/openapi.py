@@ -49,6 +49,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
+    "Screening": "Messages between people that look like spam or fraud.",
     "Tags": "NFC tags of shops that sign a link of their own at each tap.",
     "Terminals": "What a till's reader does: payments by tap, and what the till accepts.",
     "People": "People with a wallet: signing up, devices, limits.",

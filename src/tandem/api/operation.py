@@ -156,8 +156,12 @@ def page(rows: Sequence[R], limit: int, show: Callable[[R], Shown]) -> Page[Show
 
     `show` makes the view of a row; the last view's id is the cursor.
     """
-    shown = [show(row) for row in rows[:limit]]
-    more = len(rows) > limit
+    return page_of([show(row) for row in rows], limit)
+
+
+def page_of(views: Sequence[Shown], limit: int) -> Page[Shown]:
+    """A page of at most `limit` views, of which one more was read."""
+    shown, more = views[:limit], len(views) > limit
     return Page(shown, more, shown[-1].id if more else None)
 
 

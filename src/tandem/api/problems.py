@@ -76,6 +76,7 @@ from tandem.people import (
     PayerNotActive,
     SignUpClosed,
 )
+from tandem.screening import AlreadyAppealed, NotHeld
 from tandem.settlement import (
     AlreadyCorrected,
     CorrectionNotCovered,
@@ -207,6 +208,8 @@ ROWS: Final = (
     Row(409, TagOff()),
     Row(409, TagKeysWithheld()),
     Row(409, TagRevoked()),
+    Row(409, NotHeld("rejected")),
+    Row(409, AlreadyAppealed()),
     Row(413, wire.BodyTooLarge(65_536)),
     Row(415, wire.MediaTypeUnsupported("text/plain")),
     Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),

@@ -102,6 +102,12 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),
     "top_ups": Right(),
+    "screenings": Right(
+        update=(
+            *("state", "source", "reasons", "client", "due_at", "tries", "tell", "appeal"),
+            *("appealed_at", "decided_at", "updated_at"),
+        )
+    ),
     "payouts": Right(),
     "withdrawals": Right(),
     "corrections": Right(),

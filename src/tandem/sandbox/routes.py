@@ -8,7 +8,7 @@ from msgspec import Meta
 from tandem.api.operation import Body, Call, operation
 from tandem.sandbox.buyer import Buyer, BuyerRule, BuyerRules
 from tandem.sandbox.clock import ClockView, VirtualClock
-from tandem.sandbox.walk_in import sign_in_to_sandbox
+from tandem.sandbox.walk_in import list_walk_ins, sign_in_to_sandbox
 
 
 class Services(Protocol):
@@ -97,4 +97,11 @@ async def set_buyer(call: Call[Services], body: SetBuyer) -> BuyerRules:
     return await call.services.buyer.set_rules(BuyerRules(rules=body.rules))
 
 
-SANDBOX_OPERATIONS: Final = (get_clock, advance_clock, get_buyer, set_buyer, sign_in_to_sandbox)
+SANDBOX_OPERATIONS: Final = (
+    get_clock,
+    advance_clock,
+    get_buyer,
+    set_buyer,
+    list_walk_ins,
+    sign_in_to_sandbox,
+)

@@ -61,6 +61,13 @@ class Who(msgspec.Struct, frozen=True):
     """Who is signed in."""
 
     kind: Annotated[Kind, Meta(description="Whose money it is about", examples=["merchant"])]
+    id: Annotated[
+        str,
+        Meta(
+            description="The person, or the member of staff",
+            examples=["stf_0199f0a4c0de70008000000000000032"],
+        ),
+    ]
     name: Annotated[str, Meta(examples=["Xu"])]
     handle: Annotated[str | None, Meta(description="A person's")]
     employer_id: Annotated[
@@ -343,6 +350,7 @@ class SignIn:
             employer = show_id("mer", session.owner_id)
         return Who(
             session.kind,
+            show_id("ppl" if kind == "person" else "stf", session.holder_id),
             named.name,
             handle,
             employer,
