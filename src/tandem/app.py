@@ -42,6 +42,7 @@ from tandem.settlement import (
     IssuerSettlements,
     MerchantBooks,
     Payouts,
+    Statements,
     Withdrawals,
 )
 from tandem.signin import Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
@@ -111,6 +112,7 @@ class Services:
     corrections: Corrections
     issuer_settlements: IssuerSettlements
     books: MerchantBooks
+    statements: Statements
     link_keys: LinkKeys
     virtual_clock: VirtualClock
     buyer: Buyer
@@ -197,6 +199,7 @@ def put_together(ground: Ground, issuers: Issuers, virtual_clock: VirtualClock) 
         corrections=Corrections(pool, journal, ids),
         issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
         books=MerchantBooks(pool),
+        statements=Statements(pool),
         link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
         virtual_clock=virtual_clock,
         buyer=Buyer(pool, people, wallet, payments, clock, settings),

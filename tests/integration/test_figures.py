@@ -1,9 +1,5 @@
-"""A merchant's day, statements and exports: what they say is what is in the books."""
+"""A merchant's day and statements: what they say is what is in the books."""
 
-import asyncio
-import csv
-import io
-import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,10 +9,7 @@ import pytest
 from test_books import ask
 from town import Door, Someone, Town, key, open_town
 
-from tandem.access import Principal
-from tandem.api.errors import TooManyRequests
-from tandem.api.operation import Call, Download
-from tandem.api.routes import exports, figures, payments
+from tandem.api.routes import figures, payments
 from tandem.kernel import Invalid, NotFound, show_id
 
 
@@ -41,16 +34,6 @@ async def door(town: Town) -> Door:
 
 async def merchants(town: Town, operation: Any, door: Door, **given: Any) -> Any:  # noqa: ANN401 - any answer
     return await ask(town, operation, "merchant", owner=door.id, **given)
-
-
-async def download(town: Town, operation: Any, door: Door, **query: Any) -> tuple[Download, bytes]:  # noqa: ANN401 - any query
-    caller = Principal("merchant", door.id, door.id, None, frozenset(), "key")
-    call: Call[Any] = Call(town.services, caller, None, "r-1", "192.0.2.1")
-    made: Download = await operation.handler(call, query=operation.query_type(**query))
-    try:
-        return made, b"".join([part async for part in made.parts])
-    finally:
-        await made.close()
 
 
 async def give_back(town: Town, door: Door, payment: Any, amount: int) -> None:  # noqa: ANN401 - an id
@@ -200,73 +183,3 @@ async def test_a_text_is_looked_for_in_three_months(town: Town, door: Door) -> N
     query = {"text": "old", "since": since}
     listed = await merchants(town, payments.list_payments, door, query=query)
     assert [one["id"] for one in listed["data"]] == [show_id("pay", old)]
-
-
-# -- exports -------------------------------------------------------------------------------------
-
-
-async def test_an_export_is_all_of_it_at_one_moment(town: Town, door: Door) -> None:
-    for number in range(30):
-        await town.order(door, 100 + number, order_reference=f"=cmd{number}")
-    caller = Principal("merchant", door.id, door.id, None, frozenset(), "key")
-    call: Call[Any] = Call(town.services, caller, None, "r-1", "192.0.2.1")
-    made: Download = await exports.export_payments.handler(
-        call, query=exports.PaymentsExport(mark=True)
-    )
-    try:
-        await town.order(door, 5)  # comes too late
-        text = b"".join([part async for part in made.parts]).decode("utf-8-sig")
-    finally:
-        await made.close()
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert made.rows == len(rows) + 1 == 31
-    assert [one["amount"] for one in rows] == [f"1.{n:02}" for n in range(29, -1, -1)]
-    assert all(one["order_reference"].startswith("'=cmd") for one in rows)
-    made, content = await download(town, exports.export_payments, door, format="json", least=125)
-    assert [one["amount"] for one in json.loads(content)] == [129, 128, 127, 126, 125]
-    assert (made.rows, made.media_type) == (5, "application/json")
-
-
-async def test_exports_of_another_merchant_have_nothing(town: Town, lin: Someone) -> None:
-    door, other = await town.merchant(), await town.merchant()
-    await town.paid(door, lin, 100)
-    for operation in (exports.export_payments, exports.export_audit, exports.export_statement):
-        _, content = await download(town, operation, other, format="json")
-        assert json.loads(content) == []
-
-
-async def test_a_statement_is_exported_to_its_first_line(
-    town: Town, lin: Someone, door: Door
-) -> None:
-    for _ in range(3):
-        await town.paid(door, lin, 1000)
-    _, content = await download(town, exports.export_statement, door)
-    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-    assert [(one["type"], one["change"]) for one in rows] == 3 * [
-        ("fee", "-0.20"),
-        ("payment", "10.00"),
-    ]
-    assert rows[0]["balance"] == "29.40"
-
-
-async def test_one_export_at_a_time(town: Town, door: Door) -> None:
-    snapshot = await town.services.snapshots.open(door.id)
-    assert snapshot is not None
-    with pytest.raises(TooManyRequests):
-        await download(town, exports.export_payments, door)
-    await snapshot.close()
-    await download(town, exports.export_payments, door)
-
-
-async def test_few_exports_hold_connections(town: Town) -> None:
-    owners = [await town.merchant() for _ in range(3)]
-    opened = [await town.services.snapshots.open(owner.id) for owner in owners[:2]]
-    waiting = asyncio.create_task(town.services.snapshots.open(owners[2].id))
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    assert opened[0] is not None
-    await opened[0].close()
-    third = await waiting
-    for one in (opened[1], third):
-        assert one is not None
-        await one.close()

@@ -17,9 +17,19 @@ from tandem.payments.errors import (
     RefundNotCovered,
     ReversalNotCovered,
 )
+from tandem.payments.figures import (
+    WEEKS,
+    Day,
+    day_bounds,
+    hours,
+    refunded_between,
+    summed,
+    sums_of,
+)
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
 from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
+from tandem.payments.search import PaymentFilter
 from tandem.payments.service import At, Payments
 from tandem.payments.shapes import (
     CardTapView,
@@ -30,10 +40,11 @@ from tandem.payments.shapes import (
     person_view,
     refund_view,
 )
-from tandem.payments.store import PaymentFilter, TapTotals, open_orders, tap_totals
+from tandem.payments.store import TapTotals, open_orders, tap_totals
 from tandem.payments.taps import TapAnswer, TapTrace, authorisation_code
 
 __all__ = [
+    "WEEKS",
     "At",
     "Capture",
     "CaptureExceedsAuthorised",
@@ -44,6 +55,7 @@ __all__ = [
     "CodePaused",
     "Command",
     "CurrencyNotTaken",
+    "Day",
     "Landing",
     "MerchantNotActive",
     "NewPayment",
@@ -70,11 +82,16 @@ __all__ = [
     "TapTrace",
     "Tapped",
     "authorisation_code",
+    "day_bounds",
+    "hours",
     "link",
     "merchant_view",
     "new_token",
     "open_orders",
     "person_view",
     "refund_view",
+    "refunded_between",
+    "summed",
+    "sums_of",
     "tap_totals",
 ]

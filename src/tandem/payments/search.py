@@ -1,6 +1,5 @@
-"""Lists of payments in SQL: filtered, a page at a time, and as a whole in one snapshot."""
+"""Lists of payments in SQL: filtered, a page at a time."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -16,7 +15,6 @@ SEARCHED: Final = timedelta(days=92)
 SKEW: Final = timedelta(minutes=1)
 """An id is made a moment before what it names is written, by a clock that may differ a little."""
 _PAYMENT: Final = f"SELECT {', '.join(PAYMENTS.columns)} FROM payments"
-_AHEAD: Final = 1000
 
 
 class PaymentFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,20 +91,3 @@ async def list_payments(
         *values,
     )
     return [Payment(*row) for row in rows]
-
-
-async def count_payments(connection: Connection, wanted: PaymentFilter) -> int:
-    """How many there are."""
-    asked, values = conditions(wanted)
-    counted: int = await connection.fetchval(
-        f"SELECT count(*) FROM payments WHERE {' AND '.join(asked)}", *values
-    )
-    return counted
-
-
-async def every_payment(connection: Connection, wanted: PaymentFilter) -> AsyncIterator[Payment]:
-    """All of them, newest first, by a cursor of the transaction that is open."""
-    asked, values = conditions(wanted)
-    query = f"{_PAYMENT} WHERE {' AND '.join(asked)} ORDER BY id DESC"
-    async for row in connection.cursor(query, *values, prefetch=_AHEAD):
-        yield Payment(*row)

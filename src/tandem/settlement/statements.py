@@ -17,7 +17,13 @@ from msgspec import Meta
 
 from tandem.db import Connection, Pool
 from tandem.kernel import Currency, Invalid
-from tandem.ledger import TransferCode, merchant
+from tandem.ledger import (
+    TransferCode,
+    account_by_id,
+    balance_at,
+    merchant,
+    moved_before,
+)
 from tandem.payments import day_bounds
 
 Step = Literal["day", "month"]
@@ -145,38 +151,13 @@ def _period(day: date, begin: _Cut, end: _Cut, sums: dict[str, int]) -> Period:
 async def _cuts(
     connection: Connection, account_id: UUID, moments: Sequence[datetime]
 ) -> list[_Cut]:
-    """Where each moment cuts the account's numbers.
-
-    Found by halving: an account's transfers are numbered as time passes, and no index by time
-    burdens each payment.
-    """
-    count: int = (
-        await connection.fetchval("SELECT transfers FROM accounts WHERE id = $1", account_id) or 0
-    )
-    low, found = 1, list[_Cut]()
+    """Where each moment cuts the account's numbers: no index by time burdens each payment."""
+    account = await account_by_id(connection, account_id)
+    found: list[_Cut] = []
     for moment in moments:
-        high = count + 1
-        while low < high:
-            middle = (low + high) // 2
-            created_at, _ = await _line(connection, account_id, middle)
-            low, high = (low, middle) if created_at >= moment else (middle + 1, high)
-        balance = 0 if low == 1 else (await _line(connection, account_id, low - 1))[1]
-        found.append(_Cut(low, balance))
+        moved = 0 if account is None else await moved_before(connection, account, moment)
+        found.append(_Cut(moved + 1, await balance_at(connection, account_id, moved)))
     return found
-
-
-async def _line(connection: Connection, account_id: UUID, number: int) -> tuple[datetime, int]:
-    """When a transfer of an account was made, and the balance after it."""
-    row = await connection.fetchrow(
-        "SELECT created_at, debit_balance FROM transfers "
-        "WHERE debit_account_id = $1 AND debit_number = $2 "
-        "UNION ALL SELECT created_at, credit_balance FROM transfers "
-        "WHERE credit_account_id = $1 AND credit_number = $2",
-        account_id,
-        number,
-    )
-    assert row is not None, "an account's numbers have no gap"
-    return row[0], row[1]
 
 
 async def _sums(

@@ -11,9 +11,10 @@ from msgspec import Meta
 
 from tandem.api.operation import Call, Query, operation
 from tandem.db import Pool
-from tandem.kernel import Clock, Invalid, NotFound, show_id
-from tandem.merchants import Merchants
+from tandem.kernel import MAX_AMOUNT, Clock, Invalid, NotFound, show_id
+from tandem.merchants import Merchants, fee
 from tandem.payments import (
+    WEEKS,
     Day,
     day_bounds,
     hours,
@@ -148,6 +149,22 @@ class PeriodQuery(Query, frozen=True):
     currency: CurrencyCode = None
 
 
+class FeeQuery(Query, frozen=True):
+    """Of which payment."""
+
+    amount: Annotated[int, Meta(ge=1, le=MAX_AMOUNT, description="Minor units", examples=[3800])]
+    currency: CurrencyCode = None
+
+
+class FeeView(msgspec.Struct, frozen=True):
+    """What a payment would cost its merchant, in minor units."""
+
+    currency: Annotated[str, Meta(description="ISO 4217 code", examples=["CNY"])]
+    amount: Annotated[int, Meta(examples=[3800])]
+    fee: Annotated[int, Meta(examples=[33])]
+    left: Annotated[int, Meta(description="What the merchant has of it", examples=[3767])]
+
+
 class PaymentEntries(msgspec.Struct, frozen=True):
     """What the ledger booked for a payment on its merchant's account, in order."""
 
@@ -175,7 +192,8 @@ async def get_day(call: Call[Services], query: DayQuery) -> DayView:
     day = now.astimezone(zone).date()
     since, _ = day_bounds(day, zone)
     founded = (await call.services.merchants.get(merchant_id)).created_at
-    weeks = len({one.weeks_ago for one in parts if one.weeks_ago and one.since >= founded})
+    begun = {one.weeks_ago for one in parts if one.weeks_ago and one.since < founded}
+    weeks = WEEKS - len(begun)
     async with call.services.pool.acquire() as connection:
         sums = await sums_of(connection, merchant_id, unit.code, parts)
         refunded = await refunded_between(connection, merchant_id, unit.code, since, now)
@@ -227,6 +245,25 @@ async def get_my_periods(call: Call[Services], query: PeriodQuery) -> PeriodStat
 
 @operation(
     "GET",
+    "/v1/merchants/me/fee",
+    tag="Merchants",
+    summary="Calculate a fee",
+    who=("merchant",),
+    scope="shops:read",
+)
+async def get_my_fee(call: Call[Services], query: FeeQuery) -> FeeView:
+    """The fee of a payment that is captured at once, as it would be booked now."""
+    merchant_id = call.principal.owner_id
+    unit = await call.services.books.unit_of(merchant_id, query.currency)
+    terms = (await call.services.merchants.get(merchant_id)).currencies.get(unit.code)
+    if terms is None:
+        raise Invalid("currency", "must be one that the merchant takes")
+    cost = fee(terms, query.amount, first=True)
+    return FeeView(unit.code, query.amount, cost, query.amount - cost)
+
+
+@operation(
+    "GET",
     "/v1/payments/{payment_id}/entries",
     tag="Payments",
     summary="See what was booked for a payment",
@@ -256,4 +293,4 @@ def _shops(day: Day) -> list[tuple[UUID, Taken]]:
     return sorted(day.by_shop.items(), key=lambda one: -one[1].amount)
 
 
-OPERATIONS = (get_day, get_my_periods, list_payment_entries)
+OPERATIONS = (get_day, get_my_periods, get_my_fee, list_payment_entries)
