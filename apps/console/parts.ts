@@ -4,7 +4,7 @@ import type { IconName } from '../lib/design/icons.ts';
 import type { Key } from '../lib/i18n/index.ts';
 
 /** A page is given what stands behind its own path: `/payments/pay_…` is `['pay_…']`. */
-export type PageComponent = Component<{ rest?: string[] }>;
+export type PageComponent = Component<{ rest: string[] }>;
 
 /** A place of the sidebar. */
 export interface Place {
@@ -16,7 +16,7 @@ export interface Place {
   scope: string | null;
   /** the heading in the sidebar under which it stands */
   group: Key | null;
-  page: () => Promise<{ default: PageComponent }>;
+  page: () => Promise<{ default: PageComponent | Component<Record<string, never>> }>;
 }
 
 /** Where a path leads: the place, and what stands behind it. */

@@ -30,7 +30,7 @@ class ConsoleSession {
   }
 
   /** Who asks, for requests that are not made by `api`. */
-  get caller(): { session: Employer } {
+  get asker(): { session: Employer } {
     return { session: this.employer };
   }
 

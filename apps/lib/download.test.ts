@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { UnknownOutcomeError } from './api/client.ts';
-import { readExport, TOTAL, type Progress } from './download.ts';
+import { MARK, readExport, type Progress } from './download.ts';
 
 function answer(parts: string[], headers: Record<string, string>, broken = false): Response {
   const body = new ReadableStream<Uint8Array>({
@@ -17,30 +17,20 @@ function answer(parts: string[], headers: Record<string, string>, broken = false
 test('an export is read to its end, and says how far it is', async () => {
   const seen: Progress[] = [];
   const file = await readExport(
-    answer(['a,b\r\n1,', '2\r\n3,4\r\n'], { [TOTAL]: '3', 'content-type': 'text/csv' }),
+    answer(['a,b\r\n1,', '2\r\n3,4\r\n'], { 'content-type': 'text/csv' }),
     (progress) => seen.push(progress),
   );
   expect(await file.text()).toBe('a,b\r\n1,2\r\n3,4\r\n');
   expect(file.type).toBe('text/csv');
-  expect(seen).toEqual([
-    { rows: 1, total: 3 },
-    { rows: 3, total: 3 },
-  ]);
+  expect(seen).toEqual([{ rows: 1 }, { rows: 3 }]);
 });
 
-test('a note with line feeds makes no more rows than there are', async () => {
-  const seen: Progress[] = [];
-  await readExport(answer(['"a\n\n\nb"\r\n'], { [TOTAL]: '2' }), (one) => seen.push(one));
-  expect(seen.at(-1)).toEqual({ rows: 2, total: 2 });
-});
-
-test('nobody said how many there are', async () => {
-  const seen: Progress[] = [];
-  await readExport(answer(['1\n'], {}), (one) => seen.push(one));
-  expect(seen).toEqual([{ rows: 1, total: null }]);
+test('a file for spreadsheets begins with a mark', async () => {
+  const file = await readExport(answer(['a\r\n'], {}), () => undefined, MARK);
+  expect([...new Uint8Array(await file.arrayBuffer())].slice(0, 3)).toEqual([0xef, 0xbb, 0xbf]);
 });
 
 test('what broke off is no file', async () => {
-  const cut = answer(['1,2\r\n'], { [TOTAL]: '9' }, true);
+  const cut = answer(['1,2\r\n'], {}, true);
   await expect(readExport(cut, () => undefined)).rejects.toBeInstanceOf(UnknownOutcomeError);
 });

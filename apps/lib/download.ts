@@ -2,33 +2,34 @@
  * Long answers that become a file: they are read as they come, and say how far they are. A file is
  * only made of an answer that came whole.
  */
-import {
-  credentialsOf,
-  RefusedError,
-  UnknownOutcomeError,
-  type Caller,
-  type Problem,
-} from './api/client.ts';
+import { credentialsOf, RefusedError, UnknownOutcomeError, type Caller } from './api/client.ts';
+import type { Problem } from './api/client.ts';
 
-/** How many lines an export has, as its first header says. */
-export const TOTAL = 'tandem-rows';
-
+/** How far an export is: the rows that came. How many will come nobody knows before the end. */
 export interface Progress {
   rows: number;
-  /** null where the server did not say */
-  total: number | null;
 }
 
-/** Ask for an export. Throws as `answered` does. */
+/** The files that every list of the API comes as, whole, if one asks for them. */
+export const FORMATS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
+export type Format = keyof typeof FORMATS;
+
+/** By this Excel knows that a file is UTF-8. */
+export const MARK = '\uFEFF';
+
+/** Ask for a list as a file. Throws as `answered` does. */
 export async function askExport(
   address: string,
+  format: Format,
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Response> {
+  const { headers, credentials } = credentialsOf(caller);
   let response: Response;
   try {
     response = await fetch(address, {
-      ...credentialsOf(caller),
+      headers: { ...headers, Accept: FORMATS[format] },
+      credentials,
       cache: 'no-store',
       signal,
     });
@@ -44,14 +45,14 @@ export async function askExport(
 
 /**
  * Read an export to its end. Every row ends with a line feed, which is how many there are so far.
- * Throws `UnknownOutcomeError` if it broke off: a part of a list is worse than none.
+ * `before` is put in front of it. Throws `UnknownOutcomeError` if it broke off: a part of a list is
+ * worse than none.
  */
 export async function readExport(
   response: Response,
   onProgress: (progress: Progress) => void,
+  before = '',
 ): Promise<Blob> {
-  const said = Number(response.headers.get(TOTAL) ?? Number.NaN);
-  const total = Number.isSafeInteger(said) ? said : null;
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let lines = 0;
   const source = response.body?.getReader();
@@ -61,12 +62,12 @@ export async function readExport(
       if (part === undefined || part.done) break;
       parts.push(new Uint8Array(part.value));
       for (const byte of part.value) if (byte === 10) lines += 1;
-      onProgress({ rows: total === null ? lines : Math.min(lines, total), total });
+      onProgress({ rows: lines });
     }
   } catch (error) {
     throw new UnknownOutcomeError(error);
   }
-  return new Blob(parts, { type: response.headers.get('content-type') ?? '' });
+  return new Blob([before, ...parts], { type: response.headers.get('content-type') ?? '' });
 }
 
 /** Let the browser save a file. */

@@ -19,17 +19,19 @@ from typing import Any, ClassVar, Final, NamedTuple
 import asyncpg
 import structlog
 
+from tandem import __version__
 from tandem.access import Access
 from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, TraceFile
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
 from tandem.cards import Cards, Issuers
-from tandem.db import Pool, open_journal_connection, open_pool, work
+from tandem.db import Connection, Pool, open_journal_connection, open_pool, open_reader, work
 from tandem.events import Dispatcher, EventHub, Webhooks
+from tandem.health import Health, LinkState, State, Vitals, disk_of
 from tandem.issuers import open_issuers
 from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
-from tandem.keyring import KeyRing
-from tandem.ledger import Journal
+from tandem.keyring import RotatingRing, folder_of
+from tandem.ledger import Journal, Verifications
 from tandem.merchants import Merchants, TermsWatch
 from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
@@ -79,6 +81,22 @@ class ModeMismatch(Refused):
         )
 
 
+class Links:
+    """The links with terminals that this process serves, while it is their host."""
+
+    def __init__(self) -> None:
+        self.host: Host | None = None
+
+    def states(self) -> list[LinkState]:
+        """How many connections each has."""
+        if self.host is None:
+            return []
+        counts = self.host.link_counts()
+        return [
+            LinkState(name, "terminals", of_link["connections"]) for name, of_link in counts.items()
+        ]
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """All use cases, and what they stand on."""
@@ -89,7 +107,7 @@ class Services:
     clock: SystemClock
     ids: Ids
     entropy: Entropy
-    keyring: KeyRing
+    keyring: RotatingRing
     access: Access
     people: People
     sign_in: SignIn
@@ -113,6 +131,10 @@ class Services:
     issuer_settlements: IssuerSettlements
     books: MerchantBooks
     statements: Statements
+    verifications: Verifications
+    health: Health
+    vitals: Vitals
+    links: "Links"
     link_keys: LinkKeys
     virtual_clock: VirtualClock
     buyer: Buyer
@@ -120,7 +142,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    dsn: str, settings: Settings, keyring: KeyRing, *, background: bool = True
+    dsn: str, settings: Settings, keyring: RotatingRing, *, background: bool = True
 ) -> AsyncIterator[Services]:
     """Everything, connected to a migrated database; `background` also runs the tasks.
 
@@ -140,8 +162,9 @@ async def open_services(
             open_issuers(settings.issuers, pool, clock, ids, entropy, at_once=background)
         )
         ground = Ground(settings, pool, journal, clock, ids, entropy, keyring)
-        services = put_together(ground, issuers, virtual_clock)
+        services = put_together(ground, issuers, virtual_clock, lambda: open_reader(dsn))
         journal.on_commit(services.hub.take)
+        await stack.enter_async_context(services.verifications.running())
         if background:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
@@ -157,11 +180,16 @@ class Ground(NamedTuple):
     clock: SystemClock
     ids: Ids
     entropy: Entropy
-    keyring: KeyRing
+    keyring: RotatingRing
 
 
-def put_together(ground: Ground, issuers: Issuers, virtual_clock: VirtualClock) -> Services:
-    """All use cases, each with those that it needs."""
+def put_together(
+    ground: Ground,
+    issuers: Issuers,
+    virtual_clock: VirtualClock,
+    connect: Callable[[], Awaitable[Connection]],
+) -> Services:
+    """All use cases, each with those that it needs. `connect` opens what reads for long."""
     settings, pool, journal, clock, ids, entropy, keyring = ground
     access = Access(pool, clock, ids, entropy, settings)
     keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
@@ -175,6 +203,12 @@ def put_together(ground: Ground, issuers: Issuers, virtual_clock: VirtualClock) 
     wallet = Wallet(pool, journal, clock, ids, settings, screening)
     merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
     sign_in = SignIn(keeper, people)
+    links, folder = Links(), folder_of(keyring)
+
+    def look() -> State:
+        asked = [LinkState(name, "issuers", int(up)) for name, up in issuers.connected().items()]
+        return State(journal.state, [*links.states(), *asked], disk_of(folder))
+
     return Services(
         **ground._asdict(),
         access=access,
@@ -200,6 +234,10 @@ def put_together(ground: Ground, issuers: Issuers, virtual_clock: VirtualClock) 
         issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
         books=MerchantBooks(pool),
         statements=Statements(pool),
+        verifications=Verifications(pool, clock, ids, connect),
+        health=Health(pool, clock, __version__, settings.mode),
+        vitals=Vitals(pool, SystemClock(), ids.new(), __version__, look),
+        links=links,
         link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
         virtual_clock=virtual_clock,
         buyer=Buyer(pool, people, wallet, payments, clock, settings),
@@ -236,6 +274,8 @@ async def open_host(
         following = asyncio.create_task(_keep_running("keys of links", keys.follow))
         stack.callback(following.cancel)
         async with Host(settings, books, keys, context, sockets) as host:
+            services.links.host = host
+            stack.callback(setattr, services.links, "host", None)
             yield host
 
 
@@ -254,6 +294,7 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         "terms followed": services.terms_watch.run,
         "revoked keys": services.access.follow,
         "timers": lambda: run_timers(dsn, due, services.clock),
+        "vitals": services.vitals.run,
     }
     if services.settings.akismet_key:
         work_of["screening"] = services.screening.run

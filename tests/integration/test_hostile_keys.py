@@ -48,7 +48,8 @@ def prepared(operation: Operation[Any], ids: dict[str, str]) -> tuple[str, dict[
 
 
 OF_NOBODY: Final = {
-    name: f"{PATH_IDS[name][0]}_{'0' * 32}" for name in ("session_id", "passkey_id")
+    name: f"{PATH_IDS[name][0]}_{'0' * 32}"
+    for name in ("session_id", "passkey_id", "verification_id")
 }
 """Of what only browsers have: test_sign_in_hostile.py asks for others'."""
 

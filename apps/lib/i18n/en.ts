@@ -15,7 +15,7 @@ export const en = {
   'export.go': 'Save the file',
   'export.stop': 'Stop',
   'export.begins': 'Asking for the list…',
-  'export.far': '{rows} of {total} rows',
+  'export.far': '{rows} rows so far',
   'export.broken':
     'The connection broke before the list was whole, so no file was saved. Try again.',
   'filter.open': 'Filter',

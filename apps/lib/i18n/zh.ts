@@ -16,7 +16,7 @@ export const zh = {
   'export.go': '保存文件',
   'export.stop': '停止',
   'export.begins': '正在读取列表…',
-  'export.far': '{total} 行中的 {rows} 行',
+  'export.far': '已读取 {rows} 行',
   'export.broken': '列表传输中断，没有保存文件。请重试。',
   'filter.open': '筛选',
   'filter.go': '显示',

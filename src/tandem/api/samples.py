@@ -294,10 +294,12 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
         created_at=_at(0),
     ),
     AccountView(
-        *(LINS_ACCOUNT, "person", LIN, "CNY", 6200, 0, 3800, 0, 10_000, 0, 2, _at(-60)),
+        *(LINS_ACCOUNT, "person", LIN, "CNY", 6200, 0, 3800, 0, 10_000, 0, 2, _at(-60), "Lin Wei"),
     ),
     StatementLine(2, -3800, 6200, TRANSFER),
-    StatementPage([StatementLine(2, -3800, 6200, TRANSFER)], has_more=True, next=2),
+    StatementPage(
+        [StatementLine(2, -3800, 6200, TRANSFER)], has_more=True, next=2, opening=0, closing=6200
+    ),
     TrialBalance([TrialLineView("CNY", *line, 0, 0) for line in BALANCES], balanced=True),
     MerchantBalance("CNY", 3767, 3767, 3767, 0, 0),
     MerchantStatement([CHARGED, EARNED], has_more=False, next=None),
