@@ -1,5 +1,7 @@
 /** The console of a merchant's staff: its places. */
+import { answered } from '../../lib/api/client.ts';
 import type { Place } from '../parts.ts';
+import { session } from '../session.svelte.ts';
 import { merchant } from './merchant.svelte.ts';
 
 export const places: Place[] = [
@@ -56,6 +58,7 @@ export const places: Place[] = [
 
 /** What stands at the top: the merchant's name. */
 export async function nameOf(): Promise<string> {
-  await merchant.load();
-  return merchant.value?.me.name ?? '';
+  merchant.value = null; // it may have been another's, whose staff has signed out
+  void merchant.load();
+  return (await answered(session.api.GET('/v1/merchants/me'))).name;
 }
