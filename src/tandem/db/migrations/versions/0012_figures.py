@@ -1,7 +1,7 @@
 """Figures: what a merchant gave back in a time is found by its index.
 
 Revision ID: 0012
-Revises: 0013
+Revises: 0015
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from tandem.db.migrate import run
 
 revision = "0012"
-down_revision = "0013"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
