@@ -16,7 +16,7 @@ export interface Place {
   scope: string | null;
   /** the heading in the sidebar under which it stands */
   group: Key | null;
-  page: () => Promise<{ default: PageComponent }>;
+  page: () => Promise<{ default: PageComponent | Component<Record<string, never>> }>;
 }
 
 /** Where a path leads: the place, and what stands behind it. */

@@ -1,30 +1,32 @@
 /** Who is signed in to the console: a merchant's staff, or the operator's. */
-import {
-  answered,
-  apiClient,
-  isRefused,
-  RefusedError,
-  type Api,
-  type Schemas,
-} from '../lib/api/client.ts';
+import type { Api } from '../lib/api/client.ts';
 import { settings } from '../lib/settings.svelte.ts';
+import { Session, type State, type Who } from '../lib/sign-in/session.svelte.ts';
 
-export type Who = Schemas['Who'];
 export type Employer = 'merchant' | 'operator';
 
-const EMPLOYERS: Employer[] = ['merchant', 'operator'];
+class ConsoleSession {
+  readonly of: Record<Employer, Session> = {
+    merchant: new Session('merchant'),
+    operator: new Session('operator'),
+  };
 
-class Session {
-  /** undefined until it is known, null if nobody is signed in */
-  who = $state.raw<Who | null | undefined>(undefined);
-  /** it cannot be known: no answer came */
-  trouble = $state<unknown>(null);
-  /** both kinds of staff are signed in in this browser */
-  both = $state(false);
-
-  /** Which part of the console is shown. */
+  /** Which part of the console is shown: whose staff one is, or means to be. */
   get employer(): Employer {
-    return this.who?.kind === 'operator' ? 'operator' : 'merchant';
+    return settings.employer;
+  }
+
+  /** The session of that part. */
+  get current(): Session {
+    return this.of[this.employer];
+  }
+
+  get state(): State {
+    return this.current.state;
+  }
+
+  get who(): Who | null {
+    return this.current.who;
   }
 
   /** Who asks, for requests that are not made by `api`. */
@@ -33,68 +35,35 @@ class Session {
   }
 
   get api(): Api {
-    return apiClient(this.asker);
+    return this.current.api;
+  }
+
+  /** Whether both kinds of staff are signed in in this browser. */
+  get both(): boolean {
+    return this.of.merchant.state === 'in' && this.of.operator.state === 'in';
   }
 
   /** Whether whoever is signed in may do this. */
   may(scope: string): boolean {
-    return this.who?.scopes.includes(scope) ?? false;
+    return this.current.may(scope);
   }
 
-  /** Look who is signed in. In a browser where both are, it is whom one was last. */
+  /** Look who is signed in. If only the other kind is, that part is shown. */
   async start(): Promise<void> {
-    this.trouble = null;
-    try {
-      const found = await Promise.all(EMPLOYERS.map(signedIn));
-      const there = found.filter((one) => one !== null);
-      this.both = there.length > 1;
-      this.who = there.find((one) => one.kind === settings.employer) ?? there[0] ?? null;
-    } catch (error) {
-      this.trouble = error;
-    }
+    await Promise.all([this.of.merchant.start(), this.of.operator.start()]);
+    const other = this.employer === 'merchant' ? 'operator' : 'merchant';
+    if (this.state === 'out' && this.of[other].state === 'in') this.choose(other);
   }
 
-  /** Somebody has signed in. */
-  enter(who: Who): void {
-    settings.set({ employer: who.kind === 'operator' ? 'operator' : 'merchant' });
-    this.who = who;
-    this.trouble = null;
+  /** Go to the other part. */
+  choose(employer: Employer): void {
+    settings.set({ employer });
   }
 
-  /** The other of both. */
-  async change(): Promise<void> {
-    settings.set({ employer: this.employer === 'merchant' ? 'operator' : 'merchant' });
-    this.who = undefined;
-    await this.start();
-  }
-
-  /** Sign out. What cannot be told to the server now is tried again by whoever presses again. */
+  /** Sign out of the part that is shown. Throws if no answer came: then one is still signed in. */
   async end(): Promise<void> {
-    try {
-      await answered(this.api.DELETE('/v1/session'));
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error; // it was over already
-    }
-    this.who = undefined;
-    await this.start();
-  }
-
-  /** Whether this says that the session is over; then the sign-in page shows. */
-  isOver(error: unknown): boolean {
-    const over = isRefused(error, 'session_over') || isRefused(error, 'unauthenticated');
-    if (over) this.who = null;
-    return over;
+    await this.current.signOut();
   }
 }
 
-async function signedIn(employer: Employer): Promise<Who | null> {
-  try {
-    const who = await answered(apiClient({ session: employer }).GET('/v1/session'));
-    return who.kind === employer ? who : null;
-  } catch (error) {
-    if (error instanceof RefusedError && error.problem.status < 500) return null;
-    throw error;
-  }
-}
-
-export const session = new Session();
+export const session = new ConsoleSession();

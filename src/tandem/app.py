@@ -48,6 +48,7 @@ from tandem.settlement import (
     IssuerSettlements,
     MerchantBooks,
     Payouts,
+    Statements,
     Withdrawals,
 )
 from tandem.shifts import Shifts
@@ -141,6 +142,7 @@ class Services:
     corrections: Corrections
     issuer_settlements: IssuerSettlements
     books: MerchantBooks
+    statements: Statements
     verifications: Verifications
     health: Health
     vitals: Vitals
@@ -257,6 +259,7 @@ def put_together(
         corrections=Corrections(pool, journal, ids),
         issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
         books=MerchantBooks(pool),
+        statements=Statements(pool),
         verifications=Verifications(pool, clock, ids, connect),
         health=Health(pool, clock, __version__, settings.mode),
         vitals=Vitals(pool, SystemClock(), ids.new(), __version__, look),

@@ -18,7 +18,7 @@ from tandem.emv.terminal import HostAnswer, Result, complete
 from tandem.emv.tlv import read
 from tandem.kernel import show_id
 from tandem.merchants import Acceptance
-from tandem.payments.store import PaymentFilter
+from tandem.payments.search import PaymentFilter
 
 START: Final = 100_000
 _STAN: Final = itertools.count(1)

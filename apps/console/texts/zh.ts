@@ -3,8 +3,9 @@ import type { en } from './en.ts';
 
 export const zh = {
   'console.signin': '登录控制台',
-  'console.member': '员工编号',
-  'console.member.hint': '这是沙盒：填写谁，就以谁的身份登录。',
+  'console.as': '你的身份',
+  'console.merchant': '商户员工',
+  'console.operator': '运营方员工',
   'console.places': '页面',
   'console.menu': '菜单',
   'console.skip': '跳到页面内容',
@@ -15,9 +16,4 @@ export const zh = {
   'console.home': '前往首页',
   'console.denied': '你的角色无法查看此页',
   'console.denied.lead': '请联系权限更高的同事：所有者可以查看全部内容。',
-  'role.cashier': '收银员',
-  'role.manager': '店长',
-  'role.owner': '所有者',
-  'role.support': '客服',
-  'role.treasurer': '财务',
 } satisfies Record<keyof typeof en, string>;

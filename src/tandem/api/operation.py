@@ -129,15 +129,19 @@ class Query(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     """The base of every query string: flat, every parameter at most once, none unknown."""
 
 
+PageLimit = Annotated[
+    int, Meta(ge=1, le=MAX_LIST, description="The most objects to return", examples=[20])
+]
+PageAfter = Annotated[
+    str | None, Meta(description="The `next` of the page before: what comes after it")
+]
+
+
 class ListQuery(Query, frozen=True):
     """How a list is read: a page at a time, each from where the last one ended."""
 
-    limit: Annotated[
-        int, Meta(ge=1, le=MAX_LIST, description="The most objects to return", examples=[20])
-    ] = 20
-    after: Annotated[
-        str | None, Meta(description="The `next` of the page before: what comes after it")
-    ] = None
+    limit: PageLimit = 20
+    after: PageAfter = None
 
     def after_id(self, prefix: str) -> UUID | None:
         """The cursor as an id. Raises `Invalid` if it isn't one of these."""

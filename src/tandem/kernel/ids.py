@@ -79,6 +79,11 @@ def uuid_of(number: int) -> UUID:
     return pgproto.UUID(number.to_bytes(16, "big"))
 
 
+def first_id(moment: datetime) -> UUID:
+    """The lowest UUIDv7 of a moment: what was made from then on has this id or a greater one."""
+    return uuid_of(int(moment.timestamp() * 1000) << 80)
+
+
 def _numbered(entry_id: UUID, ordinal: int) -> UUID:
     return pgproto.UUID(entry_id.bytes[:15] + _ORDINALS[ordinal])
 

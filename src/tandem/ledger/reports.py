@@ -145,6 +145,19 @@ def _line(number: int, transfer: TransferRow, account_id: UUID) -> Statement:
     return Statement(number, transfer, posted, transfer.credit_balance)
 
 
+def lines_of(account_id: UUID, transfers: Iterable[TransferRow]) -> list[Statement]:
+    """Those of the transfers that an account has a side of, as lines of its statement."""
+    return [
+        _line(
+            one.debit_number if one.debit_account_id == account_id else one.credit_number,
+            one,
+            account_id,
+        )
+        for one in transfers
+        if account_id in (one.debit_account_id, one.credit_account_id)
+    ]
+
+
 async def released_by(connection: Connection, lines: Iterable[Statement]) -> dict[UUID, int]:
     """What was reserved that a statement's lines resolved, by the reservation's id."""
     ids = [line.transfer.pending_id for line in lines if line.transfer.pending_id is not None]

@@ -18,10 +18,20 @@ from tandem.payments.errors import (
     RefundNotCovered,
     ReversalNotCovered,
 )
+from tandem.payments.figures import (
+    WEEKS,
+    Day,
+    day_bounds,
+    hours,
+    refunded_between,
+    summed,
+    sums_of,
+)
 from tandem.payments.lines import LineItem, Lines, Tip, read_lines, write_lines
 from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
 from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
+from tandem.payments.search import PaymentFilter
 from tandem.payments.service import At, Payments
 from tandem.payments.shapes import (
     CardTapView,
@@ -33,7 +43,6 @@ from tandem.payments.shapes import (
     refund_view,
 )
 from tandem.payments.store import (
-    PaymentFilter,
     TapTotals,
     open_orders,
     payment_by_id,
@@ -42,6 +51,7 @@ from tandem.payments.store import (
 from tandem.payments.taps import TapAnswer, TapTrace, authorisation_code
 
 __all__ = [
+    "WEEKS",
     "At",
     "Beside",
     "Capture",
@@ -53,6 +63,7 @@ __all__ = [
     "CodePaused",
     "Command",
     "CurrencyNotTaken",
+    "Day",
     "Landing",
     "LineItem",
     "Lines",
@@ -82,6 +93,8 @@ __all__ = [
     "Tapped",
     "Tip",
     "authorisation_code",
+    "day_bounds",
+    "hours",
     "link",
     "merchant_view",
     "new_token",
@@ -91,6 +104,9 @@ __all__ = [
     "person_view",
     "read_lines",
     "refund_view",
+    "refunded_between",
+    "summed",
+    "sums_of",
     "tap_totals",
     "write_lines",
 ]

@@ -7,7 +7,8 @@ from tandem.kernel import NotFound, show_id
 from tandem.ledger import TransferRow, transfers_for
 from tandem.payments.decisions import paying_account
 from tandem.payments.model import Payment
-from tandem.payments.store import PaymentFilter, list_payments, payment_by_id
+from tandem.payments.search import PaymentFilter, list_payments
+from tandem.payments.store import payment_by_id
 
 
 class PaymentRecords:

@@ -32,13 +32,8 @@ from tandem.payments.entries import (
 from tandem.payments.errors import CodePaused
 from tandem.payments.model import Command, NewPayment, Payment, RefundNow
 from tandem.payments.reading import ShopCodes
-from tandem.payments.store import (
-    PaymentFilter,
-    due_payments,
-    list_payments,
-    payment_by_id,
-    refunds_of_payment,
-)
+from tandem.payments.search import PaymentFilter, bounded, list_payments
+from tandem.payments.store import due_payments, payment_by_id, refunds_of_payment
 from tandem.payments.throttle import WrongCodes
 from tandem.people import (
     Confirmed,
@@ -240,10 +235,18 @@ class Payments(ShopCodes):
         self, merchant_id: UUID, wanted: PaymentFilter, before: UUID | None, limit: int
     ) -> list[Payment]:
         """A merchant's payments, newest first. Raises `Invalid`."""
-        reference = clean_note(wanted.order_reference, "order_reference")
-        mine = msgspec.structs.replace(wanted, merchant_id=merchant_id, order_reference=reference)
+        mine = self.mine(merchant_id, wanted)
         async with self._pool.acquire() as connection:
             return await list_payments(connection, mine, before, limit)
+
+    def mine(self, merchant_id: UUID, wanted: PaymentFilter) -> PaymentFilter:
+        """A filter held to a merchant's payments, its texts checked. Raises `Invalid`."""
+        reference = clean_note(wanted.order_reference, "order_reference")
+        text = clean_note(wanted.text, "text")
+        mine = msgspec.structs.replace(
+            wanted, merchant_id=merchant_id, order_reference=reference, text=text
+        )
+        return bounded(mine, self._clock.now())
 
     async def refunds(
         self, merchant_id: UUID, payment_id: UUID, before: UUID | None, limit: int

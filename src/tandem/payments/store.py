@@ -1,10 +1,8 @@
 """Payments in SQL: reads without locks. The journal alone writes them."""
 
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
-
-import msgspec
 
 from tandem.db import Connection
 from tandem.payments.model import PAYMENTS, REFUNDS, Payment, RefundNow
@@ -14,17 +12,6 @@ _REFUND: Final = (
     f"SELECT {', '.join(f'r.{column}' for column in REFUNDS.columns)}, coalesce(v.amount, 0) "
     "FROM refunds AS r LEFT JOIN refund_reversals AS v ON v.refund_id = r.id"
 )
-
-
-class PaymentFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which payments to list; None does not filter."""
-
-    merchant_id: UUID | None = None
-    person_id: UUID | None = None
-    shop_id: UUID | None = None
-    till_id: UUID | None = None
-    status: str | None = None
-    order_reference: str | None = None
 
 
 async def payment_by_id(connection: Connection, payment_id: UUID) -> Payment | None:
@@ -172,27 +159,6 @@ async def payment_by_tap(
         rrn,
     )
     return None if record is None else Payment(*record)
-
-
-async def list_payments(
-    connection: Connection, wanted: PaymentFilter, before: UUID | None, limit: int
-) -> list[Payment]:
-    """Payments, newest first, older than `before`."""
-    conditions = ["true"]
-    values: list[Any] = []
-    for column, value in msgspec.structs.asdict(wanted).items():
-        if value is not None:
-            values.append(value)
-            conditions.append(f"{column} = ${len(values)}")
-    if before is not None:
-        values.append(before)
-        conditions.append(f"id < ${len(values)}")
-    values.append(limit)
-    rows = await connection.fetch(
-        f"{_PAYMENT} WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ${len(values)}",
-        *values,
-    )
-    return [Payment(*row) for row in rows]
 
 
 async def refunds_of_payment(

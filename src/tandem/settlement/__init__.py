@@ -22,6 +22,7 @@ from tandem.settlement.issuers import (
     RefusedAdvice,
 )
 from tandem.settlement.payouts import Payouts, PayoutView, payout_view
+from tandem.settlement.statements import Period, PeriodStatement, Statements
 from tandem.settlement.withdrawals import (
     Withdrawal,
     Withdrawals,
@@ -45,8 +46,11 @@ __all__ = [
     "PayoutNotCovered",
     "PayoutView",
     "Payouts",
+    "Period",
+    "PeriodStatement",
     "RefusedAdvice",
     "SettlementNotCovered",
+    "Statements",
     "Withdrawal",
     "WithdrawalNotCovered",
     "WithdrawalView",

@@ -1,6 +1,6 @@
 """A merchant's books: what it has in each currency, and every movement of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 from uuid import UUID
@@ -9,7 +9,15 @@ import msgspec
 from msgspec import Meta
 
 from tandem.db import Connection, Pool
-from tandem.kernel import Invalid, currency, currency_by_number, entry_of, show_id
+from tandem.kernel import (
+    Currency,
+    Invalid,
+    NotFound,
+    currency,
+    currency_by_number,
+    entry_of,
+    show_id,
+)
 from tandem.ledger import (
     Account,
     AccountCode,
@@ -17,12 +25,14 @@ from tandem.ledger import (
     TransferCode,
     accounts_of,
     line_type,
+    lines_of,
     merchant,
     object_of,
     released_by,
     statement,
 )
 from tandem.merchants import merchant_exists
+from tandem.payments import PaymentRecords
 
 LINE_TYPES: Final = (
     *("payment", "refund", "fee", "payout", "correction"),
@@ -128,6 +138,12 @@ class MerchantBooks:
             accounts = await accounts_of(connection, merchant_id)
         return [_balance(one) for one in accounts if one.code == AccountCode.MERCHANT]
 
+    async def unit_of(self, merchant_id: UUID, code: str | None) -> Currency:
+        """The currency that is named, or a merchant's only one. Raises `Invalid`."""
+        if code is None:
+            code = _only([one.currency for one in await self.balances(merchant_id)])
+        return currency(code)
+
     async def statement(
         self, merchant_id: UUID, code: str | None, before: int | None, limit: int
     ) -> list[MerchantLine]:
@@ -135,34 +151,65 @@ class MerchantBooks:
 
         `code` may be left out by a merchant with one currency. Raises `Invalid`.
         """
-        if code is None:
-            code = _only([one.currency for one in await self.balances(merchant_id)])
-        unit = currency(code)
+        unit = await self.unit_of(merchant_id, code)
         async with self._pool.acquire() as connection:
-            account_id = merchant(merchant_id, unit).id
-            lines = await statement(connection, account_id, before, limit)
-            stories = await _stories(connection, lines)
+            return await self.read(connection, merchant_id, unit, before, limit)
+
+    async def read(
+        self,
+        connection: Connection,
+        merchant_id: UUID,
+        unit: Currency,
+        before: int | None,
+        limit: int,
+    ) -> list[MerchantLine]:
+        """The same, by a connection that may be in a snapshot."""
+        lines = await statement(connection, merchant(merchant_id, unit).id, before, limit)
+        stories = await _stories(connection, lines)
+        released = await released_by(connection, lines)
+        return _shown(lines, unit, released, stories)
+
+    async def entries(self, merchant_id: UUID, payment_id: UUID) -> list[MerchantLine]:
+        """What moved the balance for one of its payments, in order. Raises `NotFound`."""
+        records = PaymentRecords(self._pool)
+        payment = await records.get(payment_id)
+        if payment.merchant_id != merchant_id:
+            raise NotFound("payment", show_id("pay", payment_id))
+        unit = currency(payment.currency)
+        booked = await records.booked(payment)
+        lines = lines_of(merchant(merchant_id, unit).id, booked)
+        async with self._pool.acquire() as connection:
             released = await released_by(connection, lines)
-        shown: list[MerchantLine] = []
-        for line in lines:
-            kind, reserved = line_type(line, released)
-            story = stories.get(line.transfer.reference, _NOTHING)
-            shown.append(
-                MerchantLine(
-                    number=line.number,
-                    type=kind,
-                    change=line.change,
-                    reserved=reserved,
-                    balance=line.balance,
-                    currency=unit.code,
-                    object_id=object_of(line.transfer),
-                    order_reference=story.order_reference,
-                    message=story.message,
-                    entry_id=show_id("ent", entry_of(line.transfer.id)),
-                    created_at=line.transfer.created_at,
-                )
+        stories = {payment.id: _Story(payment.order_reference, None)}
+        return _shown(lines, unit, released, stories)
+
+
+def _shown(
+    lines: Sequence[Statement],
+    unit: Currency,
+    released: Mapping[UUID, int],
+    stories: Mapping[UUID, _Story],
+) -> list[MerchantLine]:
+    shown: list[MerchantLine] = []
+    for line in lines:
+        kind, reserved = line_type(line, released)
+        story = stories.get(line.transfer.reference, _NOTHING)
+        shown.append(
+            MerchantLine(
+                number=line.number,
+                type=kind,
+                change=line.change,
+                reserved=reserved,
+                balance=line.balance,
+                currency=unit.code,
+                object_id=object_of(line.transfer),
+                order_reference=story.order_reference,
+                message=story.message,
+                entry_id=show_id("ent", entry_of(line.transfer.id)),
+                created_at=line.transfer.created_at,
             )
-        return shown
+        )
+    return shown
 
 
 def _only(codes: Sequence[str]) -> str:

@@ -1,11 +1,22 @@
 """Payments, as merchants take them."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 from msgspec import Meta
 
-from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.api.operation import (
+    Body,
+    Call,
+    ListQuery,
+    Page,
+    PageAfter,
+    PageLimit,
+    Query,
+    operation,
+    page,
+)
 from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency, read_id
 from tandem.ledger import Outcome
@@ -125,8 +136,8 @@ class CreateRefund(Body, frozen=True, kw_only=True):
     reason: Annotated[Text | None, Meta(examples=["One coffee was cold"])] = None
 
 
-class PaymentQuery(ListQuery, frozen=True):
-    """Which payments to list."""
+class PaymentChoice(Query, frozen=True):
+    """Which payments are meant."""
 
     shop_id: ShopId | None = None
     till_id: TillId | None = None
@@ -134,6 +145,65 @@ class PaymentQuery(ListQuery, frozen=True):
     order_reference: Annotated[
         Text | None, Meta(description="Only payments with your reference")
     ] = None
+    way: Annotated[Way | None, Meta(description="Only payments in this way")] = None
+    currency: Annotated[
+        Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None, Meta(description="ISO 4217 code")
+    ] = None
+    least: Annotated[
+        Annotated[int, Meta(ge=0, le=MAX_AMOUNT)] | None,
+        Meta(description="Only of this amount or more, in minor units"),
+    ] = None
+    most: Annotated[
+        Annotated[int, Meta(ge=0, le=MAX_AMOUNT)] | None,
+        Meta(description="Only of this amount or less, in minor units"),
+    ] = None
+    since: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None,
+        Meta(description="Only those made then or later (RFC 3339 with its offset)"),
+    ] = None
+    until: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only those made before then")
+    ] = None
+    paid: Annotated[
+        bool | None, Meta(description="Only those of which something was captured, or nothing")
+    ] = None
+    text: Annotated[
+        Text | None,
+        Meta(
+            description=(
+                "Only those whose reference or description has this in it; looks through the last "
+                "92 days, unless `since` says how far"
+            )
+        ),
+    ] = None
+
+    def wanted(self) -> PaymentFilter:
+        """As a filter. Raises `Invalid`."""
+        return PaymentFilter(
+            shop_id=None if self.shop_id is None else read_id("shp", self.shop_id, "shop_id"),
+            till_id=None if self.till_id is None else read_id("til", self.till_id, "till_id"),
+            status=None if self.status is None else self.status.value,
+            order_reference=self.order_reference,
+            way=self.way,
+            currency=self.currency,
+            least=self.least,
+            most=self.most,
+            since=self.since,
+            until=self.until,
+            paid=self.paid,
+            text=self.text,
+        )
+
+
+class PaymentQuery(PaymentChoice, frozen=True):
+    """Which payments to list, a page at a time."""
+
+    limit: PageLimit = 20
+    after: PageAfter = None
+
+    def after_id(self) -> UUID | None:
+        """The cursor as an id. Raises `Invalid` if it isn't one."""
+        return None if self.after is None else read_id("pay", self.after, "after")
 
 
 @operation(
@@ -199,14 +269,8 @@ async def create_payment(call: Call[Services], body: CreatePayment) -> Outcome:
 )
 async def list_payments(call: Call[Services], query: PaymentQuery) -> Page[PaymentView]:
     """The merchant's payments, newest first, filtered as asked."""
-    wanted = PaymentFilter(
-        shop_id=None if query.shop_id is None else read_id("shp", query.shop_id, "shop_id"),
-        till_id=None if query.till_id is None else read_id("til", query.till_id, "till_id"),
-        status=None if query.status is None else query.status.value,
-        order_reference=query.order_reference,
-    )
     rows = await call.services.payments.list_of_merchant(
-        call.principal.owner_id, wanted, query.after_id("pay"), query.limit + 1
+        call.principal.owner_id, query.wanted(), query.after_id(), query.limit + 1
     )
     return page(rows, query.limit, merchant_view)
 

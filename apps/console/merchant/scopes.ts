@@ -1,0 +1,38 @@
+/** What a key may do, in words. */
+export const SCOPES = [
+  'payments:write',
+  'payments:read',
+  'refunds:write',
+  'taps:write',
+  'shops:write',
+  'shops:read',
+  'keys:write',
+  'webhooks:write',
+  'webhooks:read',
+  'events:read',
+  'payouts:read',
+  'balance:read',
+  'staff:write',
+  'staff:read',
+  'audit:read',
+] as const;
+
+export type ScopeName = (typeof SCOPES)[number];
+
+export const SCOPE_TEXTS = {
+  'payments:write': 'scope.payments.write',
+  'payments:read': 'scope.payments.read',
+  'refunds:write': 'scope.refunds.write',
+  'taps:write': 'scope.taps.write',
+  'shops:write': 'scope.shops.write',
+  'shops:read': 'scope.shops.read',
+  'keys:write': 'scope.keys.write',
+  'webhooks:write': 'scope.webhooks.write',
+  'webhooks:read': 'scope.webhooks.read',
+  'events:read': 'scope.events.read',
+  'payouts:read': 'scope.payouts.read',
+  'balance:read': 'scope.balance.read',
+  'staff:write': 'scope.staff.write',
+  'staff:read': 'scope.staff.read',
+  'audit:read': 'scope.audit.read',
+} as const satisfies Record<ScopeName, string>;
