@@ -1,15 +1,21 @@
-/** Start a face: its texts, language and appearance, its page, the worker that lets it start offline. */
+/** How a face and a page begin. */
 import '../lib/design/base.css';
 import { mount, type Component } from 'svelte';
 import { addTexts, type Catalogues } from './i18n/index.ts';
 import { settings } from './settings.svelte.ts';
 
-export function startFace(name: string, app: Component, texts: Catalogues): void {
+/** Start a page: its texts, language and appearance, and what is on it. */
+export function startPage(app: Component, texts: Catalogues): void {
   addTexts(texts);
   settings.start();
   const target = document.getElementById('app');
   if (target === null) throw new Error('the page has no place for the app');
   mount(app, { target });
+}
+
+/** Start a face: a page, and the worker that lets it start offline. */
+export function startFace(name: string, app: Component, texts: Catalogues): void {
+  startPage(app, texts);
   if (import.meta.env.PROD && 'serviceWorker' in navigator) {
     addEventListener('load', () => {
       navigator.serviceWorker.register(worker(name), { scope: `/${name}/` }).catch(() => {

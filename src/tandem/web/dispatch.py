@@ -26,7 +26,7 @@ from tandem.api.errors import (
     NoSuchPath,
     ServerStopping,
 )
-from tandem.api.operation import Call, Operation, Query, Raw, WithSession
+from tandem.api.operation import Call, Operation, Query, Raw, Streamed, WithSession
 from tandem.db import STRANGERS, Idempotency, Pool, sqlstate, work
 from tandem.db.audit import Act, acting
 from tandem.kernel import Clock, Entropy, Ids, Invalid, Refused
@@ -186,6 +186,9 @@ class Dispatcher(Generic[S]):
             if route.live:
                 live_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
                 await self._streams.send(result, caller, live_headers, receive, send)
+                return
+            if isinstance(result, Streamed):
+                await _send_parts(result, request_id, method, receive, send)
                 return
             cookies = await self._cookies_of(result, headers)
             await self._send(route, result, request_id, method, send, cookies)
@@ -372,6 +375,46 @@ async def _respond(
         pairs.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def _send_parts(
+    result: Streamed, request_id: str, method: str, receive: Receive, send: Send
+) -> None:
+    """Send an answer as it is made, no longer than somebody takes it.
+
+    What refuses it before the first part is answered as ever. After that the status went out: an
+    answer that breaks is cut off, so that it never looks whole (RFC 9112 §8).
+    """
+    parts = aiter(result.parts)
+    first = await anext(parts, b"")
+    pairs: Pairs = [
+        *SHIELDS,
+        (b"x-request-id", request_id.encode()),
+        (b"content-type", result.media_type.encode()),
+        (b"content-disposition", f'attachment; filename="{result.filename}"'.encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": pairs})
+    if method == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+        return
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        async for part in parts:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    except Exception as error:  # noqa: BLE001 - the status went out: the log is all that is left
+        log.error("stream failed", request_id=request_id, **describe(error))  # noqa: TRY400 - a traceback shows values
+        return
+    finally:
+        gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _respond_and_drain(
