@@ -1,5 +1,5 @@
-import { startPage } from '../lib/face.ts';
+import { startFace } from '../lib/face.ts';
 import App from './App.svelte';
 import { texts } from './texts/index.ts';
 
-startPage(App, texts);
+startFace('join', App, texts, { offline: false });

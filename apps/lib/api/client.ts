@@ -81,6 +81,7 @@ export async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
     throw new UnknownOutcomeError(error);
   }
   if (answer.response.ok && answer.data !== undefined) return answer.data;
+  // Some answers have nothing to say: 204.
   if (answer.response.status === 204) return undefined as T;
   if (isProblem(answer.error)) throw new RefusedError(answer.error);
   throw new UnknownOutcomeError(answer.response.status);

@@ -1,7 +1,6 @@
 /** What the apps say in English: the texts of the wallet. */
 export const en = {
   'state.offline': 'Offline. This is how it was at {time}.',
-  'state.again': 'Try again',
   'state.unknown': 'No answer yet. Asking again; nothing is done twice.',
   'nav.label': 'Places',
   'nav.home': 'Home',

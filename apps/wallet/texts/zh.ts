@@ -3,7 +3,6 @@ import type { en } from './en.ts';
 
 export const zh = {
   'state.offline': '离线。这是 {time} 时的情况。',
-  'state.again': '重试',
   'state.unknown': '还没有收到答复，正在再次询问；不会重复执行。',
   'nav.label': '导航',
   'nav.home': '首页',

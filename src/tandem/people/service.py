@@ -139,10 +139,16 @@ class People:
         async with self._pool.acquire() as connection:
             return await person_by_id(connection, await find_id_by_handle(connection, handle))
 
-    async def search(self, query: str | None, before: UUID | None, limit: int) -> list[Person]:
-        """People, newest first, whose handle or name begins with the query."""
+    async def search(
+        self,
+        query: str | None,
+        before: UUID | None,
+        limit: int,
+        status: PersonStatus | None = None,
+    ) -> list[Person]:
+        """People, newest first, whose handle or name begins with the query, or whose id it is."""
         async with self._pool.acquire() as connection:
-            return await list_people(connection, query, before, limit)
+            return await list_people(connection, query, before, limit, status)
 
     async def terms(self, person_id: UUID) -> PersonTerms:
         """The person's terms: status and limits. Raises `NotFound`."""

@@ -1,15 +1,24 @@
 """People in SQL."""
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from tandem.db import Connection
+from tandem.db import Connection, beginning
 from tandem.db.rewrite import SealedColumn
-from tandem.kernel import NotFound, show_id
+from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.keyring import KeyRing
-from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms, is_handle
+from tandem.people.model import (
+    DEVICES,
+    Device,
+    Limits,
+    Person,
+    PersonStatus,
+    PersonTerms,
+    is_handle,
+)
 
 WRONG_CODES_MAX: Final = 5
 PAUSE: Final = timedelta(minutes=10)
@@ -40,17 +49,27 @@ async def find_id_by_handle(connection: Connection, handle: str) -> UUID:
 
 
 async def list_people(
-    connection: Connection, query: str | None, before: UUID | None, limit: int
+    connection: Connection,
+    query: str | None,
+    before: UUID | None,
+    limit: int,
+    status: PersonStatus | None = None,
 ) -> list[Person]:
-    """People, newest first, whose handle or name begins with the query."""
+    """People, newest first, whose handle or name begins with the query, or whose id it is."""
     if query is not None and _UNSTORABLE.search(query):
         return []  # nobody's name begins so
+    person_id: UUID | None = None
+    if query is not None and query.startswith("ppl_"):
+        with suppress(Invalid):
+            person_id = read_id("ppl", query)
     rows = await connection.fetch(
         f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
-        "OR starts_with(handle, lower($2)) OR starts_with(lower(name), lower($2))) "
-        "ORDER BY id DESC LIMIT $3",
+        "OR handle LIKE lower($2) OR lower(name) LIKE lower($2) OR id = $3) "
+        "AND ($4::text IS NULL OR status = $4) ORDER BY id DESC LIMIT $5",
         before,
-        None if query is None else query.removeprefix("@"),
+        None if query is None else beginning(query.removeprefix("@")),
+        person_id,
+        status,
         limit,
     )
     return [Person(*row) for row in rows]

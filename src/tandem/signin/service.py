@@ -221,6 +221,25 @@ class SignIn:
             which = session_id or (await self._current(connection, principal)).id
             await self._sessions.end(connection, holder.id, which)
 
+    async def sessions_of(self, person_id: UUID, before: UUID | None, limit: int) -> list[Session]:
+        """A person's sessions, newest first, for the operator."""
+        async with self._keeper.pool.acquire() as connection:
+            return await self._sessions.of_holder(connection, person_id, before, limit)
+
+    async def end_sessions_of(self, person_id: UUID, session_id: UUID | None = None) -> None:
+        """End one of a person's sessions, or all. Raises `NotFound`."""
+        async with work(self._keeper.pool) as connection:
+            if session_id is None:
+                await lock_holder(connection, Holder("person", person_id))
+                await self._sessions.end_all(connection, person_id)
+            else:
+                await self._sessions.end(connection, person_id, session_id)
+
+    async def passkeys_of(self, person_id: UUID, before: UUID | None, limit: int) -> list[Passkey]:
+        """A person's passkeys, newest first, for the operator."""
+        async with self._keeper.pool.acquire() as connection:
+            return await passkeys_of(connection, person_id, before, limit)
+
     async def sign_out_everywhere(self, principal: Principal) -> None:
         """End all of the holder's sessions, the one that asks too."""
         holder = holder_of(principal)

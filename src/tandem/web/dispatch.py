@@ -33,6 +33,7 @@ from tandem.kernel import Clock, Entropy, Ids, Invalid, Refused
 from tandem.ledger import Outcome
 from tandem.web.callers import Callers, check_may
 from tandem.web.cookies import Cookies
+from tandem.web.export import Export, Exports, asked_for
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.proxies import Proxies
@@ -48,7 +49,7 @@ from tandem.web.reading import (
     read_headers,
     read_key,
 )
-from tandem.web.register import Register
+from tandem.web.register import Register, give_reason
 from tandem.web.routing import Found, Route, Routes
 from tandem.web.stream import Streams
 
@@ -146,6 +147,7 @@ class Dispatcher(Generic[S]):
         self._proxies = proxies
         self._request_ids = request_ids
         self._streams = streams
+        self._exports = Exports(services.pool)
         self._encode = msgspec.json.Encoder().encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -167,7 +169,8 @@ class Dispatcher(Generic[S]):
             peer = scope["client"][0] if scope.get("client") else None
             client = self._proxies.client(peer, scope["headers"])
             caller = await self._callers.find(route, headers, client)
-            act = self._register.act(route, caller, found, request_id, client)
+            exports = _export_kind(route, headers) is not None
+            act = self._register.act(route, caller, found, request_id, client, exports=exports)
             call = Call(
                 self._services,
                 caller,
@@ -182,13 +185,15 @@ class Dispatcher(Generic[S]):
             else:
                 with acting(act):
                     result = await self._perform(route, call, found, headers, scope, receive)
+                    await self._register.keep_reading(act, route)
             answering = True
+            if isinstance(result, Export):
+                file_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
+                await self._exports.send(result, file_headers, receive, send)
+                return
             if route.live:
                 live_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
                 await self._streams.send(result, caller, live_headers, receive, send)
-                return
-            if isinstance(result, Streamed):
-                await _send_parts(result, request_id, method, receive, send)
                 return
             cookies = await self._cookies_of(result, headers)
             await self._send(route, result, request_id, method, send, cookies)
@@ -236,6 +241,7 @@ class Dispatcher(Generic[S]):
         operation = route.operation
         if call.caller is not None:
             check_may(route, call.caller)
+            give_reason(route, call.caller, headers)
         values = route.arguments(found.values)
         key = None
         if operation.idempotency is not None:
@@ -252,8 +258,21 @@ class Dispatcher(Generic[S]):
                 values["body"] = body
             if key is not None:
                 call = _with_key(call, key, operation.method, scope["path"], body)
+        return await self._answer(route, call, values, _export_kind(route, headers))
+
+    async def _answer(
+        self,
+        route: Route,
+        call: Call[S],
+        values: dict[str, Any],
+        kind: str | None,
+    ) -> Any:  # noqa: ANN401 - what a handler returns
+        """What the handler answers, or a file of all that it lists."""
         try:
-            return await operation.handler(call, **values)
+            if kind is not None:
+                return await self._exports.begin(route, call, values, kind)
+            result = await route.operation.handler(call, **values)
+            return await self._exports.of(result) if isinstance(result, Streamed) else result
         except Invalid as invalid:
             known = () if route.body is None else route.body.type.__struct_fields__
             if type(invalid) is not Invalid or invalid.field not in known:
@@ -354,6 +373,11 @@ async def _read(route: Route, headers: Headers, receive: Receive) -> msgspec.Str
     return None
 
 
+def _export_kind(route: Route, headers: Headers) -> str | None:
+    """Which file of the whole list is asked for, if the operation lists and one is."""
+    return None if route.row_type is None else asked_for(headers.get(b"accept"))
+
+
 def _with_key(
     call: Call[S], key: str, method: str, path: str, body: msgspec.Struct | None
 ) -> Call[S]:
@@ -375,46 +399,6 @@ async def _respond(
         pairs.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if head else body})
-
-
-async def _send_parts(
-    result: Streamed, request_id: str, method: str, receive: Receive, send: Send
-) -> None:
-    """Send an answer as it is made, no longer than somebody takes it.
-
-    What refuses it before the first part is answered as ever. After that the status went out: an
-    answer that breaks is cut off, so that it never looks whole (RFC 9112 §8).
-    """
-    parts = aiter(result.parts)
-    first = await anext(parts, b"")
-    pairs: Pairs = [
-        *SHIELDS,
-        (b"x-request-id", request_id.encode()),
-        (b"content-type", result.media_type.encode()),
-        (b"content-disposition", f'attachment; filename="{result.filename}"'.encode()),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": pairs})
-    if method == "HEAD":
-        await send({"type": "http.response.body", "body": b""})
-        return
-    gone = asyncio.ensure_future(_disconnected(receive))
-    try:
-        await send({"type": "http.response.body", "body": first, "more_body": True})
-        async for part in parts:
-            if gone.done():
-                return
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-    except Exception as error:  # noqa: BLE001 - the status went out: the log is all that is left
-        log.error("stream failed", request_id=request_id, **describe(error))  # noqa: TRY400 - a traceback shows values
-        return
-    finally:
-        gone.cancel()
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _respond_and_drain(

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
+from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page_of
 from tandem.api.routes.confirm import ConfirmedBy
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
@@ -14,17 +14,13 @@ from tandem.people import Confirmed, LimitExceeded, PasskeyNeeded, PayerNotActiv
 from tandem.signin import Consents, PasskeyRefused
 from tandem.wallet import (
     HistoryLine,
-    MoneyRequest,
     PersonNotActive,
     RequestClosed,
     RequestView,
-    Send,
     SendsToSelf,
     SendView,
     Wallet,
     WalletView,
-    request_view,
-    send_view,
 )
 
 DAY = 86_400
@@ -162,6 +158,7 @@ async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
             body.message,
             call.idempotency,
             confirmed=confirmed,
+            client=call.client,
         )
 
     return await call.services.consents.paying(person_id, body.assertion, send)
@@ -178,11 +175,7 @@ async def list_sends(call: Call[Services], query: ListQuery) -> Page[SendView]:
     """What the person sent and received, newest first."""
     person_id = call.principal.owner_id
     rows = await call.services.wallet.sends(person_id, query.after_id("snd"), query.limit + 1)
-
-    def show(send: Send) -> SendView:
-        return send_view(send, person_id)
-
-    return page(rows, query.limit, show)
+    return page_of(rows, query.limit)
 
 
 @operation(
@@ -222,6 +215,7 @@ async def ask_for_money(call: Call[Services], body: AskForMoney) -> Outcome:
         body.message,
         call.idempotency,
         expires_seconds=body.expires_seconds,
+        client=call.client,
     )
 
 
@@ -236,11 +230,7 @@ async def list_requests(call: Call[Services], query: ListQuery) -> Page[RequestV
     """The requests that the person made or received, newest first."""
     person_id = call.principal.owner_id
     rows = await call.services.wallet.requests(person_id, query.after_id("req"), query.limit + 1)
-
-    def show(request: MoneyRequest) -> RequestView:
-        return request_view(request, person_id)
-
-    return page(rows, query.limit, show)
+    return page_of(rows, query.limit)
 
 
 @operation(
