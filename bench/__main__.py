@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,13 @@ def _arguments() -> argparse.Namespace:
     size.add_argument("--quick", action="store_true", help="less than a minute: a first look")
     size.add_argument("--smoke", action="store_true", help="only see that everything runs")
     parser.add_argument("--rounds", type=int, help="how many rounds")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[""],
+        metavar="TEXT",
+        help="only what has one of these in its name, as the progress shows it: 'http uniform' iso",
+    )
     parser.add_argument("--json", type=Path, help="write the figures here instead of bench/results")
     parser.add_argument("--profile", type=Path, help="write a cProfile of Tandem's server here")
     return parser.parse_args()
@@ -52,8 +59,8 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def measure(plan: Plan, profile: Path | None) -> Run:
-    """The whole run."""
+async def measure(plan: Plan, profile: Path | None, only: Sequence[str]) -> Run:
+    """The whole run, or only what has one of these texts in its name."""
     began = time.monotonic()
     async with open_server(os.environ, _tell) as server:
         machine = this_machine(server.version, server.folder)
@@ -63,7 +70,11 @@ async def measure(plan: Plan, profile: Path | None) -> Run:
                 open_taps(plan, Path(folder), _tell) as taps,
             ):
                 first = await bench.prepare(_tell)
-                steps = [*bench.steps(), *taps.steps()]
+                steps = [
+                    step
+                    for step in (*bench.steps(), *taps.steps())
+                    if any(text in step.measure.key for text in only)
+                ]
                 tune_process()
                 for number in range(1, plan.rounds + 1):
                     count = iter(range(1, len(steps) + 1))
@@ -108,7 +119,7 @@ def main() -> int:
     if arguments.rounds:
         plan = dataclasses.replace(plan, rounds=max(1, arguments.rounds))
     try:
-        run = uvloop.run(measure(plan, arguments.profile))
+        run = uvloop.run(measure(plan, arguments.profile, arguments.only))
     except (NotMeasurableError, DatabaseUnavailable) as error:
         _tell(error.sentence() if isinstance(error, DatabaseUnavailable) else str(error))
         return 1

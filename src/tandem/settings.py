@@ -131,6 +131,8 @@ class Settings:
     """The operator's key at Akismet, which then checks what people write to each other."""
     akismet_url: str = "https://rest.akismet.com"
     """Where its API is."""
+    top_up_accounts: Path | None = None
+    """The file of the operator's bank accounts to which people transfer money for their wallets."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For says where a request came from."""
 
@@ -315,4 +317,5 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "card_years": _between(1, 5, "a number of years"),
     "card_proof": _one_of("green", "yellow", "orange"),
     "issuers": lambda _name, text: Path(text).absolute() if text else None,
+    "top_up_accounts": lambda _name, text: Path(text).absolute() if text else None,
 }

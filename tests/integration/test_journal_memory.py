@@ -18,6 +18,7 @@ from moves import Move, account, journal_on, new_ids, once, pay
 from tandem.db import Connection
 from tandem.kernel import NotFound
 from tandem.ledger import (
+    ACCOUNTS,
     AccountCode,
     AccountKey,
     Decision,
@@ -179,14 +180,14 @@ async def test_a_refusal_makes_nobody_forget(module_database: str) -> None:
     async with journal_on(module_database) as journal:
         ann, ben = await opened(journal)
         await calm(journal)
-        before = set(journal._remembered)
+        before = set(journal._remembered[ACCOUNTS])
         assert {ann.id, ben.id} <= before
         poor = Move(
             id=IDS.entry(), transfers=(pay(ben, ann, 999),), idempotency=once(ben.owner_id, "poor")
         )
         with pytest.raises(InsufficientFunds):
             await journal.submit(poor)
-        assert set(journal._remembered) == before
+        assert set(journal._remembered[ACCOUNTS]) == before
         await journal.submit(move(pay(ann, ben, 1)))
     assert await differences(module_database) == []
 
@@ -198,7 +199,7 @@ async def test_memory_is_bounded(module_database: str, monkeypatch: pytest.Monke
         for _ in range(3):
             entries = [move(pay(BANK, key, 1)) for key in keys]
             await asyncio.gather(*map(journal.submit, entries))
-            assert len(journal._remembered) <= 5 + 2 * 4
+            assert len(journal._remembered[ACCOUNTS]) <= 5 + 2 * 4
     assert await balances(module_database, *keys) == [3] * 20
 
 

@@ -12,7 +12,9 @@ import pytest
 from faults import owner_of
 
 from moves import CNY, Move, account, hold, journal_on, new_ids, once, pay, resolve
+from tandem.cards import DEVICE_CARDS
 from tandem.db import Connection, Table, open_journal_connection, open_pool
+from tandem.db.rights import RIGHTS
 from tandem.events import DELIVERIES, EVENTS
 from tandem.kernel import transfer_id
 from tandem.ledger import (
@@ -42,6 +44,17 @@ TABLES: Final = (
     *(SENDS, REQUESTS, TOP_UPS, PAYOUTS, WITHDRAWALS, CORRECTIONS),
 )
 """All whose rows a journal writes."""
+GUARDED: Final[dict[Table[Any], set[str]]] = {
+    # The overdraft is part of its owner's terms.
+    ACCOUNTS: {"overdraft"} | set(ACCOUNTS.mutable),
+    DEVICES: {"name", "code_seed", "wrong_codes"},
+    DEVICE_CARDS: {
+        *("funding_kind", "funding_last_four", "code_hash", "code_until", "code_tries"),
+        *("pan_sealed", "updated_at"),
+    },
+}
+"""Those that it remembers, and what of them may change without their guards: nothing that an entry
+decides on, or what never changes without one of the guards."""
 
 
 async def _live(url: str) -> str:
@@ -348,13 +361,20 @@ async def test_rows_are_those_of_the_table(tables: Connection, table: Table[Any]
     assert await columns_of(tables, f"{table.name}_row") == list(table.types.items())
 
 
-@pytest.mark.parametrize("table", [t for t in TABLES if t.mutable], ids=repr)
+@pytest.mark.parametrize("table", [*(t for t in TABLES if t.mutable), DEVICE_CARDS], ids=repr)
 async def test_changes_are_those_of_the_table(tables: Connection, table: Table[Any]) -> None:
     """Its key, what its guards were, and what an update writes."""
     guards = [(f"was_{name}", table.types[name]) for name in table.guards]
     named = [(name, table.types[name]) for name in (*table.key, *table.mutable)]
     wanted = [*named[: len(table.key)], *guards, *named[len(table.key) :]]
     assert await columns_of(tables, f"{table.name}_change") == wanted
+
+
+@pytest.mark.parametrize("table", GUARDED, ids=repr)
+def test_a_guard_sees_all_that_may_change(table: Table[Any]) -> None:
+    """What the application may update and no guard sees is named here, with its reason."""
+    unseen = set(RIGHTS[table.name].update) - set(table.guards)
+    assert unseen == GUARDED[table] - set(table.guards)
 
 
 async def columns_of(connection: Connection, kind: str) -> list[tuple[str, str]]:
@@ -383,8 +403,9 @@ async def test_the_journals_statements_use_the_indexes(fresh_database: str, full
     statements = [
         *(table.lock_statement for table in (ACCOUNTS, PAYMENTS)),
         *(table.update_statement(1) for table in (ACCOUNTS, PAYMENTS)),
+        *(table.read_statement for table in GUARDED),
+        *(table.hold_statement(1) for table in GUARDED),
         RESERVATIONS.delete_statement(1),
-        store_module._LOOK_STATEMENT,
         store_module._PENDING_STATEMENT,
         store_module._ANSWERS_STATEMENT,
     ]

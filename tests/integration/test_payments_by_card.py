@@ -1,34 +1,30 @@
 """Paying with a device card on PostgreSQL: once, for what the card stands behind, and undone."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
+from till_taps import message, pay, phone_of
 from town import Door, Someone, Town, at_once, key, open_town, said
 
 from card_phone import Phone
 from moves import CNY
 from tandem.acquiring.refusals import response_code
-from tandem.cards import CardCommand, CardView
+from tandem.cards import CardCommand
 from tandem.cards.taps import WRONG_MAX
-from tandem.db import Idempotency, IdempotencyConflict
+from tandem.db import IdempotencyConflict
 from tandem.kernel import Invalid, NotFound, read_id
 from tandem.ledger import Outcome, fees
 from tandem.merchants import Acceptance, Choice, WayRefused, WayRule
 from tandem.payments import (
     Capture,
     CardUnknown,
-    NewTap,
     RefundExceedsCaptured,
     ReversalNotCovered,
-    TapTrace,
 )
 
-_NUMBER = itertools.count(1)
 START = 100_000
 
 
@@ -55,46 +51,7 @@ async def door(town: Town) -> Door:
 
 @pytest.fixture
 async def phone(town: Town, lin: Someone) -> Phone:
-    made = Phone(town.services.cards, lin.id, lin.device_id, town.services.clock)
-    made.card = await made.add(key())  # type: ignore[attr-defined]  # kept for the tests
-    return made
-
-
-def card_id(phone: Phone) -> UUID:
-    card: CardView = phone.card  # type: ignore[attr-defined]  # the fixture put it there
-    return read_id("crd", card.id)
-
-
-async def message(
-    town: Town,
-    phone: Phone,
-    amount: int,
-    *,
-    told: dict[str, Any] | None = None,
-    **tap: Any,  # noqa: ANN401 - what a tap or a message is made of
-) -> NewTap:
-    """Tap, and what the till's host makes of it; `told` is what it says otherwise."""
-    outcome = await phone.tap(amount, **tap)
-    number = next(_NUMBER)
-    fields: dict[str, Any] = {
-        "amount": amount,
-        "currency": "CNY",
-        "pan": phone.pan,
-        "sequence": 0,
-        "icc": outcome.online_data,
-        "day": town.services.clock.now().date(),
-        "trace": TapTrace(
-            link="test", terminal="T1", reference=f"ref {number}", rrn=f"{number:012d}"
-        ),
-        **(told or {}),
-    }
-    return NewTap(**fields)
-
-
-async def pay(
-    town: Town, door: Door, new: NewTap, idem: Idempotency | None = None
-) -> dict[str, Any]:
-    return said(await town.services.payments.pay_by_card(door.at, new, idem or key(owner=door.id)))
+    return await phone_of(town, lin)
 
 
 async def test_a_tap_moves_the_money(town: Town, lin: Someone, door: Door, phone: Phone) -> None:
@@ -111,8 +68,26 @@ async def test_a_tap_moves_the_money(town: Town, lin: Someone, door: Door, phone
     )
     assert row is not None
     assert (row["atc"], row["card_id"], row["verifier"], row["offline"]) == (
-        1, card_id(phone), 1, False,
+        1, phone.card_id, 1, False,
     )  # fmt: skip
+
+
+async def test_a_person_sees_what_each_card_paid(
+    town: Town, lin: Someone, door: Door, phone: Phone
+) -> None:
+    payments = town.services.payments
+    made = [(await pay(town, door, await message(town, phone, n)))["payment"]["id"] for n in (1, 2)]
+    made.append((await pay(town, door, await message(town, phone, START + 1)))["payment"]["id"])
+    await town.paid(door, lin, 5)  # by a pay code, not by the card
+    newest = [read_id("pay", one) for one in reversed(made)]
+    rows = await payments.of_card(lin.id, card_id(phone), None, 10)
+    assert [row.id for row in rows] == newest
+    assert [row.status for row in rows] == ["declined", "captured", "captured"]
+    rows = await payments.of_card(lin.id, card_id(phone), newest[0], 1)
+    assert [row.id for row in rows] == newest[1:2]
+    assert await payments.of_card(lin.id, card_id(phone), newest[-1], 10) == []
+    with pytest.raises(NotFound):
+        await payments.of_card((await town.person()).id, card_id(phone), None, 10)
 
 
 async def test_a_cryptogram_pays_once_wherever_it_is_played(
@@ -177,7 +152,7 @@ async def test_a_lost_phone_pays_no_more(
     await phone.cards.lose_device(lin.id, lin.device_id)
     answer = await pay(town, door, await message(town, phone, 100))
     assert answer["reason"] == "card_lost"
-    await phone.cards.by_operator(card_id(phone), CardCommand.RESTORE)
+    await phone.cards.by_operator(phone.card_id, CardCommand.RESTORE)
     assert (await pay(town, door, await message(town, phone, 100)))["payment"]["status"] == (
         "captured"
     )
@@ -196,7 +171,7 @@ async def test_wrong_cryptograms_are_counted_across_requests_and_block(
         answer = await pay(town, door, new)
         assert answer["reason"] == "cryptogram_wrong"
         assert answer["issuer_answer"] is None
-    assert (await phone.cards.get(card_id(phone))).status == "blocked"
+    assert (await phone.cards.get(phone.card_id)).status == "blocked"
     answer = await pay(town, door, await message(town, phone, 100))
     assert answer["reason"] == "card_blocked"
 
@@ -223,8 +198,7 @@ async def test_a_shop_says_what_it_takes(
 
 async def test_limits_and_balance_hold_and_fees_are_taken(town: Town) -> None:
     lin, door = await town.person(yuan=60), await town.merchant(points=100, fixed=2)
-    phone = Phone(town.services.cards, lin.id, lin.device_id, town.services.clock)
-    await phone.add(key())
+    phone = await phone_of(town, lin)
     assert (await pay(town, door, await message(town, phone, 5000)))["payment"]["fee"] == 52
     answer = await pay(town, door, await message(town, phone, 1001))
     assert answer["reason"] == "insufficient_funds"
@@ -401,7 +375,7 @@ async def test_what_is_no_card_or_no_tap(town: Town, door: Door, phone: Phone) -
 async def test_another_currency_than_the_card_is_funded_in(
     town: Town, lin: Someone, door: Door, phone: Phone
 ) -> None:
-    await phone.cards.fund(lin.id, card_id(phone), "EUR")
+    await phone.cards.fund(lin.id, phone.card_id, "EUR")
     answer = await pay(town, door, await message(town, phone, 100))
     assert answer["reason"] == "currency_not_funded"
 

@@ -40,7 +40,8 @@ class Everything(msgspec.Struct, frozen=True):
     no_raw: bytes | None
 
 
-EVERYTHING = Table("everything", Everything, mutable=("big", "no_text"), guards=("whole", "small"))
+GUARDS = ("whole", "small", "no_whole", "no_moment")
+EVERYTHING = Table("everything", Everything, mutable=("big", "no_text"), guards=GUARDS)
 
 
 def any_row(choose: random.Random) -> Everything:
@@ -74,7 +75,7 @@ async def test_postgresql_reads_what_was_packed(empty_database: str) -> None:
     try:
         columns = ", ".join(f"{name} {kind}" for name, kind in EVERYTHING.types.items())
         await connection.execute(f"CREATE TABLE everything ({columns}, PRIMARY KEY (id))")
-        types = change_types("everything", guards=("whole", "small"), columns=("big", "no_text"))
+        types = change_types("everything", guards=GUARDS, columns=("big", "no_text"))
         for statement in (*row_types("everything"), *types):
             await connection.execute(statement)
         await connection.execute("ALTER TABLE everything ADD COLUMN later text")
@@ -86,13 +87,19 @@ async def test_postgresql_reads_what_was_packed(empty_database: str) -> None:
         assert found == {row.id: row for row in rows}, f"seed {seed}"
 
         changed = [msgspec.structs.replace(row, big=7, no_text="new", text="not") for row in rows]
-        was = [row.whole if n % 2 else row.whole ^ 1 for n, row in enumerate(rows)]
-        same = (row.small for row in rows)
-        arguments = EVERYTHING.change_arguments(changed, was, same)
+        was = [
+            (row.whole if n % 2 else row.whole ^ 1, row.small, row.no_whole, row.no_moment)
+            for n, row in enumerate(rows)
+        ]
+        was[1] = (*was[1][:2], 7 if rows[1].no_whole is None else None, was[1][3])
+        arguments = EVERYTHING.change_arguments(changed, was)
+        held = await connection.fetch(EVERYTHING.hold_statement(1), *arguments)
+        assert len(held) == ROUNDS // 2 - 1
         await connection.execute(EVERYTHING.update_statement(1), *arguments)
         found = {row["id"]: Everything(*row) for row in await connection.fetch(read)}
         for number, row in enumerate(rows):
-            guarded = msgspec.structs.replace(row, big=7, no_text="new") if number % 2 else row
+            same = number % 2 and number != 1
+            guarded = msgspec.structs.replace(row, big=7, no_text="new") if same else row
             assert found[row.id] == guarded, f"seed {seed}"
     finally:
         await connection.close()

@@ -2,22 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 from town import Door, Town, key, open_keyring, open_town, said
 
+from tandem.access import Principal
+from tandem.api.operation import Call
 from tandem.app import ModeMismatch, open_services, operations
 from tandem.kernel import Invalid, read_id
+from tandem.ledger import Outcome
 from tandem.payments import Command
 from tandem.people import Limits
 from tandem.sandbox import BuyerRule, BuyerRules, buyer
 from tandem.sandbox.buyer import HANDLE
 from tandem.sandbox.clock import MAX_OFFSET
-from tandem.sandbox.routes import SANDBOX_OPERATIONS
+from tandem.sandbox.routes import SANDBOX_OPERATIONS, PlayMoney, top_up_in_sandbox
 from tandem.settings import Settings
 
 
@@ -222,6 +227,27 @@ async def test_timers_follow_the_clock(fresh_database: str, tmp_path: Path) -> N
             while await state(town, door, again) != "captured":  # noqa: ASYNC110 - a timer does it
                 await asyncio.sleep(0.1)
         await town.check()
+
+
+async def test_a_person_tops_up_with_play_money(town: Town) -> None:
+    lin = await town.person()
+    key_id, scopes = town.services.ids.new(), frozenset(("wallet",))
+    caller = Principal("person", lin.id, key_id, lin.device_id, scopes, "Phone")
+    here = Call(town.services, caller, key("play money"), "req", "127.0.0.1")
+    body = PlayMoney(amount=10_000, currency="CNY")
+    first, again = [await top_up_in_sandbox.handler(here, body) for _ in range(2)]
+    assert isinstance(first, Outcome)
+    assert isinstance(again, Outcome)
+    assert said(first) == said(again)
+    assert (await lin.balance())["balance"] == 10_000
+    other = msgspec.structs.replace(here, idempotency=key("more of it"))
+    await top_up_in_sandbox.handler(other, body)
+    assert (await lin.balance())["balance"] == 20_000
+    # a door that only a sandbox has stays shut even if somebody mounted it elsewhere
+    production = replace(town.services, settings=Settings(mode="production"))
+    with pytest.raises(AssertionError, match="no such door"):
+        await top_up_in_sandbox.handler(msgspec.structs.replace(here, services=production), body)
+    assert (await lin.balance())["balance"] == 20_000
 
 
 # -- never in production -------------------------------------------------------------------------

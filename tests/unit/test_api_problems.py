@@ -31,6 +31,7 @@ from tandem.ledger import (
 from tandem.payments import CodePaused, PaymentConflict, RefundNotCovered
 from tandem.people import LimitExceeded, PayerNotActive
 from tandem.settings import Settings
+from tandem.wallet import AccountsUnusable
 
 ROOMS = tuple(
     f"tandem.{room}"
@@ -61,6 +62,7 @@ INSIDE: dict[type[Refused], str] = {
     AmountExceedsReserved: "capture_exceeds_authorised comes first",
     CodeTooLong: "settings keep links as short as codes need them",
     UnreadableImage: "the command line reads pictures, the API does not",
+    AccountsUnusable: "the start reads them",
 }
 """Refusals of rooms that no request meets, and why: one that did would be a fault of ours."""
 

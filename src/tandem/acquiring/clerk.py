@@ -130,12 +130,23 @@ class Clerk:
 
     async def _in_time(self, ticket: Ticket, work: Awaitable[T]) -> T | None:
         """What comes of it within the link's time, or None; it goes on, and is counted as late."""
-        future = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        future, waiting = asyncio.ensure_future(work), loop.create_future()
+
+        def wake(_: object = None) -> None:
+            if not waiting.done():
+                waiting.set_result(None)
+
+        # what asyncio.wait does for many futures, for one
+        timer = loop.call_later(ticket.state.link.limits.answer_seconds, wake)
+        future.add_done_callback(wake)
         try:
-            await asyncio.wait({future}, timeout=ticket.state.link.limits.answer_seconds)
+            await waiting
         except asyncio.CancelledError:
             future.cancel()
             raise
+        finally:
+            timer.cancel()
         if future.done():
             return future.result()
         ticket.state.counts["late"] += 1

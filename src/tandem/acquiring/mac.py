@@ -36,19 +36,25 @@ class MacKey:
 
     settings: Mac
     secret: bytes = field(repr=False)
+    _scheduled: CMAC | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         fits = (_DES_KEY,) if self.settings.algorithm == "retail" else _AES_KEYS
         if len(self.secret) not in fits:
             algorithm = self.settings.algorithm
             raise ValueError(f"a key of {algorithm} cannot have {len(self.secret)} bytes")
+        # The key's schedule is made once; it lies in memory as long as the key itself.
+        retail = self.settings.algorithm == "retail"
+        object.__setattr__(self, "_scheduled", None if retail else CMAC(AES(self.secret)))
 
     def mac(self, data: bytes) -> bytes:
         """The MAC of these bytes, eight bytes."""
-        if self.settings.algorithm == "retail":
+        if self._scheduled is None:
             whole = retail_mac(self.secret, data, self.settings.padding)
         else:
-            whole = aes_cmac(self.secret, data)[:_MAC_BYTES]
+            mac = self._scheduled.copy()
+            mac.update(data)
+            whole = mac.finalize()[:_MAC_BYTES]
         return whole[: self.settings.size].ljust(_MAC_BYTES, b"\x00")
 
     @property

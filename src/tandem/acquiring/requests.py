@@ -10,7 +10,7 @@ stamp repeats anew.
 import hmac
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from tandem.acquiring.elements import De
@@ -38,6 +38,7 @@ FINGERPRINT_KEY_BYTES: Final = 32
 _YEAR_AND_MONTH: Final = re.compile(r"[0-9]{2}(?:0[1-9]|1[0-2])", re.ASCII)
 _AMOUNT_DIGITS: Final = 12
 _MIDNIGHT: Final = "000000"
+_HALF_A_YEAR: Final = timedelta(days=182)
 _NO_TYPE: Final = "0000"
 _AUTHORISATION: Final = "0100"
 
@@ -319,11 +320,19 @@ def _nearest(day: str, clock: str, now: datetime, place: De) -> datetime:
 def _moment(day: str, clock: str, now: datetime) -> datetime | None:
     """The moment of a day MMDD and a time hhmmss, in the year that is nearest to now."""
     today = now.replace(tzinfo=None)
-    moments: list[datetime] = []
-    for year in (today.year - 1, today.year, today.year + 1):
-        try:
-            at = time(int(clock[:2]), int(clock[2:4]), int(clock[4:]))
-            moments.append(datetime.combine(date(year, int(day[:2]), int(day[2:])), at))
-        except ValueError:
-            continue  # no such day in this year
+    found = _in_year(today.year, day, clock)
+    if found is not None and abs(found - today) < _HALF_A_YEAR:
+        return found
+    others = (_in_year(year, day, clock) for year in (today.year - 1, today.year + 1))
+    moments = [moment for moment in (found, *others) if moment is not None]
     return min(moments, key=lambda moment: abs(moment - today), default=None)
+
+
+def _in_year(year: int, day: str, clock: str) -> datetime | None:
+    """The moment in a year; None if there is no such day in it, or no such time."""
+    try:
+        return datetime(  # noqa: DTZ001 - a terminal's clock has no zone
+            year, int(day[:2]), int(day[2:]), int(clock[:2]), int(clock[2:4]), int(clock[4:])
+        )
+    except ValueError:
+        return None

@@ -15,7 +15,7 @@ from tandem.acquiring.model import MoneyRequest, Outcome, Reconciliation, Totals
 from tandem.acquiring.requests import TOTALS
 from tandem.kernel import currency
 
-_ECHO: Final = (
+_ECHO: Final[tuple[int, ...]] = (
     De.PROCESSING_CODE,
     De.AMOUNT,
     De.TRANSMITTED_AT,
@@ -41,8 +41,8 @@ _IN_BALANCE, _OUT_OF_BALANCE = "1", "2"
 
 def answer(message: Message, code: ResponseCode, echo: Iterable[int] = ()) -> Message:
     """The answer that says nothing but how it ended."""
-    kept = [*_ECHO, *echo]
-    fields = {int(n): message.fields[n] for n in kept if n in message.fields}
+    given = message.fields
+    fields = {number: given[number] for number in (*_ECHO, *echo) if number in given}
     fields[De.RESPONSE_CODE] = code.value
     return Message(response_mti(message.mti), fields)
 

@@ -5,11 +5,11 @@ the link has one. All of these differ from network to network, so all are settin
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
-from tandem.acquiring.elements import ELEMENTS, De, Form, Kind, read_form
+from tandem.acquiring.elements import ELEMENTS, De, Form, read_form
 from tandem.kernel import Invalid
 
 Pad = Literal["left-0", "right-0", "right-f"]
@@ -76,49 +76,3 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def mac_size(self) -> int:
         """How many bytes a MAC takes in a message."""
         return _MAC_BYTES * (_HALVES if self.binary == "hex" else 1)
-
-    def specification(self) -> dict[str, dict[str, Any]]:
-        """The same as pyiso8583 wants it, with each element that can be there and no other."""
-        spec = {str(number): self._field(number, form) for number, form in self.forms().items()}
-        bits = self._raw(8) if self.bitmap == "binary" else self._text(16, 0)
-        spec["h"] = self._text(0, 0)
-        spec["t"] = self._raw(2) if self.numeric == "bcd" else self._text(4, 0)
-        spec["p"] = spec["1"] = bits
-        return spec
-
-    def _field(self, number: int, form: Form) -> dict[str, Any]:
-        kind, prefix, size = form
-        if kind is Kind.BYTES:
-            written = self.icc if number == De.ICC else self.binary
-            if written == "hex":
-                digits = size * _HALVES
-                return self._text(min(digits, 10**prefix - 1) if prefix else digits, prefix)
-            return {"data_enc": "b", "max_len": size, **self._prefix(prefix)}
-        if kind is Kind.DIGITS and self.numeric == "bcd":
-            return self._halves(size, prefix, self.pad_variable if prefix else self.pad_fixed)
-        if kind is Kind.TRACK and self.track2 == "bcd":
-            return self._halves(size, prefix, self.pad_track2)
-        return self._text(size, prefix)
-
-    def _text(self, size: int, prefix: int) -> dict[str, Any]:
-        return {"data_enc": self.text, "max_len": size, **self._prefix(prefix)}
-
-    def _raw(self, size: int) -> dict[str, Any]:
-        return {"data_enc": "b", "max_len": size, **self._prefix(0)}
-
-    def _halves(self, size: int, prefix: int, pad: Pad) -> dict[str, Any]:
-        side, _, digit = pad.partition("-")
-        return {
-            "data_enc": "b",
-            "len_count": "nibbles",
-            "max_len": size,
-            f"{side}_pad": digit.upper(),
-            **self._prefix(prefix),
-        }
-
-    def _prefix(self, digits: int) -> dict[str, Any]:
-        if self.prefixes == "text":
-            return {"len_enc": self.text, "len_type": digits}
-        # Two digits fit into one byte and three into two, in BCD as in binary.
-        form = "b" if self.prefixes == "binary" else "bcd"
-        return {"len_enc": form, "len_type": (digits + 1) // _HALVES}

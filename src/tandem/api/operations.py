@@ -6,6 +6,7 @@ from tandem.api.operation import Operation
 from tandem.api.routes import (
     bookings,
     books,
+    card_uses,
     cards,
     codes,
     installation,
@@ -36,6 +37,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     *codes.OPERATIONS,
     *cards.OPERATIONS,
     *vault.OPERATIONS,
+    *card_uses.OPERATIONS,
     *taps.OPERATIONS,
     *parties.OPERATIONS,
     *tags.OPERATIONS,

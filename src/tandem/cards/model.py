@@ -164,6 +164,10 @@ DEVICE_CARDS: Final = Table(
     "device_cards",
     DeviceCard,
     mutable=("status", "atc", "seen", "wrong_cryptograms", "updated_at"),
+    guards=(
+        *("status", "atc", "seen", "wrong_cryptograms", "delivered_at"),
+        *("funding_currency", "funding_id"),
+    ),
     rank=22,
 )
 

@@ -115,7 +115,7 @@ def top_up(person: str, amount: str, unit: str, /, *, reference: str) -> None:
     Parameters
     ----------
     person
-        The person: `@handle` or ppl_…
+        The person: `@handle`, ppl_… or the reference that they wrote on the transfer, `RF…`.
     amount
         The amount as people write it, such as 100.00.
     unit

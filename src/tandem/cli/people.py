@@ -10,7 +10,7 @@ from tandem.cli.beside import services
 from tandem.cli.run import run
 from tandem.cli.show import cells, done, facts, money, say, show, table
 from tandem.kernel import Currency, currency, parse_amount, read_id, show_id
-from tandem.people import NewDevice, NewPerson, Person
+from tandem.people import NewDevice, NewPerson, Person, looks_like_reference, reference_of
 from tandem.wallet import WalletView
 
 person_app = App(name="person", help="People and their wallets.", help_format="markdown")
@@ -19,9 +19,14 @@ Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
 
 
 async def person_of(opened: Services, text: str) -> Person:
-    """The person that `@handle`, a bare handle or ppl_… names. Raises `NotFound`, `Invalid`."""
+    """The person that `@handle`, a bare handle, ppl_… or a bank transfer's reference names.
+
+    Raises `NotFound`, `Invalid`.
+    """
     if text.startswith("ppl_"):
         return await opened.people.get(read_id("ppl", text, "person"))
+    if looks_like_reference(text):
+        return await opened.people.find_by_reference(text)
     return await opened.people.find_by_handle(text)
 
 
@@ -99,14 +104,14 @@ async def _list(beginning: str | None, limit: int) -> list[Person]:
 
 @person_app.command(name="show")
 def show_person(person: str, /) -> None:
-    """Show a person: status, balances, what is reserved, limits.
+    """Show a person: status, reference for bank transfers, balances, what is reserved, limits.
 
     Example: `tandem operator person show @lin`
 
     Parameters
     ----------
     person
-        The person: `@handle` or ppl_…
+        The person: `@handle`, ppl_… or the reference of a bank transfer.
     """
     found, wallet = run(_show(person))
     facts(
@@ -115,6 +120,7 @@ def show_person(person: str, /) -> None:
             "Handle": f"@{found.handle}",
             "Name": found.name,
             "Status": found.status,
+            "Reference": spaced(reference_of(found.id)),
         }
     )
     numbers = ("Balance", "Reserved", "A payment", "A day", "Spent today")
@@ -130,6 +136,11 @@ def show_person(person: str, /) -> None:
         )
         made.add_row(*cells(unit.code, *(money(amount, unit) for amount in amounts)))
     show(made)
+
+
+def spaced(reference: str) -> str:
+    """A reference in groups of four, as people read it (ISO 11649 §4)."""
+    return " ".join(reference[at : at + 4] for at in range(0, len(reference), 4))
 
 
 async def _show(person: str) -> tuple[Person, WalletView]:

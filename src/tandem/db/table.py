@@ -50,7 +50,8 @@ class Table(Generic[R]):
     """A table whose rows are `row` structs: its fields are those of the row type, in its order.
 
     `key` names the primary key's columns; `mutable` the columns that an update writes (none: the
-    table is append-only); `guards` those that must still be as they were read for it to happen;
+    table is append-only); `guards` those that must still be as they were read for it to happen: all
+    that may change of what is decided on, so that such rows may be remembered instead of locked;
     `rank` orders the tables that are locked or filled together, low first, so that no two
     processes lock them the other way round and no row comes before one that it refers to. Of a
     `shared` table two processes may insert the same key at once: its rows are inserted in order of
@@ -82,29 +83,30 @@ class Table(Generic[R]):
         hints = get_type_hints(row, include_extras=True)
         self.types = {column: _sql_type(hints[column])[0] for column in self.columns}
         self._nullable = {column: _sql_type(hints[column])[1] for column in self.columns}
-        was = tuple(f"was_{column}" for column in guards)
+        assert len(guards) != 1, "one guard by itself would come without its tuple"
+        self._guards = attrgetter(*guards) if guards else None
         self._pack_row = row_packer([self._column(column) for column in self.columns])
         self._pack_change: Packer = row_packer(
             [
                 *(self._column(column) for column in key),
                 *(
-                    Column(self.types[g], nullable=False, value=w)
-                    for g, w in zip(guards, was, strict=True)
+                    Column(self.types[guard], self._nullable[guard], f"was[{number}]")
+                    for number, guard in enumerate(guards)
                 ),
                 *(self._column(column) for column in mutable),
             ],
-            was,
+            ("was",) if guards else (),
         )
         self._key = attrgetter(*key)
         # comparing UUIDs as integers takes a tenth of the time
         self._order = attrgetter(*(f"{c}.int" if self.types[c] == "uuid" else c for c in key))
-        self.lock_statement = (
-            f"SELECT {', '.join(self.columns)} FROM {name} "
-            f"WHERE {self._matches()} ORDER BY {', '.join(key)} FOR NO KEY UPDATE"
-        )
+        columns = ", ".join(self.columns)
+        self.read_statement = f"SELECT {columns} FROM {name} WHERE {self._matches()}"
+        """Read the rows of the keys $1…"""
+        self.lock_statement = f"{self.read_statement} ORDER BY {', '.join(key)} FOR NO KEY UPDATE"
         """Lock the rows of the keys $1… and read them, in order of their key."""
         marks = ", ".join(f"${number}" for number in range(1, len(self.columns) + 1))
-        self.one_row_statement = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
+        self.one_row_statement = f"INSERT INTO {name} ({columns}) VALUES ({marks})"
         """Insert one row, by any connection, its columns as $1…"""
 
     def __repr__(self) -> str:
@@ -113,6 +115,12 @@ class Table(Generic[R]):
     def key_of(self, row: R) -> Any:  # noqa: ANN401 - a value, or a tuple of values
         """The primary key of a row: its column's value, or a tuple of its columns' values."""
         return self._key(row)
+
+    def guards_of(self, row: R) -> tuple[Any, ...]:
+        """What the guards are in a row."""
+        assert self._guards is not None, f"{self} has no guards"
+        was: tuple[Any, ...] = self._guards(row)
+        return was
 
     def insert_statement(self, first: int) -> str:
         """Insert the rows that `$first` has: see `row_arguments`."""
@@ -124,16 +132,23 @@ class Table(Generic[R]):
         )
 
     def update_statement(self, first: int) -> str:
-        """Write the mutable columns that `$first` has: see `change_arguments`."""
+        """Write the mutable columns that `$first` has, where the guards are what they were."""
         settings = ", ".join(f"{column} = new.{column}" for column in self.mutable)
-        same = (
-            *(f"old.{column} = new.{column}" for column in self.key),
-            *(f"old.{column} = new.was_{column}" for column in self.guards),
-        )
         return (
             f"UPDATE {self.name} AS old SET {settings} "
             f"FROM unnest(${first}::{self.name}_changes) AS new "
-            f"WHERE {' AND '.join(same)} RETURNING 1"
+            f"WHERE {self._as_they_were()} RETURNING 1"
+        )
+
+    def hold_statement(self, first: int) -> str:
+        """Keep the rows that `$first` has from being changed, where the guards are what they were.
+
+        A row that another is changing is passed over and not waited for: whoever holds rows never
+        makes a circle of those who wait for each other.
+        """
+        return (
+            f"SELECT 1 FROM unnest(${first}::{self.name}_changes) AS new "
+            f"JOIN {self.name} AS old ON {self._as_they_were()} FOR SHARE OF old SKIP LOCKED"
         )
 
     def delete_statement(self, first: int) -> str:
@@ -150,10 +165,12 @@ class Table(Generic[R]):
             rows = self.in_order(rows)
         return [packed_array(map(self._pack_row, rows), len(rows))]
 
-    def change_arguments(self, rows: Collection[R], *was: Iterable[Any]) -> list[bytes]:
-        """What `update_statement` takes: rows, and for each guard what the rows' columns were."""
-        assert len(was) == len(self.guards), "each guard says what it was"
-        return [packed_array(map(self._pack_change, rows, *was), len(rows))]
+    def change_arguments(
+        self, rows: Collection[R], was: Iterable[tuple[Any, ...]] = ()
+    ) -> list[bytes]:
+        """What `update_statement` and `hold_statement` take: rows, and what guards each had."""
+        given = (rows, was) if self.guards else (rows,)
+        return [packed_array(map(self._pack_change, *given), len(rows))]
 
     def key_arguments(self, keys: Collection[Any]) -> list[Sequence[Any]]:
         """The arrays that `lock_statement` and `delete_statement` take."""
@@ -163,6 +180,14 @@ class Table(Generic[R]):
 
     def _column(self, name: str) -> Column:
         return Column(self.types[name], self._nullable[name], f"row.{name}")
+
+    def _as_they_were(self) -> str:
+        """Whether a row `old` has the key of `new`, and the guards that it was decided on."""
+        same = [f"old.{column} = new.{column}" for column in self.key]
+        for guard in self.guards:
+            equals = "IS NOT DISTINCT FROM" if self._nullable[guard] else "="
+            same.append(f"old.{guard} {equals} new.was_{guard}")
+        return " AND ".join(same)
 
     def _matches(self, first: int = 1) -> str:
         if len(self.key) == 1:

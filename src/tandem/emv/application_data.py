@@ -34,6 +34,7 @@ device, not by the card.
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -131,10 +132,12 @@ class IssuerApplicationData(msgspec.Struct, frozen=True, kw_only=True):
         return self._short() if self.version.form == SHORT_FORM else self._long()
 
     @staticmethod
+    @lru_cache(maxsize=256)
     def parse(value: bytes) -> "IssuerApplicationData":
         """Read a value of 9F10, only if one of our cards can have written it.
 
         Raises `ApplicationDataMalformed`, and `VersionUnknown` for a version that is not known.
+        There are few values, and no secret in them, so those that were read are kept.
         """
         version = version_of(value)
         read = _read_short if version.form == SHORT_FORM else _read_long

@@ -25,6 +25,7 @@ the issuer key, which the caller keeps (made anew for each payment it would doub
 
 import hmac
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -326,7 +327,13 @@ def arpc_method_2(
     return mac_algorithm_3(session, pad_with_bit(message))[:_SHORT_ARPC_BYTES]
 
 
+@lru_cache(maxsize=1)
 def _session_key(version: Version, key: bytes, atc: bytes) -> bytes:
+    """The key of one payment, kept until the next one's.
+
+    A cryptogram and the answer to it, one right after the other, are under the same. The card's
+    key, from which anybody could make it, is in memory no shorter.
+    """
     if version.session_key is SessionKey.COMMON:
         return session_key(version.algorithm, key, atc)
     check_key(version.algorithm, key)

@@ -9,9 +9,10 @@ than need be: signatures are over what the card sent, not over what we would hav
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+import msgspec
 
 from tandem.emv.errors import TlvMalformed, TooLong
 
@@ -38,8 +39,7 @@ class Limits(NamedTuple):
 LIMITS: Final = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Tlv:
+class Tlv(msgspec.Struct, frozen=True):
     """A data object. Make one with `primitive` or `constructed`; reading makes the others.
 
     `children` are the data objects of a constructed one, and empty for a primitive one. `raw` is
@@ -47,9 +47,13 @@ class Tlv:
     """
 
     tag: int
-    value: bytes = field(repr=False)  # it may be a card number
+    value: bytes
     children: tuple["Tlv", ...]
-    raw: bytes = field(repr=False)
+    raw: bytes
+
+    def __repr__(self) -> str:
+        """Without its value, which may be a card number."""
+        return f"Tlv(tag={self.tag!r}, children={self.children!r})"
 
     @property
     def constructed(self) -> bool:

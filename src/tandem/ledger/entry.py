@@ -37,7 +37,7 @@ Key = Any
 
 
 class Write(msgspec.Struct, frozen=True):
-    """A row to insert, or to update if it was read before."""
+    """A row to insert, or to update if it was read or remembered."""
 
     table: Table[Any]
     row: msgspec.Struct
@@ -104,6 +104,19 @@ class Answer(msgspec.Struct, frozen=True):
 ANSWERS: Final = Table("idempotency", Answer, key=("owner_id", "key"), shared=True)
 
 Rows = defaultdict[Table[Any], dict[Key, Any]]
+"""Rows by table and key."""
+
+
+class _Seen(dict[Table[Any], dict[Key, Any]]):
+    """The rows that a view sees. Those of tables with guards are what the journal remembers."""
+
+    def __init__(self, known: Rows) -> None:
+        super().__init__()
+        self._known = known
+
+    def __missing__(self, table: Table[Any]) -> dict[Key, Any]:
+        self[table] = rows = self._known[table] if table.guards else {}
+        return rows
 
 
 class View:
@@ -111,7 +124,8 @@ class View:
 
     `now` is the moment of the group; `day_of` tells the operator's calendar day of a moment;
     `day` is that of `now`; `new_id` makes ids that grow in the order in which entries are decided.
-    `accounts` are those known beforehand; the group's changes go into it.
+    `known` are the rows with guards that are known beforehand; what is read of such rows and what
+    the group changes of them goes into it.
     """
 
     def __init__(
@@ -119,17 +133,18 @@ class View:
         now: datetime,
         day_of: Callable[[datetime], date],
         new_id: Callable[[], UUID],
-        accounts: dict[UUID, Account] | None = None,
+        known: Rows | None = None,
     ) -> None:
         self.now = now
         self.new_id = new_id
         self.day_of = day_of
         self.day = day_of(now)
-        self.rows: Rows = defaultdict(dict)
-        self._accounts: dict[UUID, Account] = {} if accounts is None else accounts
-        self.rows[ACCOUNTS] = self._accounts
-        self.before: dict[UUID, int] = {}
-        """How many transfers each account had before the group, of those that it moves or holds."""
+        self.rows = _Seen(defaultdict(dict) if known is None else known)
+        self._accounts: dict[UUID, Account] = self.rows[ACCOUNTS]
+        self.before: Rows = defaultdict(dict)
+        """What the guards were before the group, of each row that it changes."""
+        self.held: Rows = defaultdict(dict)
+        """What the guards are of each row that an entry only looked at."""
         self.inserted: Rows = defaultdict(dict)
         self.updated: Rows = defaultdict(dict)
         self.appended: defaultdict[Table[Any], list[Any]] = defaultdict(list)
@@ -204,17 +219,21 @@ class View:
         if self.row(ANSWERS, idempotency[:2]) is None:
             self._write(ANSWERS, Answer(*idempotency, kept(refused), self.now))
 
-    def hold(self, accounts: Sequence[AccountKey]) -> None:
-        """Write back accounts that were only looked at: that finds out if a rival changed them."""
-        for key in accounts:
-            if key.id not in self.before and key.id in self._accounts:
-                account = self._accounts[key.id]
-                self.before[key.id] = account.transfers
-                self.updated[ACCOUNTS][key.id] = account
+    def hold(self, touches: Touches) -> None:
+        """Let the write see rows that were only looked at, too: a rival may have changed them."""
+        before, held = self.before[ACCOUNTS], self.held
+        for key in touches.accounts:
+            account_id = key.id
+            if account_id not in before and account_id in self._accounts:
+                account = self._accounts[account_id]
+                held[ACCOUNTS][account_id] = (account.transfers, account.terms)
+        for table, key in touches.rows:
+            if table.guards and key not in self.before[table]:
+                held[table][key] = table.guards_of(self.rows[table][key])
 
     def _take_in(self, booked: Sequence[TransferRow], writes: Sequence[Write]) -> None:
         self.appended[TRANSFERS] += booked
-        before = self.before
+        before = self.before[ACCOUNTS]
         for transfer in booked:
             if transfer.debit_account_id not in before:
                 self._move(transfer.debit_account_id, transfer.debit_number)
@@ -233,13 +252,13 @@ class View:
 
     def _move(self, account_id: UUID, number: int) -> None:
         """Note that an account moves for the first time; `number` is that of its transfer."""
-        self.before[account_id] = number - 1
         account = self._accounts.get(account_id)
         if account is None:
             account = self._accounts[account_id] = self._unopened.pop(account_id)
             self.inserted[ACCOUNTS][account_id] = account
         else:
             self.updated[ACCOUNTS][account_id] = account
+        self.before[ACCOUNTS][account_id] = (number - 1, account.terms)
 
     def _write(self, table: Table[Any], row: msgspec.Struct) -> None:
         if table.log:
@@ -247,6 +266,8 @@ class View:
             return
         key, rows = table.key_of(row), self.rows[table]
         new = key not in rows or key in self.inserted[table]
+        if table.guards and not new and key not in self.before[table]:
+            self.before[table][key] = table.guards_of(rows[key])
         rows[key] = row
         (self.inserted if new else self.updated)[table][key] = row
 

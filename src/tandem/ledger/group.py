@@ -4,11 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from uuid import UUID
 
 from tandem.kernel import Refused
-from tandem.ledger.entry import Entry, Touches, View
-from tandem.ledger.model import Account
+from tandem.ledger.entry import Entry, Rows, Touches, View
+from tandem.ledger.model import ACCOUNTS
 from tandem.ledger.outcome import Outcome
 from tandem.ledger.store import Asked
 
@@ -33,17 +32,18 @@ class Waiting:
 
 
 class Group:
-    """Entries decided one after another, on the accounts known beforehand and on what was read.
+    """Entries decided one after another, on the rows known beforehand and on what was read.
 
-    `known` are accounts as earlier groups left them; what this group decides goes into them. If
-    they are those that the journal remembers, a rival may have changed them since. So a refusal
-    is doubtful: its entry waits for a `careful` group, that knows nothing but what it locked.
+    `known` are rows with guards as earlier groups left them; what this group decides goes into
+    them. If they are those that the journal remembers, a rival may have changed them since. So a
+    refusal is doubtful: its entry waits for a `careful` group, that knows nothing but what it
+    locked.
     """
 
     def __init__(
         self,
-        known: dict[UUID, Account],
-        new_view: Callable[[dict[UUID, Account]], View],
+        known: Rows,
+        new_view: Callable[[Rows], View],
         entries: Iterable[Waiting] = (),
         *,
         careful: bool = False,
@@ -84,25 +84,41 @@ class Group:
     @property
     def locks(self) -> bool:
         """Whether rows are locked before the rest is decided."""
-        return self.careful or any(waiting.touches.rows for waiting in self.undecided)
+        return self.careful or any(
+            not table.guards for waiting in self.undecided for table, _ in waiting.touches.rows
+        )
 
     def add(self, waiting: Waiting) -> None:
         """Take an entry in, and decide it if all that it touches is known."""
-        touches = waiting.touches
-        if touches.rows or touches.pending:
+        if waiting.touches.pending or not self._knows(waiting.touches):
             self.undecided.append(waiting)
-            return
-        for key in touches.accounts:
-            if key.id not in self._known:
-                self.undecided.append(waiting)
-                return
-        self._decide(waiting)
+        else:
+            self._decide(waiting)
 
     def decide_rest(self) -> None:
         """Decide what could not be decided before it was read."""
         while self.undecided:
-            self._decide(self.undecided[0])
+            waiting = self.undecided[0]
+            if self.careful or self._found(waiting.touches):
+                self._decide(waiting)
+            else:
+                self.doubtful.append(waiting)
             self.undecided.popleft()
+
+    def _knows(self, touches: Touches) -> bool:
+        known, accounts = self._known, self._known[ACCOUNTS]
+        for table, row_key in touches.rows:
+            if row_key not in known.get(table, ()):
+                return False
+        for key in touches.accounts:  # noqa: SIM110 - a generator would take longer
+            if key.id not in accounts:
+                return False
+        return True
+
+    def _found(self, touches: Touches) -> bool:
+        """Whether each row with guards is there: no write sees that one that was not came up."""
+        rows = self.view.rows
+        return all(key in rows[table] for table, key in touches.rows if table.guards)
 
     def _decide(self, waiting: Waiting) -> None:
         view, touches = self.view, waiting.touches
@@ -118,5 +134,5 @@ class Group:
                 raise
             return
         if not self.careful:
-            view.hold(touches.accounts)
+            view.hold(touches)
         self.decided.append((waiting, outcome))

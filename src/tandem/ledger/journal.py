@@ -1,20 +1,20 @@
 """The journal: commits entries in groups, durably, and tells each caller its outcome.
 
 Entries that arrive while a commit is under way go together into the next one. Alone, an entry does
-not wait. The journal remembers accounts as it left them, so most entries are decided on arrival,
-while the database writes the group before. A group is one transaction on the journal's own
-connection:
+not wait. The journal remembers accounts, device cards and other rows with guards as it left them,
+so most entries are decided on arrival, while the database writes the group before. A group is one
+transaction on the journal's own connection:
 
-1. read what its entries touch and nobody remembers; payments and other rows are locked, in order
-   of rank and key;
+1. read what its entries touch and nobody remembers; payments and other rows without guards are
+   locked, in order of rank and key;
 2. decide the rest of its entries (`View.decide`, pure);
 3. write everything by one statement, a data-modifying CTE for each table and kind of change, which
-   fails unless every account is still as it was decided on. Where no row was locked the statement
-   is the whole transaction;
+   fails unless every guarded row is still as it was decided on. Where no row was locked the
+   statement is the whole transaction;
 4. COMMIT with fsync, and only then answer.
 
-If a rival wrote one of the rows first, the group is decided again with **care**: it locks its
-accounts before it reads them, in order of key, so that no two journals deadlock, and then looks up
+If a rival wrote one of the rows first, the group is decided again with **care**: it locks all its
+rows before it reads them, in order of key, so that no two journals deadlock, and then looks up
 what its idempotency keys were answered before. A refusal is decided again so too before it is told,
 as is every group for a while after a rival was met.
 
@@ -25,23 +25,21 @@ server has ended the session, whether it happened. Several journals may run on o
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final, Self
-from uuid import UUID
 
 import asyncpg
 import structlog
 
 from tandem.db import Connection, sqlstate
 from tandem.kernel import Clock, Ids
-from tandem.ledger.entry import ANSWERS, Entry, View
+from tandem.ledger.entry import ANSWERS, Entry, Rows, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
 from tandem.ledger.gauge import Gauge, JournalState
 from tandem.ledger.group import Group, Waiting
-from tandem.ledger.model import Account
 from tandem.ledger.outcome import Outcome
 from tandem.ledger.store import (
     Changes,
@@ -66,7 +64,7 @@ ANSWERED_AT_ONCE: Final = 8
 DECIDED_WITHIN: Final = timedelta(seconds=1)
 """What was decided longer ago, while the group before waited, is decided again: time has passed."""
 REMEMBERED_MAX: Final = 65_536
-"""How many accounts are remembered: half a kilobyte each."""
+"""How many rows are remembered: an account takes half a kilobyte, a device card thrice that."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 DATABASE_ERRORS: Final = (
     OSError,
@@ -111,7 +109,7 @@ class Journal:
         self._stopping = False
         self._wary = 0
         self._wariness = 0
-        self._remembered: dict[UUID, Account] = {}
+        self._remembered: Rows = defaultdict(dict)
         self._next = self._new_group()
         self._ahead = True
         self._connection: Connection | None = None
@@ -220,22 +218,22 @@ class Journal:
         """The next group. Until its changes are fixed, none is decided after it."""
         self._fill()
         group, self._ahead = self._next, False
-        if len(self._remembered) > REMEMBERED_MAX:
-            self._remembered = {}
+        if sum(map(len, self._remembered.values())) > REMEMBERED_MAX:
+            self._remembered = defaultdict(dict)
         self._next = self._new_group()
         return group
 
     def _new_group(self, entries: Iterable[Waiting] = (), *, careful: bool = False) -> Group:
-        known = {} if careful else self._remembered
+        known = defaultdict(dict) if careful else self._remembered
         return Group(known, self._new_view, entries, careful=careful)
 
-    def _new_view(self, known: dict[UUID, Account]) -> View:
+    def _new_view(self, known: Rows) -> View:
         now = self._clock.now()
         return View(now, self._day_of, partial(self._ids.at, now), known)
 
     def _forget(self) -> None:
-        """Forget all accounts, and what was decided on them that is not committed."""
-        self._remembered = {}
+        """Forget all rows, and what was decided on them that is not committed."""
+        self._remembered = defaultdict(dict)
         self._queue.extendleft(reversed(self._next.entries))
         self._next = self._new_group()
 
@@ -359,7 +357,7 @@ class Journal:
                 raise
             return status is not None
         if group.careful:
-            if group.view.before:  # accounts moved that are remembered as they were
+            if any(group.view.before.values()):  # rows changed that are remembered as they were
                 self._forget()
         else:
             self._wariness = max(0, self._wariness - 1)

@@ -14,10 +14,10 @@ import asyncpg
 
 from tandem.db import Connection, Idempotency, Table
 from tandem.ledger.entry import ANSWERS, Answer, Key, Touches, View
-from tandem.ledger.model import ACCOUNTS, RESERVATIONS, TRANSFERS, Account, TransferRow
+from tandem.ledger.model import ACCOUNTS, RESERVATIONS, TRANSFERS, TransferRow
 
 Part = tuple[str, Table[Any], Collection[Any]]
-"""What a group does to a table: insert, update or delete, and the rows, or the keys to delete."""
+"""What a group does to a table: insert, update, hold or delete, and the rows, or the keys of it."""
 
 Shape = tuple[tuple[str, Table[Any]], ...]
 """The parts of a group, without their rows."""
@@ -39,9 +39,6 @@ _PENDING_STATEMENT: Final = (
     "FROM transfers AS t LEFT JOIN reservations AS r ON r.id = t.id "
     "WHERE t.id = ANY($1::uuid[]) AND t.kind = 1"
 )
-_LOOK_STATEMENT: Final = (
-    f"SELECT {', '.join(ACCOUNTS.columns)} FROM accounts WHERE id = ANY($1::uuid[])"
-)
 
 
 async def read_view(
@@ -49,27 +46,27 @@ async def read_view(
 ) -> None:
     """Read everything that a group's entries touch and the view does not know yet, into the view.
 
-    Rows are locked, in order of rank and key. Accounts are only if the group is `careful`: else
-    the write finds out if they changed. A careful group also looks up, after the locks, what its
-    idempotency keys were answered before.
+    Rows are locked, in order of rank and key. Those of tables with guards are only if the group is
+    `careful`: else the write finds out if they changed. A careful group also looks up, after the
+    locks, what its idempotency keys were answered before.
     """
     wanted: dict[Table[Any], dict[Key, None]] = defaultdict(dict)
     pending: dict[UUID, None] = {}
+    known = view.rows[ACCOUNTS]
     for touches, _ in asked:
         for table, key in touches.rows:
-            wanted[table][key] = None
+            if key not in view.rows[table]:
+                wanted[table][key] = None
+        for account in touches.accounts:
+            if account.id not in known:
+                wanted[ACCOUNTS][account.id] = None
         for pending_id in touches.pending:
             pending[pending_id] = None
-    known = view.rows[ACCOUNTS]
-    accounts = [key.id for touches, _ in asked for key in touches.accounts if key.id not in known]
-    view.looked_up.update(accounts)
-    if careful:
-        wanted[ACCOUNTS] = dict.fromkeys(accounts)
-    elif accounts:
-        await _read(connection, view, ACCOUNTS, _LOOK_STATEMENT, [list(set(accounts))])
+    view.looked_up.update(wanted.get(ACCOUNTS, ()))
     for table in sorted(wanted, key=lambda table: table.rank):
-        arguments = table.key_arguments(wanted[table])
-        await _read(connection, view, table, table.lock_statement, arguments)
+        locks = careful or not table.guards
+        statement = table.lock_statement if locks else table.read_statement
+        await _read(connection, view, table, statement, table.key_arguments(wanted[table]))
     if pending:
         await _read_pending(connection, view, list(pending))
     if careful:
@@ -115,6 +112,11 @@ def changes_of(view: View) -> Changes | None:
     """All the changes of a view, or None if there are none."""
     parts: list[Part]
     parts = [("update", table, rows.values()) for table, rows in view.updated.items() if rows]
+    for table, held in view.held.items():
+        before, now = view.before[table], view.rows[table]
+        looked_at = [now[key] for key in held if key not in before]
+        if looked_at:
+            parts.append(("hold", table, looked_at))
     parts += [("insert", table, rows.values()) for table, rows in view.inserted.items() if rows]
     parts += [("insert", table, rows) for table, rows in view.appended.items() if rows]
     parts.sort(key=_turn)
@@ -128,27 +130,27 @@ def changes_of(view: View) -> Changes | None:
             arguments += table.key_arguments(rows)
         elif verb == "insert":
             arguments += table.row_arguments(rows)
-        elif table is ACCOUNTS:
-            arguments += _moves(view, rows)
         else:
-            arguments += table.change_arguments(rows)
+            was = view.before if verb == "update" else view.held
+            arguments += _changed(table, rows, was[table])
     return Changes(_write_statement(tuple((verb, table) for verb, table, _ in parts)), arguments)
 
 
-def _moves(view: View, accounts: Collection[Account]) -> list[Any]:
-    """The accounts that a view moves or holds, and what their guards were."""
-    moved = ACCOUNTS.in_order(accounts)
-    return ACCOUNTS.change_arguments(
-        moved,
-        (view.before[account.id] for account in moved),
-        (account.terms for account in moved),
-    )
+def _changed(table: Table[Any], rows: Collection[Any], was: dict[Key, Any]) -> list[bytes]:
+    """Rows that a view changes or holds, and what their guards were."""
+    if not table.guards:
+        return table.change_arguments(rows)
+    changed = table.in_order(rows)
+    return table.change_arguments(changed, [was[table.key_of(row)] for row in changed])
 
 
-def _turn(part: Part) -> tuple[bool, int]:
+_TURNS: Final = {"update": 0, "hold": 1, "insert": 2}
+
+
+def _turn(part: Part) -> tuple[int, int]:
     """What is locked comes first, in the order in which a careful group locks it."""
     verb, table, _ = part
-    return verb == "insert", table.rank
+    return _TURNS[verb], table.rank
 
 
 async def write_changes(connection: Connection, changes: Changes) -> None:
@@ -174,6 +176,8 @@ def _write_statement(shape: Shape) -> str:
             statement = table.insert_statement(first)
         elif verb == "update":
             statement = table.update_statement(first)
+        elif verb == "hold":
+            statement = table.hold_statement(first)
         else:
             statement = table.delete_statement(first)
         first += len(table.key) if verb == "delete" else 1

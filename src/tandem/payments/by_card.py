@@ -42,6 +42,7 @@ from tandem.payments.store import (
     REVERSAL,
     answer_to,
     payment_by_tap,
+    payments_of_card,
     refund_by_id,
     taps_of_card,
 )
@@ -276,6 +277,17 @@ class CardPayments(IssuerPayments):
         return [
             CardTapView(tap.atc, person_view(tap.payment), _answer_in(tap.answer)) for tap in found
         ]
+
+    async def of_card(
+        self, person_id: UUID, card_id: UUID, before: UUID | None, limit: int
+    ) -> list[Payment]:
+        """What a person's card was tapped for, newest first, whichever device it is on.
+
+        Raises `NotFound` for a card that is another's.
+        """
+        await self._cards.of_person(person_id, card_id)
+        async with self._pool.acquire() as connection:
+            return await payments_of_card(connection, card_id, before, limit)
 
     async def _card(self, pan: str, sequence: int | None, *, anew: bool = False) -> KnownCard:
         """The card with this number, and its key. Raises `CardUnknown`.

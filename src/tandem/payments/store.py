@@ -76,6 +76,23 @@ async def taps_of_card(
     return [SeenTap(atc, Payment(*payment), answer) for atc, answer, *payment in rows]
 
 
+async def payments_of_card(
+    connection: Connection, card_id: UUID, before: UUID | None, limit: int
+) -> list[Payment]:
+    """What a card was held to a reader for, newest first; `before` is the last payment seen."""
+    columns = ", ".join(f"p.{column}" for column in PAYMENTS.columns)
+    rows = await connection.fetch(
+        f"SELECT {columns} FROM card_taps AS t JOIN payments AS p ON p.id = t.payment_id "
+        "WHERE t.card_id = $1 AND ($2::uuid IS NULL OR t.atc < ("
+        "SELECT min(atc) FROM card_taps WHERE card_id = $1 AND payment_id = $2"
+        ")) ORDER BY t.atc DESC LIMIT $3",
+        card_id,
+        before,
+        limit,
+    )
+    return [Payment(*row) for row in rows]
+
+
 class TapTotals(NamedTuple):
     """Counts and amounts of taps of a link, in minor units; reversals and refunds by themselves."""
 

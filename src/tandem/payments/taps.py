@@ -1,8 +1,8 @@
 """Paying with a device card, as entries for the journal.
 
-The card's row is locked and moved in the transaction of the money, as a device with its pay codes
-is: of one cryptogram at many tills one pays, in whatever process they arrive. A tap that cannot pay
-is a declined payment, which its merchant sees; what cannot be read as a tap makes none.
+The card's row is moved in the transaction of the money, guarded or locked, as a device with its pay
+codes is: of one cryptogram at many tills one pays, in whatever process they arrive. A tap that
+cannot pay is a declined payment, which its merchant sees; what cannot be read as a tap makes none.
 """
 
 import base64

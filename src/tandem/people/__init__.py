@@ -27,6 +27,7 @@ from tandem.people.model import (
     device_view,
     person_view,
 )
+from tandem.people.reference import check_number, looks_like_reference, reference_of
 from tandem.people.service import People
 from tandem.people.store import (
     CODE_SEEDS,
@@ -60,13 +61,16 @@ __all__ = [
     "SetPasskeyAbove",
     "SignUpClosed",
     "Spending",
+    "check_number",
     "count_wrong_code",
     "device_by_code_index",
     "device_view",
     "find_id_by_handle",
     "load_terms",
+    "looks_like_reference",
     "objection",
     "open_seed",
     "person_view",
+    "reference_of",
     "unconfirmed",
 ]

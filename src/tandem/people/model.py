@@ -82,6 +82,8 @@ DEVICES: Final = Table(
     "devices",
     Device,
     mutable=("code_step", "code_counter", "wrong_codes", "paused_until"),
+    # No decision asks for `wrong_codes`: whoever writes it begins anew.
+    guards=("code_step", "code_counter", "paused_until", "revoked_at"),
     rank=20,
 )
 

@@ -48,6 +48,7 @@ from tandem.people.store import (
     insert_device,
     list_people,
     load_terms,
+    people_of_reference,
     person_by_id,
     seed_context,
 )
@@ -139,6 +140,14 @@ class People:
         async with self._pool.acquire() as connection:
             return await person_by_id(connection, await find_id_by_handle(connection, handle))
 
+    async def find_by_reference(self, reference: str) -> Person:
+        """The person whose reference for bank transfers this is. Raises `Invalid`, `NotFound`."""
+        async with self._pool.acquire() as connection:
+            found = await people_of_reference(connection, reference)
+        if not found:
+            raise NotFound("person", f"with the reference {reference}")
+        return found[0]
+
     async def search(
         self,
         query: str | None,
@@ -146,7 +155,10 @@ class People:
         limit: int,
         status: PersonStatus | None = None,
     ) -> list[Person]:
-        """People, newest first, whose handle or name begins with the query, or whose id it is."""
+        """People, newest first, by how handle or name begins, or by their whole id or reference.
+
+        Raises `Invalid` for a reference with a mistake in it.
+        """
         async with self._pool.acquire() as connection:
             return await list_people(connection, query, before, limit, status)
 

@@ -19,6 +19,7 @@ from tandem.people.model import (
     PersonTerms,
     is_handle,
 )
+from tandem.people.reference import looks_like_reference, people_between
 
 WRONG_CODES_MAX: Final = 5
 PAUSE: Final = timedelta(minutes=10)
@@ -55,13 +56,15 @@ async def list_people(
     limit: int,
     status: PersonStatus | None = None,
 ) -> list[Person]:
-    """People, newest first, whose handle or name begins with the query, or whose id it is."""
+    """People, newest first, by how handle or name begins, or by their whole id or reference."""
     if query is not None and _UNSTORABLE.search(query):
         return []  # nobody's name begins so
     person_id: UUID | None = None
     if query is not None and query.startswith("ppl_"):
         with suppress(Invalid):
             person_id = read_id("ppl", query)
+    if query is not None and looks_like_reference(query):
+        return await people_of_reference(connection, query)
     rows = await connection.fetch(
         f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
         "OR handle LIKE lower($2) OR lower(name) LIKE lower($2) OR id = $3) "
@@ -72,6 +75,13 @@ async def list_people(
         status,
         limit,
     )
+    return [Person(*row) for row in rows]
+
+
+async def people_of_reference(connection: Connection, reference: str) -> list[Person]:
+    """Whose reference this is: one person, or nobody. Raises `Invalid` for one with a mistake."""
+    first, last = people_between(reference)
+    rows = await connection.fetch(f"{_PERSON} WHERE id BETWEEN $1 AND $2", first, last)
     return [Person(*row) for row in rows]
 
 

@@ -1,15 +1,19 @@
 """The balance wallet: balances, history, sending and asking for money, top-ups."""
 
+from tandem.wallet.bank import TopUpDetails, TransferTo
 from tandem.wallet.errors import (
+    AccountsUnusable,
     PersonNotActive,
     RequestClosed,
     SendsToSelf,
 )
 from tandem.wallet.model import MoneyRequest, Send, TopUp
+from tandem.wallet.search import Wanted
 from tandem.wallet.service import Wallet
 from tandem.wallet.shapes import (
     BalanceView,
     HistoryLine,
+    LineType,
     RequestView,
     SendView,
     TopUpView,
@@ -20,8 +24,10 @@ from tandem.wallet.shapes import (
 )
 
 __all__ = [
+    "AccountsUnusable",
     "BalanceView",
     "HistoryLine",
+    "LineType",
     "MoneyRequest",
     "PersonNotActive",
     "RequestClosed",
@@ -30,9 +36,12 @@ __all__ = [
     "SendView",
     "SendsToSelf",
     "TopUp",
+    "TopUpDetails",
     "TopUpView",
+    "TransferTo",
     "Wallet",
     "WalletView",
+    "Wanted",
     "request_view",
     "send_view",
     "top_up_view",

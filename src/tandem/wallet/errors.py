@@ -3,7 +3,8 @@
 Refused
 ├── SendsToSelf         sender and receiver are one
 ├── RequestClosed       the request was answered, withdrawn or has expired
-└── PersonNotActive     one of the two is suspended
+├── PersonNotActive     one of the two is suspended
+└── AccountsUnusable    the file of TANDEM_TOP_UP_ACCOUNTS
 """
 
 from dataclasses import dataclass
@@ -44,3 +45,16 @@ class PersonNotActive(Refused):
     def sentence(self) -> str:
         """Say that nothing moved."""
         return "One of the two wallets cannot send or receive at the moment. Nothing was moved."
+
+
+@dataclass(eq=False)
+class AccountsUnusable(Refused):
+    """The operator's bank accounts cannot be used. `reason` says where and why."""
+
+    code: ClassVar[str] = "accounts_unusable"
+    path: str
+    reason: str
+
+    def sentence(self) -> str:
+        """Name the file and what is wrong."""
+        return f"The bank accounts in {self.path} cannot be used: {self.reason}."

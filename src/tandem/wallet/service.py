@@ -1,6 +1,7 @@
 """The use cases of the wallet: balances, history, sending and asking for money, top-ups."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from tandem.ledger import (
     bank_reference,
     currency_of,
     line_type,
+    moved_before,
     person,
     released_by,
     replaced,
@@ -33,8 +35,10 @@ from tandem.ledger import (
 from tandem.people import Confirmed, PersonTerms, Spending, find_id_by_handle, load_terms
 from tandem.screening import MessageScreening, MessageState, states_of
 from tandem.settings import Settings
+from tandem.wallet.bank import TopUpDetails, read_accounts, top_up_details
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
 from tandem.wallet.model import TOP_UPS, MoneyRequest, TopUp
+from tandem.wallet.search import LOOKED_AT, Wanted
 from tandem.wallet.shapes import (
     BalanceView,
     HistoryLine,
@@ -58,7 +62,10 @@ DUE_AT_ONCE: Final = 200
 
 
 class Wallet:
-    """What a person has and does with it, and the top-ups that the operator books."""
+    """What a person has and does with it, and the top-ups that the operator books.
+
+    Raises `AccountsUnusable` if the operator's bank accounts cannot be read.
+    """
 
     def __init__(
         self,
@@ -76,6 +83,7 @@ class Wallet:
         self._settings = settings
         self._screening = screening
         self._spending = Spending(settings.limit_per_payment, settings.limit_per_day)
+        self._accounts = read_accounts(settings.top_up_accounts)
 
     async def view(self, person_id: UUID) -> WalletView:
         """The person's balances: every currency that moved, or the operator's first."""
@@ -123,6 +131,45 @@ class Wallet:
                 )
             )
         return shown
+
+    async def look_through(
+        self, person_id: UUID, code: str | None, before: int | None, limit: int, wanted: Wanted
+    ) -> tuple[list[HistoryLine], int | None]:
+        """Movements that are looked for, newest first, and where to go on: None at the end.
+
+        A page may have less than `limit` and still not be the last one: it looks at so many
+        movements and no more (`LOOKED_AT`). Currency as in `history`.
+        """
+        if wanted.until is not None:
+            before = await self._number_at(person_id, code, wanted.until, before)
+        found: list[HistoryLine] = []
+        looked = 0
+        while True:
+            wish = limit if wanted.everything else LOOKED_AT // 10
+            lines = await self.history(person_id, code, before, wish + 1)
+            for line in lines[:wish]:
+                if wanted.before(line):
+                    return found, None
+                before, looked = line.number, looked + 1
+                if wanted.takes(line):
+                    found.append(line)
+                if len(found) == limit or looked == LOOKED_AT:
+                    return found, None if before == 1 else before
+            if len(lines) <= wish:
+                return found, None
+
+    async def _number_at(
+        self, person_id: UUID, code: str | None, moment: datetime, before: int | None
+    ) -> int:
+        """The number below which the movements are from before a moment, and below `before`."""
+        async with self._pool.acquire() as connection:
+            found = await accounts_of(connection, person_id)
+            code = code or self._shown(found)[0]
+            number = 1
+            for account in found:
+                if currency_by_number(account.ledger).code == code:
+                    number += await moved_before(connection, account, moment)
+        return number if before is None else min(number, before)
 
     async def send(
         self,
@@ -309,6 +356,10 @@ class Wallet:
             )
 
         return await self._submit(entry, idempotency)
+
+    def top_up_details(self, person_id: UUID) -> TopUpDetails:
+        """Where the person transfers money for their wallet, and with which reference."""
+        return top_up_details(self._accounts, person_id)
 
     async def top_ups(self, person_id: UUID, before: UUID | None, limit: int) -> list[TopUp]:
         """A person's top-ups, newest first."""

@@ -1,7 +1,7 @@
 """The wallet as the API and its events show it."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -11,11 +11,11 @@ from tandem.kernel import show_id
 from tandem.screening import State, seen
 from tandem.wallet.model import REQUEST_STATES, MoneyRequest, Send, TopUp
 
-LINE_TYPES: Final = (
-    *("payment", "refund", "send", "top_up", "withdrawal", "correction"),
-    *("reserved", "released"),
-)
+LineType = Literal[
+    "payment", "refund", "send", "top_up", "withdrawal", "correction", "reserved", "released"
+]
 """What a line of a person's history can be."""
+LINE_TYPES: Final[tuple[str, ...]] = get_args(LineType)
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[2500])]
 CurrencyCode = Annotated[

@@ -52,7 +52,10 @@ class PeopleQuery(ListQuery, frozen=True):
 
     search: Annotated[
         Annotated[str, Meta(min_length=1, max_length=100)] | None,
-        Meta(description="Only people whose handle or name begins with this, or whose id it is"),
+        Meta(
+            description="Only people whose handle or name begins with this, or whose id or "
+            "reference for bank transfers it is"
+        ),
     ] = None
     status: Annotated[
         Literal["active", "suspended"] | None, Meta(description="Only people in this state")

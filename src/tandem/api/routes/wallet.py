@@ -1,5 +1,6 @@
 """The wallet, as people use it: balances, history, sending and asking for money."""
 
+from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
@@ -14,13 +15,16 @@ from tandem.people import Confirmed, LimitExceeded, PasskeyNeeded, PayerNotActiv
 from tandem.signin import Consents, PasskeyRefused
 from tandem.wallet import (
     HistoryLine,
+    LineType,
     PersonNotActive,
     RequestClosed,
     RequestView,
     SendsToSelf,
     SendView,
+    TopUpDetails,
     Wallet,
     WalletView,
+    Wanted,
 )
 
 DAY = 86_400
@@ -82,8 +86,11 @@ class AskForMoney(Body, frozen=True, kw_only=True):
     expires_seconds: Annotated[int, Meta(ge=60, le=90 * DAY, examples=[86400])] | None = None
 
 
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
 class HistoryQuery(Query, frozen=True):
-    """Which movements to read."""
+    """Which movements to read; of several conditions all must hold."""
 
     currency: Annotated[
         CurrencyCode | None,
@@ -93,6 +100,19 @@ class HistoryQuery(Query, frozen=True):
     after: (
         Annotated[int, Meta(ge=1, le=2**53, description="The `next` of the page before")] | None
     ) = None
+    search: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=100)] | None,
+        Meta(
+            description="Only those that have this in the other side's name, the message or the "
+            "id of what is behind them, in any case; or whose amount begins with it",
+            examples=["coffee"],
+        ),
+    ] = None
+    type: Annotated[
+        LineType | None, Meta(description="Only those of this type", examples=["refund"])
+    ] = None
+    since: Annotated[Moment | None, Meta(description="Not before this moment")] = None
+    until: Annotated[Moment | None, Meta(description="Before this moment")] = None
 
 
 class History(msgspec.Struct, frozen=True):
@@ -111,13 +131,37 @@ async def get_wallet(call: Call[Services]) -> WalletView:
 
 @operation("GET", "/v1/wallet/history", tag="Wallet", summary="Read the history", who=("person",))
 async def get_history(call: Call[Services], query: HistoryQuery) -> History:
-    """The movements of a balance, newest first, with the balance after each."""
+    """The movements of a balance, newest first, with the balance after each.
+
+    A search looks at 2000 movements for one page: it may have fewer lines than `limit`, or none,
+    while `has_more` says that there are further ones to look at.
+    """
     code = None if query.currency is None else currency(query.currency).code
-    lines = await call.services.wallet.history(
-        call.principal.owner_id, code, query.after, query.limit + 1
+    wanted = Wanted(
+        text=query.search,
+        types=frozenset() if query.type is None else frozenset((query.type,)),
+        since=query.since,
+        until=query.until,
     )
-    shown, more = lines[: query.limit], len(lines) > query.limit
-    return History(shown, more, shown[-1].number if more else None)
+    lines, further = await call.services.wallet.look_through(
+        call.principal.owner_id, code, query.after, query.limit, wanted
+    )
+    return History(lines, further is not None, further)
+
+
+@operation(
+    "GET",
+    "/v1/wallet/top-up-details",
+    tag="Wallet",
+    summary="See how to top up",
+    who=("person",),
+)
+async def get_top_up_details(call: Call[Services]) -> TopUpDetails:
+    """The operator's bank accounts, and the reference that brings a transfer into this wallet.
+
+    The operator books what came in; until then nothing is in the wallet.
+    """
+    return call.services.wallet.top_up_details(call.principal.owner_id)
 
 
 @operation(
@@ -317,6 +361,7 @@ async def cancel_request(call: Call[Services], request_id: UUID) -> Outcome:
 OPERATIONS = (
     get_wallet,
     get_history,
+    get_top_up_details,
     send_money,
     list_sends,
     get_send,
