@@ -238,10 +238,12 @@ async def post(client: httpx.AsyncClient, path: str, body: Any = None) -> Any:  
     return made(await client.post(path, json=body, headers=headers))
 
 
-async def sign_up(operator: httpx.AsyncClient, handle: str, *, yuan: int = 0) -> Person:
+async def sign_up(
+    operator: httpx.AsyncClient, handle: str, *, yuan: int = 0, name: str = ""
+) -> Person:
     """A person with that much money."""
     answer = made(
-        await operator.post("/v1/people", json={"handle": handle, "name": handle.title()})
+        await operator.post("/v1/people", json={"handle": handle, "name": name or handle.title()})
     )
     person, device = answer["person"], answer["device"]
     if yuan:

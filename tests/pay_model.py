@@ -1,7 +1,7 @@
 """What must be, by what the house promises: the plain model that `pay_play` plays against.
 
-A dictionary of balances, a list of what was spent on which day, and a dictionary for each payment
-and request; the list of what was booked by hand and may be corrected.
+A dictionary of balances, a list of what was spent on which day, and a dictionary for each payment,
+request and red packet; the list of what was booked by hand and may be corrected.
 """
 
 from collections import Counter
@@ -23,6 +23,7 @@ class Model:
     spent: Counter[tuple[int, int]] = field(default_factory=Counter)
     payments: dict[str, Facts] = field(default_factory=dict)
     requests: dict[str, Facts] = field(default_factory=dict)
+    packets: dict[str, Facts] = field(default_factory=dict)
     bookings: list[Facts] = field(default_factory=list)
     at: int = 0
 

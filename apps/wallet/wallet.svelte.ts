@@ -11,6 +11,7 @@ export type Line = Schemas['HistoryLine'];
 export type Payment = Schemas['PersonPaymentView'];
 export type Request = Schemas['RequestView'];
 export type Card = Schemas['CardView'];
+export type Packet = Schemas['PacketView'];
 
 interface Snapshot {
   at: number;
@@ -42,6 +43,8 @@ class Wallet {
   cards = $state.raw<Card[]>([]);
   waiting = $state.raw<Payment[]>([]);
   asked = $state.raw<Request[]>([]);
+  /** red packets of others that can be opened */
+  packets = $state.raw<Packet[]>([]);
   currency = $state('CNY');
   /** when what is shown was true, in Unix milliseconds; null: now */
   asOf = $state<number | null>(null);
@@ -92,6 +95,7 @@ class Wallet {
     this.device = this.balances = this.lines = null;
     this.waiting = [];
     this.asked = [];
+    this.packets = [];
     this.cards = [];
     this.asOf = null;
     this.live = 'starting';
@@ -126,10 +130,11 @@ class Wallet {
         this.currency = balances[0]?.currency ?? this.currency;
       }
       const query = { currency: this.currency, limit: HOME_LINES };
-      const [history, payments, requests, cards] = await Promise.all([
+      const [history, payments, requests, packets, cards] = await Promise.all([
         answered(api.GET('/v1/wallet/history', { params: { query } })),
         answered(api.GET('/v1/wallet/payments', { params: { query: { limit: 20 } } })),
         answered(api.GET('/v1/wallet/requests', { params: { query: { limit: 50 } } })),
+        answered(api.GET('/v1/wallet/packets', { params: { query: { limit: 20 } } })),
         answered(api.GET('/v1/people/me/cards', { params: { query: { limit: 20 } } })),
       ]);
       this.balances = balances;
@@ -138,6 +143,7 @@ class Wallet {
       this.asked = requests.data.filter(
         (one) => one.status === 'open' && one.direction === 'received',
       );
+      this.packets = packets.data.filter((one) => one.can_open && one.role === 'received');
       this.cards = cards.data.filter((one) => SHOWN_CARDS.has(one.status));
       this.asOf = null;
       await write(SNAPSHOT, {

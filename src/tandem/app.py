@@ -33,6 +33,7 @@ from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
 from tandem.keyring import RotatingRing, folder_of
 from tandem.ledger import Journal, Verifications
 from tandem.merchants import Merchants, TermsWatch
+from tandem.packets import Packets
 from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
@@ -49,7 +50,7 @@ from tandem.settlement import (
 from tandem.signin import Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
 from tandem.tags import Tags
 from tandem.timers import Due, run_timers
-from tandem.wallet import Wallet
+from tandem.wallet import Splits, Wallet
 
 log = structlog.get_logger(__name__)
 
@@ -123,6 +124,8 @@ class Services:
     payments: CardPayments
     records: PaymentRecords
     wallet: Wallet
+    splits: Splits
+    packets: Packets
     screening: MessageScreening
     payouts: Payouts
     withdrawals: Withdrawals
@@ -226,6 +229,8 @@ def put_together(
         records=PaymentRecords(pool),
         screening=screening,
         wallet=wallet,
+        splits=Splits(pool, journal, ids, settings),
+        packets=Packets(pool, journal, clock, ids, entropy, keyring, settings),
         payouts=Payouts(pool, journal, ids, settings),
         withdrawals=Withdrawals(pool, journal, ids, settings),
         corrections=Corrections(pool, journal, ids),
@@ -283,6 +288,7 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
     due: tuple[Due, ...] = (
         services.payments.expire_due,
         services.wallet.expire_due,
+        services.packets.expire_due,
         services.sign_in.purge_due,
     )
     work_of: dict[str, Callable[[], Awaitable[None]]] = {

@@ -90,6 +90,8 @@ class Settings:
     """How long an authorised amount stays reserved."""
     request_seconds: int = 7 * DAY
     """How long a request for money stays open unless it says otherwise."""
+    packet_seconds: int = DAY
+    """How long a red packet can be opened; what is left then goes back to its maker."""
     rate_per_second: int = 50
     """Requests a second that one key may make, with bursts of four times as many."""
     sign_ups_per_hour: int = 100
@@ -314,6 +316,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "card_aid": _aid,
     "card_label": _matching(r"[0-9A-Za-z ]{1,16}", "1 to 16 letters, digits and spaces"),
     "card_country": _between(1, 999, "an ISO 3166-1 number"),
+    "packet_seconds": _between(MINUTE, 7 * DAY, "a number of seconds"),
     "card_years": _between(1, 5, "a number of years"),
     "card_proof": _one_of("green", "yellow", "orange"),
     "issuers": lambda _name, text: Path(text).absolute() if text else None,

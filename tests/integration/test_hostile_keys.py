@@ -24,6 +24,8 @@ from tandem.api.operations import OPERATIONS
 SOON_SECONDS: Final = 5
 """A third of the time after which a stream would say that it still lives."""
 
+SMALL: Final = {"amount": 2, "currency": "CNY"}
+PACKET: Final = SMALL | {"shares": 1, "division": "equal"}
 DEVICE_KEY: Final = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 
 
@@ -124,6 +126,10 @@ async def test_another_persons_things_are_not_there(house: House) -> None:
                     mei, "/v1/wallet/requests", {"of": "lin", "amount": 1, "currency": "CNY"}
                 )
             )["id"],
+            "packet_id": (await post(lin, "/v1/wallet/packets", PACKET))["id"],
+            "split_id": (
+                await post(lin, "/v1/wallet/splits", {"people": [{"of": "mei"}], **SMALL})
+            )["id"],
             "device_id": made(await lin.get("/v1/people/me/devices"))["data"][0]["id"],
             "card_id": (
                 await post(
@@ -149,6 +155,7 @@ async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids = await belongings(house)
     ids |= {"merchant_id": house.theirs.merchant_id, "person_id": house.lin.id}
     ids |= {"send_id": "snd_" + "0" * 32, "request_id": "req_" + "0" * 32, "entry_id": "x"}
+    ids |= {"packet_id": "pkt_" + "0" * 32, "split_id": "spl_" + "0" * 32}
     ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
     ids |= {"card_id": "crd_" + "0" * 32, **OF_NOBODY}
     ids |= {"handle": "lin", "account": "bank", "issuer": "harbour-bank"}

@@ -74,6 +74,7 @@ OF_BROWSERS: Final = {
 }
 """What takes a passkey or a session; test_sign_in.py does it."""
 
+PACKET: Final = {"amount": 100, "currency": "CNY", "shares": 1, "division": "luck"}
 DEVICE_KEY: Final = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 """A point that nobody has the private half of: what is sealed for it stays so."""
 
@@ -131,6 +132,9 @@ async def furnish(server: Living, session: requests.Session) -> House:
             "handle": ["lin", "@mei"],
             "card_id": await furnish_cards(server, lin),
         }
+        of_person |= await furnish_together(phone, friend)
+        link = await post(friend, "/v1/wallet/packets", PACKET)
+        url = made(await friend.get(f"/v1/wallet/packets/{link['id']}/link"))["url"]
     keys = {"operator": server.operator_key, "merchant": shop.key, "person": lin.key}
     there = {"operator": of_operator, "merchant": of_merchant, "person": of_person, "nobody": {}}
     sense = {"currency": "CNY", "amount": 1, "shop_id": shop.shop_id, "to": "mei", "of": "mei"}
@@ -139,11 +143,28 @@ async def furnish(server: Living, session: requests.Session) -> House:
         "code": shop.code,
         "url": "http://127.0.0.1:9/x",
         "scopes": ["shops:read"],
+        "token": url.partition("#")[2],
+        "people": [{"of": "mei"}],
     }
     texts = ("name", "device_name", "city", "description", "order_reference", "message", "reason")
     sense |= dict.fromkeys(texts, "Tea")
     sense["currencies"] = {"CNY": {"fee_basis_points": 60, "fee_fixed": 10}}
     return House(server, keys, there, session, sense)
+
+
+async def furnish_together(
+    phone: httpx.AsyncClient, friend: httpx.AsyncClient
+) -> dict[str, list[str]]:
+    """Red packets that Lin can open and such that she made, and splits of hers."""
+    named = PACKET | {"to": ["lin"]}
+    split = {"amount": 100, "currency": "CNY", "people": [{"of": "mei"}]}
+    return {
+        "packet_id": [
+            (await post(who, "/v1/wallet/packets", body))["id"]
+            for who, body in ((friend, named), (phone, PACKET)) * 3
+        ],
+        "split_id": [(await post(phone, "/v1/wallet/splits", split))["id"] for _ in range(3)],
+    }
 
 
 async def furnish_cards(server: Living, person: Person) -> list[str]:
@@ -207,6 +228,8 @@ def takes_anything(operation: Operation[Any]) -> bool:
 def make_sense(body: dict[str, Any], sense: dict[str, object]) -> None:
     """Put what is there in place of what only looks right: a shop, a currency, a little money."""
     body |= {name: sense[name] for name in sense.keys() & body.keys()}
+    if "people" in body:  # an amount or a payment, not both
+        body |= {"amount": 100, "currency": "CNY", "payment_id": None}
     if body.keys() & {"till_id", "pay_code", "order_reference"}:
         body |= {"shop_id": sense["shop_id"], "till_id": None}
         body |= dict.fromkeys({"pay_code"} & body.keys())

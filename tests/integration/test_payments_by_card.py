@@ -80,14 +80,14 @@ async def test_a_person_sees_what_each_card_paid(
     made.append((await pay(town, door, await message(town, phone, START + 1)))["payment"]["id"])
     await town.paid(door, lin, 5)  # by a pay code, not by the card
     newest = [read_id("pay", one) for one in reversed(made)]
-    rows = await payments.of_card(lin.id, card_id(phone), None, 10)
+    rows = await payments.of_card(lin.id, phone.card_id, None, 10)
     assert [row.id for row in rows] == newest
     assert [row.status for row in rows] == ["declined", "captured", "captured"]
-    rows = await payments.of_card(lin.id, card_id(phone), newest[0], 1)
+    rows = await payments.of_card(lin.id, phone.card_id, newest[0], 1)
     assert [row.id for row in rows] == newest[1:2]
-    assert await payments.of_card(lin.id, card_id(phone), newest[-1], 10) == []
+    assert await payments.of_card(lin.id, phone.card_id, newest[-1], 10) == []
     with pytest.raises(NotFound):
-        await payments.of_card((await town.person()).id, card_id(phone), None, 10)
+        await payments.of_card((await town.person()).id, phone.card_id, None, 10)
 
 
 async def test_a_cryptogram_pays_once_wherever_it_is_played(

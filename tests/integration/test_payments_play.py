@@ -12,12 +12,13 @@ import pytest
 from town import Someone, Town, open_town
 
 from moves import NOON, journal_on, utc_day
-from pay_play import Play
+from packet_play import PacketPlay
 from tandem.events import load_endpoints
 from tandem.kernel import Refused
 from tandem.ledger import ACCOUNTS, Account, AccountKey, Entry, Journal
 from tandem.ledger.model import new_account
 from tandem.merchants import Acceptance, WayRule, load_place
+from tandem.packets.model import LUCK_BYTES
 from tandem.payments import Command, Shop
 from tandem.people import load_terms
 from tills import LIN_LIMITS, MOST_BY_SCAN, TERMS
@@ -49,8 +50,10 @@ class OnPostgres:
 
     async def row(self, table: Any, key: Any) -> Any:  # noqa: ANN401 - any table's row
         columns = ", ".join(table.columns)
-        query = f"SELECT {columns} FROM {table.name} WHERE id = $1"  # noqa: S608 - names of a descriptor
-        record = await self.pool.fetchrow(query, key)
+        # a table with a key of several columns has its values as a tuple
+        match = " AND ".join(f"{name} = ${n}" for n, name in enumerate(table.key, 1))
+        query = f"SELECT {columns} FROM {table.name} WHERE {match}"  # noqa: S608 - names of a descriptor
+        record = await self.pool.fetchrow(query, *(key if len(table.key) > 1 else (key,)))
         return None if record is None else table.row(*record)
 
     async def account(self, key: AccountKey) -> Account:
@@ -60,7 +63,7 @@ class OnPostgres:
         return {row["id"] for row in await self.pool.fetch("SELECT id FROM reservations")}
 
 
-async def new_play(town: Town, system: OnPostgres) -> Play:
+async def new_play(town: Town, system: OnPostgres) -> PacketPlay:
     """The world of `tills`, in tables."""
     services = town.services
     people: list[Someone] = [await town.person(), await town.person()]
@@ -86,7 +89,7 @@ async def new_play(town: Town, system: OnPostgres) -> Play:
     start = (services.clock.now() + timedelta(days=10)).replace(
         hour=12, minute=0, second=0, microsecond=0
     )
-    return Play(system, start=start, people=terms, at=shop, devices=devices)
+    return PacketPlay(system, start=start, people=terms, at=shop, devices=devices)
 
 
 def amount(random: Random) -> int:
@@ -100,34 +103,52 @@ def one_of_last(made: dict[str, Any], random: Random) -> str:
     return random.choice(list(made)[-5:])
 
 
-async def by_person(play: Play, random: Random) -> None:
+async def by_person(play: PacketPlay, random: Random) -> None:
     commands = [Command.SCAN, Command.APPROVE, Command.APPROVE, Command.DECLINE, Command.LEAVE]
     command = random.choice(commands)
     await play.by_person(one_of_last(play.model.payments, random), random.randint(0, 1), command)
 
 
-async def by_merchant(play: Play, random: Random) -> None:
+async def by_merchant(play: PacketPlay, random: Random) -> None:
     command = random.choice([Command.CAPTURE] * 3 + [Command.CANCEL, Command.EXPIRE])
     part = random.choice([None, amount(random)]) if command is Command.CAPTURE else None
     name = one_of_last(play.model.payments, random)
     await play.by_merchant(name, command, part, final=random.random() < 0.3)
 
 
-async def answer(play: Play, random: Random) -> None:
+async def answer(play: PacketPlay, random: Random) -> None:
     status = random.choice(["accepted", "declined", "cancelled", "expired"])
     await play.answer(one_of_last(play.model.requests, random), status)
 
 
-async def refund(play: Play, random: Random) -> None:
+async def refund(play: PacketPlay, random: Random) -> None:
     part = random.choice([None, amount(random)])
     await play.refund(one_of_last(play.model.payments, random), part)
 
 
-async def correct(play: Play, random: Random) -> None:
+async def open_packet(play: PacketPlay, random: Random) -> None:
+    name = one_of_last(play.model.packets, random)
+    await play.open_packet(name, random.randint(0, 1), random.randbytes(LUCK_BYTES))
+
+
+async def end_packet(play: PacketPlay, random: Random) -> None:
+    name = one_of_last(play.model.packets, random)
+    await play.end_packet(name, random.choice(["cancelled", "expired"]))
+
+
+async def make_packet(play: PacketPlay, random: Random) -> None:
+    luck, named, own = (random.random() < 0.5 for _ in range(3))
+    shares = random.choice([1, 2, 2, 3, 0])
+    await play.make_packet(
+        random.randint(0, 1), amount(random), shares, luck=luck, named=named, own=own
+    )
+
+
+async def correct(play: PacketPlay, random: Random) -> None:
     await play.correct(random.randint(0, 4), random.choice([None, amount(random)]))
 
 
-async def step(play: Play, random: Random) -> None:
+async def step(play: PacketPlay, random: Random) -> None:
     """One command, like those that Hypothesis gives in memory."""
     who, to, manual = random.randint(0, 1), random.randint(0, 1), random.random() < 0.6
     choices: list[Callable[[], Awaitable[None]]] = [
@@ -142,6 +163,9 @@ async def step(play: Play, random: Random) -> None:
     ]
     if play.model.payments:
         choices += [partial(act, play, random) for act in (by_person, by_merchant, refund)]
+    choices += [partial(make_packet, play, random)]
+    if play.model.packets:
+        choices += [partial(open_packet, play, random)] * 2 + [partial(end_packet, play, random)]
     if play.model.bookings:
         choices.append(partial(correct, play, random))
     if play.model.requests:

@@ -11,9 +11,9 @@ from town import Someone, Town, at_once, key, open_town, said
 from tandem.db import IdempotencyConflict
 from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.ledger import InsufficientFunds, Outcome, ReferenceBooked
-from tandem.people import LimitExceeded, PayerNotActive
+from tandem.people import LimitExceeded, PayerNotActive, PersonNotActive
 from tandem.settlement import PayoutNotCovered
-from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
+from tandem.wallet import RequestClosed, SendsToSelf
 
 
 @pytest.fixture(scope="module")

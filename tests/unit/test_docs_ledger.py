@@ -18,6 +18,7 @@ from tandem.ledger import (
     fees,
     issuer,
     merchant,
+    packet,
     person,
 )
 from tandem.ledger.model import Account, book, new_account
@@ -25,7 +26,9 @@ from tandem.ledger.model import Account, book, new_account
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "ledger.md"
 NOW: Final = datetime(2026, 11, 1, 12, tzinfo=UTC)
 CNY: Final = currency("CNY")
-ANN, BEN, SHOP, BANK = (UUID(int=(0x7000 << 64 | 0x8000 << 48) + (n << 80)) for n in (1, 2, 3, 4))
+ANN, BEN, SHOP, BANK, GIFT = (
+    UUID(int=(0x7000 << 64 | 0x8000 << 48) + (n << 80)) for n in range(1, 6)
+)
 NAMES: Final = {
     "Bank": bank(CNY),
     "Ann": person(ANN, CNY),
@@ -33,6 +36,7 @@ NAMES: Final = {
     "Shop": merchant(SHOP, CNY),
     "Fees": fees(CNY),
     "Issuer": issuer(BANK, CNY),
+    "Packet": packet(GIFT, CNY),
 }
 CELL: Final = re.compile(r"\*\*|^ | $")
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pay_play import Play
+from packet_play import PacketPlay
 from tandem.payments import Command
 from tills import Books
 
@@ -35,7 +35,7 @@ def now(coroutine: Coroutine[Any, Any, None]) -> None:
 class Payments(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.play = Play(Books())
+        self.play = PacketPlay(Books())
 
     def payment(self, place: int) -> str:
         names = list(self.play.model.payments)
@@ -128,6 +128,36 @@ class Payments(RuleBasedStateMachine):
     @rule(place=which, status=st.sampled_from(["accepted", "declined", "cancelled", "expired"]))
     def answer(self, place: int, status: str) -> None:
         now(self.play.answer(self.request(place), status))
+
+    def some_packet(self) -> bool:
+        return bool(self.play.model.packets)
+
+    def packet(self, place: int) -> str:
+        names = list(self.play.model.packets)
+        return names[-1 - place % len(names)]
+
+    @rule(
+        who=people,
+        amount=amounts,
+        shares=st.sampled_from([1, 2, 2, 3, 0, 101]),
+        luck=st.booleans(),
+        named=st.booleans(),
+        own=st.booleans(),
+    )
+    def make_packet(
+        self, *, who: int, amount: int, shares: int, luck: bool, named: bool, own: bool
+    ) -> None:
+        now(self.play.make_packet(who, amount, shares, luck=luck, named=named, own=own))
+
+    @precondition(some_packet)
+    @rule(place=st.integers(0, 2), who=people, luck=st.binary(min_size=32, max_size=32))
+    def open_packet(self, place: int, who: int, luck: bytes) -> None:
+        now(self.play.open_packet(self.packet(place), who, luck))
+
+    @precondition(some_packet)
+    @rule(place=which, status=st.sampled_from(["cancelled", "expired"]))
+    def end_packet(self, place: int, status: str) -> None:
+        now(self.play.end_packet(self.packet(place), status))
 
     @rule(seconds=st.sampled_from([1, 699, 700, 1100, 1500, 43_200, 86_400]))
     def wait(self, seconds: int) -> None:

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { en } from './en.ts';
 import { pieces } from './index.ts';
@@ -8,18 +8,19 @@ import { zh } from './zh.ts';
 type Texts = Record<string, string>;
 
 const ROOT = new URL('../../', import.meta.url);
-/** The faces that have texts of their own. */
-const FACES = readdirSync(ROOT).filter((name) =>
-  existsSync(new URL(`${name}/texts/index.ts`, ROOT)),
+/** The texts of faces, and of the parts of faces that are loaded later, by their folder. */
+const found = import.meta.glob<{ texts: { en: Texts; zh: Texts } }>(
+  ['../../*/texts/index.ts', '../../*/*/texts/index.ts'],
+  { eager: true },
 );
-const own = await Promise.all(
-  FACES.map(async (face) => {
-    const { texts } = (await import(`../../${face}/texts/index.ts`)) as {
-      texts: { en: Texts; zh: Texts };
-    };
-    return [face, texts] satisfies [string, typeof texts] as [string, typeof texts];
-  }),
+const own = Object.entries(found).map(
+  ([path, { texts }]) =>
+    [path.slice('../../'.length, -'/texts/index.ts'.length), texts] satisfies [
+      string,
+      typeof texts,
+    ] as [string, typeof texts],
 );
+const FACES = own.map(([face]) => face);
 const catalogues: [string, { en: Texts; zh: Texts }][] = [
   ['lib', { en, zh }],
   ['lib', signIn], // loaded by those who sign in
@@ -32,6 +33,7 @@ const places = (text: string): string[] => (text.match(/\{[a-z]+\}/g) ?? []).sor
 
 test('the faces have texts of their own', () => {
   expect(FACES).toContain('wallet');
+  expect(FACES).toContain('wallet/together');
 });
 
 test.each(catalogues)('both languages of %s say everything', (_, texts) => {
@@ -56,10 +58,14 @@ test('Chinese is Chinese', () => {
   expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
 
-/** The source of a folder, without its texts. */
+/** The source of a folder, without its texts and without the parts that have their own. */
 function sources(folder: string): string {
+  const parts = FACES.filter((name) => name.startsWith(`${folder}/`)).map((name) =>
+    name.slice(folder.length),
+  );
   return readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts)\//.test(name))
+    .filter((name) => !parts.some((part) => `/${name}`.startsWith(`${part}/`)))
     .map((name) => readFileSync(new URL(`${folder}/${name}`, ROOT), 'utf8'))
     .join('\n');
 }
@@ -68,13 +74,17 @@ const said = new Map(['lib', ...FACES].map((folder) => [folder, sources(folder)]
 const uses = (folder: string, key: string): boolean =>
   new RegExp(`['"]${key.replaceAll('.', '\\.')}['"]`).test(said.get(folder) ?? '');
 
+/** Whether what is in a folder has a face's texts: a part of a face has that face's, too. */
+const sees = (folder: string, face: string): boolean =>
+  face === 'lib' || folder === face || folder.startsWith(`${face}/`);
+
 test('every text is used where it stands', () => {
   // these are made from what the API says: a problem's code, a state, a role
   const made = /^(?:problem|line|status|role)\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&
-      !(face === 'lib' ? [...said.keys()] : [face]).some((one) => uses(one, key)),
+      ![...said.keys()].some((folder) => sees(folder, face) && uses(folder, key)),
   );
   expect(idle.map((one) => one.key)).toEqual([]);
 });
@@ -84,7 +94,7 @@ test('a face says what it has or what all share', () => {
     face === 'lib'
       ? []
       : [...said.keys()]
-          .filter((folder) => folder !== face && uses(folder, key))
+          .filter((folder) => !sees(folder, face) && uses(folder, key))
           .map((folder) => `${folder}: ${key}`),
   );
   expect(astray).toEqual([]);

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tandem.cards import CardView
+from tandem.packets import PacketView
 from tandem.payments import PaymentView, PersonPaymentView
 from tandem.screening import MessageView
 from tandem.settlement import CorrectionView, PayoutView, WithdrawalView
@@ -70,11 +71,26 @@ KINDS: Final[Mapping[str, EventKind]] = {
     ),
     "send.sent": EventKind("the person sent money to another", person=SendView),
     "send.received": EventKind("another person sent them money", person=SendView),
+    "packet.made": EventKind("the person put money into a red packet", person=PacketView),
+    "packet.received": EventKind("a red packet is for them, by name", person=PacketView),
+    "packet.opened": EventKind(
+        "a share was opened: told to its maker and to who opened it", person=PacketView
+    ),
+    "packet.emptied": EventKind(
+        "the last share was opened: told to its maker and to those who have one",
+        person=PacketView,
+    ),
+    "packet.expired": EventKind(
+        "its time is over, and what was left is its maker's again: told as above",
+        person=PacketView,
+    ),
+    "packet.cancelled": EventKind("its maker has taken it back", person=PacketView),
     "request.received": EventKind("another person asks them for money", person=RequestView),
     "request.accepted": EventKind("a request was accepted: the money moved", person=RequestView),
     "request.declined": EventKind("a request was declined", person=RequestView),
     "request.cancelled": EventKind("who asked has withdrawn the request", person=RequestView),
     "request.expired": EventKind("nobody answered the request in time", person=RequestView),
+    "request.reminded": EventKind("who asks reminds them of the request", person=RequestView),
     "message.held": EventKind(
         "what they wrote with money is hidden: it looks like spam or fraud", person=MessageView
     ),

@@ -48,6 +48,8 @@ A refusal is a problem (RFC 9457) with a stable `code`; every code has a page of
 TAGS: Final[Mapping[str, str]] = {
     "Payments": "Take payments, capture them, cancel them, give money back.",
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
+    "Red packets": "Money for several people, who each open a share: equal, or by luck.",
+    "Splits": "What several people share: each of the others is asked for a part.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
     "Screening": "Messages between people that look like spam or fraud.",

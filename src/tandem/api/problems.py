@@ -56,6 +56,14 @@ from tandem.ledger import (
     VerificationRuns,
 )
 from tandem.merchants import WayRefused
+from tandem.packets import (
+    PacketKept,
+    PacketLinksPaused,
+    PacketOpened,
+    PacketOver,
+    PacketOwn,
+    PacketUnopened,
+)
 from tandem.payments import (
     CaptureExceedsAuthorised,
     CardUnknown,
@@ -75,6 +83,7 @@ from tandem.people import (
     LimitExceeded,
     PasskeyNeeded,
     PayerNotActive,
+    PersonNotActive,
     SignUpClosed,
 )
 from tandem.screening import AlreadyAppealed, NotHeld
@@ -105,7 +114,7 @@ from tandem.tags import (
     TagTapUsed,
     TagWrong,
 )
-from tandem.wallet import PersonNotActive, RequestClosed, SendsToSelf
+from tandem.wallet import RemindedLately, RequestClosed, SendsToSelf, SplitClosed
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -176,6 +185,8 @@ ROWS: Final = (
     Row(403, MerchantNotActive()),
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
+    Row(403, PacketOwn()),
+    Row(403, PacketUnopened()),
     Row(403, SignUpClosed()),
     Row(403, CardNotEligible("too_many_cards")),
     Row(403, CardRefused()),
@@ -195,6 +206,10 @@ ROWS: Final = (
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(MAX_ENDPOINTS)),
     Row(409, RequestClosed("declined")),
+    Row(409, SplitClosed()),
+    Row(409, PacketOver("emptied")),
+    Row(409, PacketOpened(1288, "CNY")),
+    Row(409, PacketKept(_A_TIME)),
     Row(409, ReferenceBooked("bank-2026-05-04-17")),
     Row(409, AlreadyCorrected(show_id("top", _AN_ID), show_id("cor", _AN_ID))),
     Row(409, PayCodeUsed()),
@@ -233,6 +248,8 @@ ROWS: Final = (
     Row(429, CodePaused(_A_TIME)),
     Row(429, CodeTooSoon(_A_TIME)),
     Row(429, SignInPaused(_A_TIME)),
+    Row(429, PacketLinksPaused(_A_TIME)),
+    Row(429, RemindedLately(_A_TIME)),
     Row(500, wire.InternalFault()),
     Row(503, JournalBusy(1)),
     Row(503, IssuerAway("harbour-bank")),
@@ -324,7 +341,7 @@ def _headers(refused: Refused, now: datetime) -> Iterable[tuple[bytes, bytes]]:
         )
     elif isinstance(refused, wire.MethodNotAllowed):
         yield b"allow", ", ".join(refused.allowed).encode()
-    elif isinstance(refused, (CodePaused, SignInPaused)):
+    elif isinstance(refused, (CodePaused, SignInPaused, PacketLinksPaused, RemindedLately)):
         wait = max(timedelta(), refused.until - now)
         yield b"retry-after", str(max(1, math.ceil(wait.total_seconds()))).encode()
     else:

@@ -24,6 +24,7 @@ from tandem.api.routes.ledger import (
 from tandem.api.routes.paying import Scanned
 from tandem.api.routes.payments import CapturePayment, CreatePayment, CreateRefund
 from tandem.api.routes.records import BookedPayment, PaymentRecord
+from tandem.api.routes.splits import MakeSplit
 from tandem.api.routes.wallet import History
 from tandem.api.views import AccountView, TransferView
 from tandem.codes import merchant_presented
@@ -37,6 +38,7 @@ from tandem.merchants import (
     TillView,
     WayRule,
 )
+from tandem.packets import PacketLinkView, PacketShareView, PacketView
 from tandem.payments import PaymentView, PersonPaymentView, RefundView
 from tandem.people import DeviceView, NewDevice, NewPerson, PersonView
 from tandem.settlement import (
@@ -51,6 +53,8 @@ from tandem.wallet import (
     HistoryLine,
     RequestView,
     SendView,
+    SplitPart,
+    SplitView,
     TopUpView,
     WalletView,
 )
@@ -74,6 +78,8 @@ REFUNDED: Final = _id("ref", 0x2B)
 SENT: Final = _id("snd", 0x2C)
 ASKED: Final = _id("req", 0x2D)
 TOPPED_UP: Final = _id("top", 0x2E)
+PACKET: Final = _id("pkt", 0x40)
+SPLIT: Final = _id("spl", 0x42)
 ENTRY: Final = _id("ent", 0x100)
 LINS_ACCOUNT, DOORS_ACCOUNT, FEES_ACCOUNT = (_id("acc", n) for n in (0x12702, 0x62703, 0x2704))
 OF_SHOP: Final = "Zm9vYmFyYmF6cXV4MTIz"
@@ -238,6 +244,37 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
         *(ASKED, "asked", "Mei Chen", 2500, "CNY", "Lunch", "clear", "open", None),
         *(_at(7 * 24 * 60), _at(10), _at(10)),
     ),
+    PacketView(
+        id=PACKET,
+        role="made",
+        maker="Lin Wei",
+        amount=2000,
+        currency="CNY",
+        shares=3,
+        division="luck",
+        audience="link",
+        message="Happy new year",
+        status="open",
+        opened=1,
+        opened_amount=688,
+        mine=None,
+        can_open=False,
+        expires_at=_at(24 * 60),
+        created_at=_at(0),
+        updated_at=_at(1),
+    ),
+    PacketShareView(
+        *(_id("psh", 0x41), "Mei Chen", 688), mine=False, luckiest=False, created_at=_at(1)
+    ),
+    PacketLinkView("https://pay.example/wallet/packet#mJ0x3o5mR1mM8nq0v3XyZQ"),
+    SplitView(
+        *(SPLIT, 3800, 1268, 1266, "CNY", "Two coffees and a cake", PAID),
+        [
+            SplitPart(_id("req", 0x43), "Mei Chen", 1266, "accepted"),
+            SplitPart(_id("req", 0x44), "Noor Haddad", 1266, "open"),
+        ],
+        *(1, None, _at(10)),
+    ),
     TopUpView(TOPPED_UP, 10_000, "CNY", "BANK-2026-77", _at(-30), 0),
     PayoutView(_id("pyt", 0x2F), MERCHANT, 3700, "CNY", "OUT-2026-12", _at(60), 0),
     WithdrawalView(_id("wdr", 0x30), LIN, 5000, "CNY", "OUT-2026-13", _at(60), 0),
@@ -318,6 +355,11 @@ SAMPLES: Final[Mapping[type, Any]] = {
         "description": "Two coffees",
     },
     CapturePayment: {"amount": 3800},
+    MakeSplit: {
+        "people": [{"of": "@mei"}, {"of": "@noor"}],
+        "payment_id": PAID,
+        "message": "Two coffees and a cake",
+    },
     CreateRefund: {"amount": 800, "reason": "One coffee was cold"},
     CreateCorrection: {
         "booking": TOPPED_UP,

@@ -8,12 +8,15 @@ from tandem.cards import FUNDING_SEALS, PAN_SEALS
 from tandem.db import Pool
 from tandem.db.rewrite import count_by_key
 from tandem.events import SIGNING_SECRETS
+from tandem.packets import PACKET_LINKS
 from tandem.people import CODE_SEEDS
 from tandem.tags import TAG_KEYS
 
-SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS)
+SEALED: Final = (
+    *(CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS, PACKET_LINKS),
+)
 """Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
-links with terminals."""
+links with terminals, links of red packets."""
 
 
 async def secrets_by_key(pool: Pool) -> Counter[str]:

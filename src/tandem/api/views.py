@@ -33,6 +33,7 @@ _OWNERS: Final = {
     AccountCode.PERSON: "ppl",
     AccountCode.MERCHANT: "mer",
     AccountCode.ISSUER: "iss",
+    AccountCode.PACKET: "pkt",
 }
 Total = Annotated[int, Meta(description="Minor units", examples=[3800])]
 
@@ -87,7 +88,7 @@ class AccountView(msgspec.Struct, frozen=True):
     owner_id: Annotated[
         str | None,
         Meta(
-            description="ppl_…, mer_… or iss_…; null for the operator's own",
+            description="ppl_…, mer_…, iss_… or pkt_…; null for the operator's own",
             examples=["ppl_0199f0a4c0de70008000000000000001"],
         ),
     ]

@@ -1,7 +1,7 @@
 """`tandem ledger`: read and verify the books."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -49,6 +49,13 @@ from tandem.ledger import verify as verify_books
 from tandem.people import find_id_by_handle
 
 T = TypeVar("T")
+
+_OWNERS: Final = {
+    AccountCode.PERSON: "ppl",
+    AccountCode.MERCHANT: "mer",
+    AccountCode.ISSUER: "iss",
+    AccountCode.PACKET: "pkt",
+}
 
 app = App(name="ledger", help="Read and verify the books.", help_format="markdown")
 
@@ -287,7 +294,6 @@ async def account_names(connection: Connection, rows: list[TransferRow]) -> dict
 
 def _account_name(code: int, owner_id: UUID) -> str:
     kind = AccountCode(code)
-    prefixes = {AccountCode.PERSON: "ppl", AccountCode.MERCHANT: "mer", AccountCode.ISSUER: "iss"}
-    prefix = prefixes.get(kind)
+    prefix = _OWNERS.get(kind)
     name = kind.name.lower()
     return name if prefix is None else f"{name} {show_id(prefix, owner_id)}"

@@ -100,7 +100,12 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "issuer_settlements": Right(),
     "refunds": Right(),
     "sends": Right(),
+    "splits": Right(update=("reminded_at",)),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),
+    "packets": Right(update=("status", "opened", "opened_amount", "updated_at")),
+    "packet_people": Right(),
+    "packet_links": Right(update=("sealed",)),
+    "packet_shares": Right(),
     "top_ups": Right(),
     "screenings": Right(
         update=(

@@ -100,6 +100,14 @@ def show_money(minor: int, code: str) -> str:
     return f"{format_amount(minor, _BY_CODE[code])} {code}"
 
 
+def equal_part(minor: int, parts: int) -> int:
+    """What each of so many parts gets of an amount, in whole minor units.
+
+    What is left over is less than a minor unit for each; whose it is says who divides.
+    """
+    return minor // parts
+
+
 def basis_points(minor: int, rate: int) -> int:
     """`rate` hundredths of a percent of an amount. The one place that rounds: half to even."""
     quotient, remainder = divmod(minor * rate, _BASIS)

@@ -10,6 +10,7 @@ from tandem.ledger.chart import (
     fees,
     issuer,
     merchant,
+    packet,
     person,
     read_account,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "moved_before",
     "object_of",
     "open_accounts",
+    "packet",
     "person",
     "read_account",
     "released_by",

@@ -32,6 +32,8 @@ class AccountCode(IntEnum):
     """Income: what merchants have paid for payments."""
     ISSUER = 5
     """Asset: what an issuer owes for payments by its cards. Refunds may turn it round."""
+    PACKET = 6
+    """Liability: what is left in a red packet, for whoever opens it or for its maker."""
 
     @property
     def flags(self) -> int:
@@ -58,6 +60,12 @@ class TransferCode(IntEnum):
     """What was booked by hand, and wrongly, is taken back."""
     SETTLEMENT = 9
     """An issuer paid what it owed for its cards, or was paid what it was owed for refunds."""
+    PACKET = 10
+    """A person puts money into a red packet."""
+    PACKET_SHARE = 11
+    """Somebody opens it and gets a share."""
+    PACKET_RETURN = 12
+    """What nobody opened goes back to its maker."""
 
 
 OBJECTS: Final = {
@@ -70,6 +78,9 @@ OBJECTS: Final = {
     TransferCode.WITHDRAWAL: "wdr",
     TransferCode.CORRECTION: "cor",
     TransferCode.SETTLEMENT: "ist",
+    TransferCode.PACKET: "pkt",
+    TransferCode.PACKET_SHARE: "pkt",
+    TransferCode.PACKET_RETURN: "pkt",
 }
 """The prefix of the ids of what transfers are made for: their `reference`."""
 
@@ -129,11 +140,16 @@ def issuer(issuer_id: UUID, unit: Currency) -> AccountKey:
     return AccountKey.of(issuer_id, unit, AccountCode.ISSUER)
 
 
+def packet(packet_id: UUID, unit: Currency) -> AccountKey:
+    """What is left in a red packet: an account of its own, so none pays out more than it holds."""
+    return AccountKey.of(packet_id, unit, AccountCode.PACKET)
+
+
 def read_account(text: str, unit: Currency) -> UUID:
     """The id of the account that people name: a person's, a merchant's, or one of our own.
 
-    `ppl_…`, `mer_…`, `iss_…`, `bank` and `fees` name the account in this currency, `acc_…` the
-    account itself. Raises `Invalid`.
+    `ppl_…`, `mer_…`, `iss_…`, `pkt_…`, `bank` and `fees` name the account in this currency,
+    `acc_…` the account itself. Raises `Invalid`.
     """
     if text in {"bank", "fees"}:
         return (bank if text == "bank" else fees)(unit).id
@@ -143,10 +159,12 @@ def read_account(text: str, unit: Currency) -> UUID:
         return merchant(read_id("mer", text, "account"), unit).id
     if text.startswith("iss_"):
         return issuer(read_id("iss", text, "account"), unit).id
+    if text.startswith("pkt_"):
+        return packet(read_id("pkt", text, "account"), unit).id
     if text.startswith("acc_"):
         return read_id("acc", text, "account")
     raise Invalid(
         "account",
-        "give a person (@handle or ppl_…), a merchant (mer_…), an issuer (iss_…), acc_…, bank or "
-        "fees",
+        "give a person (@handle or ppl_…), a merchant (mer_…), an issuer (iss_…), a packet "
+        "(pkt_…), acc_…, bank or fees",
     )

@@ -241,8 +241,9 @@ async def verify(
 
     Reads one consistent snapshot: totals of every account, the chain of balances that the
     transfers keep, both sides' ledgers, what is reserved against what is unresolved, what each
-    resolution resolves. Returns at most 100 differences of each kind, and how many accounts and
-    transfers it read. `progress` is called with how many of how many steps are done.
+    resolution resolves, what each red packet holds and its shares. Returns at most 100 differences
+    of each kind, and how many accounts and transfers it read. `progress` is called with how many
+    of how many steps are done.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         found: list[Difference] = []
@@ -348,5 +349,30 @@ _RESOLUTIONS: Final = f"""
     ) LIMIT {_SHOWN}
 """
 
-CHECKS: Final = (_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE, _RESOLUTIONS)
+_PACKETS: Final = f"""
+    WITH given AS (
+        SELECT packet_id, count(*) AS shares, sum(amount)::bigint AS amount
+        FROM packet_shares GROUP BY packet_id
+    ), held AS (
+        SELECT owner_id, credits_posted - debits_posted AS balance, credits_posted AS put_in
+        FROM accounts WHERE code = {AccountCode.PACKET.value}
+    )
+    SELECT 'packet', coalesce(p.id, h.owner_id),
+        format('%s of %s held, %s in %s shares', h.balance, h.put_in, p.opened_amount, p.opened),
+        format('%s of %s held, %s in %s shares',
+            CASE WHEN p.status = 'open' THEN p.amount - coalesce(g.amount, 0) ELSE 0 END, p.amount,
+            coalesce(g.amount, 0), coalesce(g.shares, 0))
+    FROM packets AS p
+    FULL JOIN held AS h ON h.owner_id = p.id
+    LEFT JOIN given AS g ON g.packet_id = p.id
+    WHERE p.id IS NULL OR h.owner_id IS NULL OR h.put_in <> p.amount
+        OR p.opened <> coalesce(g.shares, 0) OR p.opened_amount <> coalesce(g.amount, 0)
+        OR h.balance
+            <> CASE WHEN p.status = 'open' THEN p.amount - coalesce(g.amount, 0) ELSE 0 END
+    LIMIT {_SHOWN}
+"""
+
+CHECKS: Final = (
+    *(_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE, _RESOLUTIONS, _PACKETS),
+)
 """What is verified, in this order."""

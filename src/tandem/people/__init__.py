@@ -1,6 +1,6 @@
 """People: who has a wallet, with which devices and limits."""
 
-from tandem.people.errors import HandleTaken, SignUpClosed
+from tandem.people.errors import HandleTaken, PersonNotActive, SignUpClosed
 from tandem.people.limits import (
     Confirmed,
     LimitExceeded,
@@ -55,6 +55,7 @@ __all__ = [
     "PayerNotActive",
     "People",
     "Person",
+    "PersonNotActive",
     "PersonTerms",
     "PersonView",
     "SetLimits",

@@ -2,6 +2,7 @@
 
 Refused
 ├── HandleTaken      somebody has this handle
+├── PersonNotActive  one of two people between whom money would move is suspended
 └── SignUpClosed     only the operator makes wallets here
 """
 
@@ -21,6 +22,17 @@ class HandleTaken(Refused):
     def sentence(self) -> str:
         """Say what to do."""
         return f"The handle @{self.handle} is taken. Choose another one."
+
+
+@dataclass(eq=False)
+class PersonNotActive(Refused):
+    """One of the two people is suspended."""
+
+    code: ClassVar[str] = "person_not_active"
+
+    def sentence(self) -> str:
+        """Say that nothing moved."""
+        return "One of the two wallets cannot send or receive at the moment. Nothing was moved."
 
 
 @dataclass(eq=False)

@@ -29,6 +29,7 @@ from tandem.signin.recovery import DeviceCode, Recovery, RecoveryCodes, Recovery
 from tandem.signin.service import Browser, Entered, SignedUp, SignIn, Who
 from tandem.signin.shapes import Assertion, Attestation, CreationOptions, RequestOptions
 from tandem.signin.staff import Invitation, NewMember, Staff
+from tandem.signin.store import count_try, forget_tries
 
 __all__ = [
     "Assertion",
@@ -68,6 +69,8 @@ __all__ = [
     "Who",
     "audit_view",
     "browser_of",
+    "count_try",
+    "forget_tries",
     "member_view",
     "passkey_view",
     "site_of",

@@ -1,13 +1,14 @@
-"""The balance wallet: balances, history, sending and asking for money, top-ups."""
+"""The balance wallet: balances, history, sending, asking for money, splitting, top-ups."""
 
 from tandem.wallet.bank import TopUpDetails, TransferTo
 from tandem.wallet.errors import (
     AccountsUnusable,
-    PersonNotActive,
+    RemindedLately,
     RequestClosed,
     SendsToSelf,
+    SplitClosed,
 )
-from tandem.wallet.model import MoneyRequest, Send, TopUp
+from tandem.wallet.model import MAX_PARTS, MoneyRequest, Send, TopUp
 from tandem.wallet.search import Wanted
 from tandem.wallet.service import Wallet
 from tandem.wallet.shapes import (
@@ -16,25 +17,36 @@ from tandem.wallet.shapes import (
     LineType,
     RequestView,
     SendView,
+    SplitPart,
+    SplitView,
     TopUpView,
     WalletView,
     request_view,
     send_view,
+    split_view,
     top_up_view,
 )
+from tandem.wallet.splits import Asked, Parted, Splits
 
 __all__ = [
+    "MAX_PARTS",
     "AccountsUnusable",
+    "Asked",
     "BalanceView",
     "HistoryLine",
     "LineType",
     "MoneyRequest",
-    "PersonNotActive",
+    "Parted",
+    "RemindedLately",
     "RequestClosed",
     "RequestView",
     "Send",
     "SendView",
     "SendsToSelf",
+    "SplitClosed",
+    "SplitPart",
+    "SplitView",
+    "Splits",
     "TopUp",
     "TopUpDetails",
     "TopUpView",
@@ -44,5 +56,6 @@ __all__ = [
     "Wanted",
     "request_view",
     "send_view",
+    "split_view",
     "top_up_view",
 ]

@@ -20,9 +20,16 @@ from tandem.ledger import (
     bank,
     person,
 )
-from tandem.people import Confirmed, PersonTerms, Spending, objection, unconfirmed
+from tandem.people import (
+    Confirmed,
+    PersonNotActive,
+    PersonTerms,
+    Spending,
+    objection,
+    unconfirmed,
+)
 from tandem.screening import CLEAR, SCREENINGS, MessageState, Screened
-from tandem.wallet.errors import PersonNotActive, RequestClosed, SendsToSelf
+from tandem.wallet.errors import RequestClosed, SendsToSelf
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import request_view, send_view, top_up_view
 
@@ -77,38 +84,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, view: View) -> Decision:
         """Make the request."""
-        check_amount(self.amount)
-        _check_two(self.requester, self.payer)
-        request = MoneyRequest(
-            id=view.new_id(),
-            requester_id=self.requester.id,
-            payer_id=self.payer.id,
-            requester_name=self.requester.name,
-            payer_name=self.payer.name,
-            amount=self.amount,
-            currency=self.currency,
-            message=self.message,
-            status="open",
-            send_id=None,
-            expires_at=view.now + timedelta(seconds=self.expires_seconds),
-            created_at=view.now,
-            updated_at=view.now,
-        )
-        state = self.screened.state
-        told = announce(
-            view,
-            request.payer_id,
-            "request.received",
-            request.id,
-            request_view(request, request.payer_id, state),
-        )
-        writes = [Write(REQUESTS, request), *told]
-        if state is not MessageState.CLEAR and request.message is not None:
-            kept = self.screened.row(
-                "req", request.id, self.requester.id, self.payer.id, request.message, view.now
-            )
-            writes.append(Write(SCREENINGS, kept))
-        return Decision(request_view(request, self.requester.id, state), (), writes)
+        request, writes = asked(view, self)
+        answer = request_view(request, self.requester.id, self.screened.state)
+        return Decision(answer, (), writes)
 
 
 class Accept(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,12 +113,12 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
         """Send it if the request is still open."""
         request = _open_request(view, self.request_id)
         send, transfer = _send(view, self.spending, self, request_id=request.id)
-        accepted = _closed(request, view, "accepted", send.id)
+        accepted = closed(request, view, "accepted", send.id)
         writes = (
             Write(SENDS, send),
             Write(REQUESTS, accepted),
             *_told(view, send, self.message_state),
-            *_both_told(view, accepted, self.message_state),
+            *both_told(view, accepted, self.message_state),
         )
         answer = request_view(accepted, self.sender.id, self.message_state)
         return Decision(answer, (transfer,), writes)
@@ -163,9 +141,9 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Close it if it is open."""
         request = _open_request(view, self.request_id, expired=self.status == "expired")
-        closed = _closed(request, view, self.status)
-        writes = (Write(REQUESTS, closed), *_both_told(view, closed, self.message_state))
-        return Decision(request_view(closed, self.by, self.message_state), (), writes)
+        after = closed(request, view, self.status)
+        writes = (Write(REQUESTS, after), *both_told(view, after, self.message_state))
+        return Decision(request_view(after, self.by, self.message_state), (), writes)
 
 
 class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +188,40 @@ class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
         shown = top_up_view(top_up)
         told = announce(view, self.receiver.id, "top_up.received", top_up.id, shown)
         return Decision(shown, (transfer,), (Write(TOP_UPS, top_up), *told))
+
+
+def asked(
+    view: View, ask: Ask, split_id: UUID | None = None
+) -> tuple[MoneyRequest, tuple[Write, ...]]:
+    """The request that somebody makes, of a split or by itself, and what is written for it."""
+    check_amount(ask.amount)
+    _check_two(ask.requester, ask.payer)
+    request = MoneyRequest(
+        id=view.new_id(),
+        requester_id=ask.requester.id,
+        payer_id=ask.payer.id,
+        requester_name=ask.requester.name,
+        payer_name=ask.payer.name,
+        amount=ask.amount,
+        currency=ask.currency,
+        message=ask.message,
+        status="open",
+        send_id=None,
+        expires_at=view.now + timedelta(seconds=ask.expires_seconds),
+        created_at=view.now,
+        updated_at=view.now,
+        split_id=split_id,
+    )
+    state = ask.screened.state
+    shown = request_view(request, request.payer_id, state)
+    told = announce(view, request.payer_id, "request.received", request.id, shown)
+    writes = [Write(REQUESTS, request), *told]
+    if state is not MessageState.CLEAR and request.message is not None:
+        kept = ask.screened.row(
+            "req", request.id, ask.requester.id, ask.payer.id, request.message, view.now
+        )
+        writes.append(Write(SCREENINGS, kept))
+    return request, tuple(writes)
 
 
 def _between(sender: PersonTerms, receiver: PersonTerms, code: str) -> Touches:
@@ -266,7 +278,8 @@ def _told(view: View, send: Send, state: str) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def _both_told(view: View, request: MoneyRequest, state: str) -> tuple[Write, ...]:
+def both_told(view: View, request: MoneyRequest, state: str) -> tuple[Write, ...]:
+    """Tell both people what became of the request, whose message stands so."""
     writes: list[Write] = []
     for owner in (request.requester_id, request.payer_id):
         shown = request_view(request, owner, state)
@@ -288,9 +301,10 @@ def _open_request(view: View, request_id: UUID, *, expired: bool = False) -> Mon
     return request
 
 
-def _closed(
+def closed(
     request: MoneyRequest, view: View, status: str, send_id: UUID | None = None
 ) -> MoneyRequest:
+    """The request as it stands when it is answered, withdrawn or over."""
     return msgspec.structs.replace(
         request, status=status, send_id=send_id, expires_at=None, updated_at=view.now
     )

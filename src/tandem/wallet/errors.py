@@ -3,11 +3,13 @@
 Refused
 ├── SendsToSelf         sender and receiver are one
 ├── RequestClosed       the request was answered, withdrawn or has expired
-├── PersonNotActive     one of the two is suspended
+├── SplitClosed         nothing of the split is open any more
+├── RemindedLately      its people were reminded a while ago
 └── AccountsUnusable    the file of TANDEM_TOP_UP_ACCOUNTS
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from tandem.kernel import Refused
@@ -37,14 +39,27 @@ class RequestClosed(Refused):
 
 
 @dataclass(eq=False)
-class PersonNotActive(Refused):
-    """One of the two people is suspended."""
+class SplitClosed(Refused):
+    """Nobody of the split is asked any more: each has answered, or the time is over."""
 
-    code: ClassVar[str] = "person_not_active"
+    code: ClassVar[str] = "split_closed"
 
     def sentence(self) -> str:
-        """Say that nothing moved."""
-        return "One of the two wallets cannot send or receive at the moment. Nothing was moved."
+        """Say so."""
+        return "Nobody of this split is still asked: each has paid or declined, or it is over."
+
+
+@dataclass(eq=False)
+class RemindedLately(Refused):
+    """The people of the split were reminded a short while ago."""
+
+    code: ClassVar[str] = "reminded_lately"
+    passing: ClassVar[bool] = True
+    until: datetime
+
+    def sentence(self) -> str:
+        """Say when it can be done again."""
+        return f"They were reminded a while ago. Remind them again at {self.until:%d %B %H:%M} UTC."
 
 
 @dataclass(eq=False)

@@ -1,6 +1,6 @@
-"""The wallet's rows: sends, requests for money, top-ups. Pure. Amounts in minor units."""
+"""The wallet's rows: sends, requests, splits, top-ups. Pure. Amounts in minor units."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -57,6 +57,31 @@ class MoneyRequest(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    split_id: UUID | None = None
+
+
+class Split(msgspec.Struct, frozen=True):
+    """A row of `splits`: an amount of which others are asked for their parts by requests.
+
+    `own` is what its maker bears. `payment_id` is the payment that is split, if it is one.
+    """
+
+    id: UUID
+    maker_id: UUID
+    amount: int
+    own: int
+    currency: str
+    message: str | None
+    payment_id: UUID | None
+    reminded_at: datetime | None
+    created_at: datetime
+
+
+REMIND_AGAIN: Final = timedelta(hours=8)
+"""How long after a reminder the people of a split may be reminded again."""
+
+MAX_PARTS: Final = 50
+"""The most people among whom one splits."""
 
 
 class TopUp(msgspec.Struct, frozen=True):
@@ -81,4 +106,5 @@ REQUESTS: Final = Table(
     mutable=("status", "send_id", "expires_at", "updated_at"),
     rank=11,
 )
+SPLITS: Final = Table("splits", Split, mutable=("reminded_at",), rank=10)
 TOP_UPS: Final = Table("top_ups", TopUp, log=True)

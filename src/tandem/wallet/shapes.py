@@ -1,5 +1,6 @@
 """The wallet as the API and its events show it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
@@ -9,10 +10,20 @@ from msgspec import Meta
 
 from tandem.kernel import show_id
 from tandem.screening import State, seen
-from tandem.wallet.model import REQUEST_STATES, MoneyRequest, Send, TopUp
+from tandem.wallet.model import REMIND_AGAIN, REQUEST_STATES, MoneyRequest, Send, Split, TopUp
 
 LineType = Literal[
-    "payment", "refund", "send", "top_up", "withdrawal", "correction", "reserved", "released"
+    "payment",
+    "refund",
+    "send",
+    "top_up",
+    "withdrawal",
+    "correction",
+    "packet",
+    "packet_share",
+    "packet_return",
+    "reserved",
+    "released",
 ]
 """What a line of a person's history can be."""
 LINE_TYPES: Final[tuple[str, ...]] = get_args(LineType)
@@ -77,6 +88,44 @@ class RequestView(msgspec.Struct, frozen=True):
     expires_at: Moment | None
     created_at: Moment
     updated_at: Moment
+    split_id: Annotated[
+        str | None, Meta(description="The split that it is of; shown to who asks only")
+    ] = None
+
+
+class SplitPart(msgspec.Struct, frozen=True):
+    """What one of the others is asked for."""
+
+    request_id: Annotated[str, Meta(examples=["req_0199f0a4c0de7000800000000000002d"])]
+    name: Annotated[str, Meta(description="Who is asked", examples=["Mei Chen"])]
+    amount: Amount
+    status: Annotated[
+        str,
+        Meta(
+            description="accepted: they have paid",
+            examples=["open"],
+            extra_json_schema={"enum": list(REQUEST_STATES)},
+        ),
+    ]
+
+
+class SplitView(msgspec.Struct, frozen=True):
+    """An amount that a person has split among others and themselves."""
+
+    id: Annotated[str, Meta(examples=["spl_0199f0a4c0de70008000000000000042"])]
+    amount: Annotated[int, Meta(description="All of it, in minor units", examples=[10000])]
+    own: Annotated[int, Meta(description="What the maker bears of it", examples=[3334])]
+    paid: Annotated[int, Meta(description="What the others have paid", examples=[0])]
+    currency: CurrencyCode
+    message: str | None
+    payment_id: Annotated[str | None, Meta(description="The payment that was split")]
+    parts: list[SplitPart]
+    open: Annotated[int, Meta(description="How many have not answered yet", examples=[2])]
+    remind_after: Annotated[
+        datetime | None,
+        Meta(description="When they may be reminded again; null: now (RFC 3339, UTC)"),
+    ]
+    created_at: Moment
 
 
 class TopUpView(msgspec.Struct, frozen=True):
@@ -150,6 +199,27 @@ def request_view(request: MoneyRequest, person_id: UUID, state: str) -> RequestV
         request.expires_at,
         request.created_at,
         request.updated_at,
+        None if request.split_id is None or not asked else show_id("spl", request.split_id),
+    )
+
+
+def split_view(split: Split, parts: Sequence[MoneyRequest]) -> SplitView:
+    """The split as its maker sees it, with its requests."""
+    return SplitView(
+        id=show_id("spl", split.id),
+        amount=split.amount,
+        own=split.own,
+        paid=sum(part.amount for part in parts if part.status == "accepted"),
+        currency=split.currency,
+        message=split.message,
+        payment_id=None if split.payment_id is None else show_id("pay", split.payment_id),
+        parts=[
+            SplitPart(show_id("req", part.id), part.payer_name, part.amount, part.status)
+            for part in parts
+        ],
+        open=sum(part.status == "open" for part in parts),
+        remind_after=None if split.reminded_at is None else split.reminded_at + REMIND_AGAIN,
+        created_at=split.created_at,
     )
 
 

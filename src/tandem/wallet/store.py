@@ -9,11 +9,21 @@ from tandem.db import Connection, Record
 from tandem.kernel import show_id
 from tandem.ledger import Statement, TransferCode
 from tandem.screening import MessageState, seen, states_of
-from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
+from tandem.wallet.model import (
+    REQUESTS,
+    SENDS,
+    SPLITS,
+    TOP_UPS,
+    MoneyRequest,
+    Send,
+    Split,
+    TopUp,
+)
 
 _REQUEST: Final = f"SELECT {', '.join(REQUESTS.columns)} FROM money_requests"
 _SENT: Final = ", ".join(SENDS.columns)
 _SEND: Final = f"SELECT {_SENT} FROM sends"
+_SPLIT: Final = f"SELECT {', '.join(SPLITS.columns)} FROM splits"
 _TOP_UP: Final = f"SELECT {', '.join(TOP_UPS.columns)} FROM top_ups"
 
 
@@ -23,6 +33,12 @@ _BY_HAND: Final = (
     (TransferCode.CORRECTION, "cor", "id, reason", "corrections"),
 )
 """What the operator books by hand: the message is the bank's reference, or why."""
+
+_PACKETS: Final = (
+    TransferCode.PACKET,
+    TransferCode.PACKET_SHARE,
+    TransferCode.PACKET_RETURN,
+)
 
 
 class Story(NamedTuple):
@@ -95,6 +111,56 @@ async def top_ups_of(
     return [TopUp(*row) for row in rows]
 
 
+async def split_by_id(connection: Connection, split_id: UUID) -> Split | None:
+    """The split, or None."""
+    row = await connection.fetchrow(f"{_SPLIT} WHERE id = $1", split_id)
+    return None if row is None else Split(*row)
+
+
+async def splits_of(
+    connection: Connection, person_id: UUID, before: UUID | None, limit: int
+) -> list[Split]:
+    """The splits that a person made, newest first."""
+    rows = await connection.fetch(
+        f"{_SPLIT} WHERE maker_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+        person_id,
+        before,
+        limit,
+    )
+    return [Split(*row) for row in rows]
+
+
+async def parts_of(
+    connection: Connection, split_ids: Sequence[UUID]
+) -> dict[UUID, list[MoneyRequest]]:
+    """The requests of these splits, each in the order in which they were made."""
+    parts: dict[UUID, list[MoneyRequest]] = {split_id: [] for split_id in split_ids}
+    rows = await connection.fetch(
+        f"{_REQUEST} WHERE split_id = ANY($1) ORDER BY id", list(split_ids)
+    )
+    for request in (MoneyRequest(*row) for row in rows):
+        assert request.split_id is not None, "it was asked for by that"
+        parts[request.split_id].append(request)
+    return parts
+
+
+class Paid(NamedTuple):
+    """What a person has paid for, less what came back, in minor units."""
+
+    amount: int
+    currency: str
+
+
+async def paid_for(connection: Connection, person_id: UUID, payment_id: UUID) -> Paid | None:
+    """What the person has paid by this payment; None if it is not theirs."""
+    row = await connection.fetchrow(
+        "SELECT captured - refunded, currency FROM payments WHERE id = $1 AND person_id = $2",
+        payment_id,
+        person_id,
+    )
+    return None if row is None else Paid(*row)
+
+
 async def due_requests(connection: Connection, now: datetime, limit: int) -> list[MoneyRequest]:
     """Open requests whose time is over."""
     rows = await connection.fetch(
@@ -122,6 +188,10 @@ async def stories(
         other = send.receiver_name if send.sender_id == person_id else send.sender_name
         message = seen(send.message, state, by_author=send.author_id == person_id)
         found[send.id] = Story(show_id("snd", send.id), other, message, state)
+    packets = set[UUID]().union(*(wanted.get(code, set()) for code in _PACKETS))
+    for row in await _by_ids(connection, "id, maker_id, maker_name, message", "packets", packets):
+        maker = None if row[1] == person_id else row[2]
+        found[row[0]] = Story(show_id("pkt", row[0]), maker, row[3])
     for code, prefix, columns, table in _BY_HAND:
         for row in await _by_ids(connection, columns, table, wanted.get(code, set())):
             found[row[0]] = Story(show_id(prefix, row[0]), None, row[1])

@@ -11,12 +11,17 @@ from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, 
 from tandem.api.routes.confirm import ConfirmedBy
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
-from tandem.people import Confirmed, LimitExceeded, PasskeyNeeded, PayerNotActive
+from tandem.people import (
+    Confirmed,
+    LimitExceeded,
+    PasskeyNeeded,
+    PayerNotActive,
+    PersonNotActive,
+)
 from tandem.signin import Consents, PasskeyRefused
 from tandem.wallet import (
     HistoryLine,
     LineType,
-    PersonNotActive,
     RequestClosed,
     RequestView,
     SendsToSelf,

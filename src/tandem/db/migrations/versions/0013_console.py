@@ -1,7 +1,7 @@
 """The operator's console: reasons, kept verifications, processes, indexes of what is looked for.
 
 Revision ID: 0013
-Revises: 0010
+Revises: 0011
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from tandem.db.migrate import run
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
