@@ -27,6 +27,7 @@ export default defineConfig({
         wallet: here('wallet/index.html'),
         till: here('till/index.html'),
         checkout: here('checkout/index.html'),
+        join: here('join/index.html'),
         console: here('console/index.html'),
         gallery: here('gallery/index.html'),
         sw: here('lib/offline/sw.ts'),

@@ -1,13 +1,15 @@
 /**
- * Who this phone is: the only place that knows how somebody signs in to a wallet. Today a device's
- * key, given at sign-up. The seed of its pay codes becomes a key of the browser's, which can sign
- * and cannot be read.
+ * Who this phone is: a device of a person's, whose key its requests go by, with or without a session
+ * beside it. The seed of its pay codes becomes a key of the browser's, which can sign and cannot be
+ * read. The device's own key has to be sent, and so lies beside it as text.
  */
-import { answered, apiClient, settle, type Schemas } from './api/client.ts';
+import { answered, apiClient, settle, type Api, type Schemas } from './api/client.ts';
 import { importSeed } from './codes/paycode.ts';
 import { forget, read, write } from './store.ts';
 
 export interface Device {
+  /** unknown of one that was connected by its values */
+  id?: string;
   key: string;
   index: string;
   seed: CryptoKey;
@@ -60,14 +62,36 @@ export async function signUp(
       ),
     { key: attempt.idempotencyKey, onUnknown },
   );
-  const device = await keep(
-    made.device.key,
-    made.device.code_index,
-    made.device.code_seed,
-    made.person,
-  );
+  const device = await keepNew(made.device, made.person);
   await forget(SIGN_UP);
   return device;
+}
+
+/** Keep a device that was just made for this phone. */
+export async function keepNew(
+  made: Schemas['NewDevice'],
+  person: { handle: string; name: string },
+): Promise<Device> {
+  return keep({ key: made.key, index: made.code_index, seed: made.code_seed }, person, made.id);
+}
+
+/** Make this phone a further device of whoever has signed in. */
+export async function addThisPhone(
+  api: Api,
+  name: string,
+  person: { handle: string; name: string },
+): Promise<Device> {
+  const made = await settle(
+    (key) =>
+      answered(
+        api.POST('/v1/people/me/devices', {
+          params: { header: { 'Idempotency-Key': key } },
+          body: { name },
+        }),
+      ),
+    { key: crypto.randomUUID() },
+  );
+  return keepNew(made, person);
 }
 
 /** What is wrong with what was typed, or null. */
@@ -97,7 +121,7 @@ export function givenBy(hash: string): Given | null {
 /** Make this phone a device that the operator made: with its key, its index and its seed. */
 export async function connect(key: string, index: string, seed: string): Promise<Device> {
   const person = await answered(apiClient(key).GET('/v1/people/me'));
-  return keep(key, index, seed, person);
+  return keep({ key, index, seed }, person);
 }
 
 /** Forget the device and all that is known of its wallet. */
@@ -106,15 +130,16 @@ export async function forgetDevice(): Promise<void> {
 }
 
 async function keep(
-  key: string,
-  index: string,
-  seed: string,
-  person: Schemas['PersonView'],
+  { key, index, seed }: Given,
+  { handle, name }: { handle: string; name: string },
+  id?: string,
 ): Promise<Device> {
   const bytes = seedBytes(seed);
   if (bytes === null) throw new RangeError('no seed');
-  const { handle, name } = person;
-  const device = { key, index, seed: await importSeed(bytes), person: { handle, name } };
+  const device = {
+    ...(id === undefined ? {} : { id }),
+    ...{ key, index, seed: await importSeed(bytes), person: { handle, name } },
+  };
   await write(PLACE, device);
   return device;
 }

@@ -42,7 +42,7 @@ class Accepts {
       onShut: (): void => undefined,
     };
     const path = `/v1/tills/${place.till.id}/acceptance/stream`;
-    void follow(place.key, follower, signal, null, path);
+    void follow(place.key ?? { session: 'merchant' }, follower, signal, null, path);
   }
 
   async #read(place: Place, api: Api): Promise<void> {

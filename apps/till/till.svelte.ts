@@ -7,6 +7,7 @@ import {
   RefusedError,
   settle,
   type Api,
+  type Caller,
   type Schemas,
 } from '../lib/api/client.ts';
 import { follow, rest } from '../lib/api/live.ts';
@@ -14,15 +15,18 @@ import { forget, read, write } from '../lib/store.ts';
 import { accepts } from './accepts.svelte.ts';
 import type { Line } from './basket.ts';
 import { shop } from './shop.svelte.ts';
+import { session, whenSignedIn } from './signIn.ts';
 
 export type Payment = Schemas['PaymentView'];
 
 /** What is opened over the pad. */
 export type Page = 'payments' | 'shift' | 'settings' | 'items';
 
-/** Where this browser takes payments: a merchant's key, and one of its shops or tills. */
+/** Where this browser takes payments: one of a merchant's shops or tills. */
 export interface Place {
-  key: string;
+  /** a merchant's key; null: whoever of its staff is signed in */
+  key: string | null;
+  merchantId: string;
   merchant: string;
   shop: { id: string; name: string };
   till: { id: string; name: string } | null;
@@ -80,7 +84,8 @@ class Till {
   #ending = new AbortController();
 
   get api(): Api {
-    return apiClient(this.place?.key ?? null);
+    const key = this.place?.key ?? null;
+    return key === null ? session.api : apiClient(key);
   }
 
   get ended(): boolean {
@@ -96,6 +101,7 @@ class Till {
   async start(): Promise<void> {
     const place = await read<Place>(PLACE);
     if (place !== undefined) {
+      if (place.key === null) void session.start();
       this.begin(place);
       const before = await read<UnderWay>(UNDER_WAY);
       // The page was closed over a payment: the same request brings the same payment.
@@ -122,10 +128,16 @@ class Till {
         void this.look();
         void this.#clear();
       },
-      onShut: () => void this.close(),
+      onShut: () => {
+        if (place.key !== null) void this.close();
+        else this.#staffLeft(listen, signal);
+      },
     };
-    void follow(place.key, follower, this.#ending.signal);
-    accepts.begin(place, this.api, this.#ending.signal);
+    const { signal } = this.#ending;
+    const caller: Caller = place.key ?? { session: 'merchant' };
+    const listen = (): void => void follow(caller, follower, signal);
+    listen();
+    accepts.begin(place, this.api, signal);
     void shop.load(place, this.api);
     if (place.reader === undefined) void this.#look();
   }
@@ -138,6 +150,18 @@ class Till {
     } catch (error) {
       if (isRefused(error, 'no_such_path')) await this.setReader(false);
     }
+  }
+
+  /** Nobody is signed in any more: listen again when somebody is. */
+  #staffLeft(listen: () => void, signal: AbortSignal): void {
+    this.live = 'away';
+    session.ended();
+    void session.present().then(() => {
+      if (signal.aborted) return;
+      // Another shop's staff does not take over this one's till.
+      if (session.who?.employer_id === this.place?.merchantId) listen();
+      else void this.close();
+    });
   }
 
   async close(): Promise<void> {
@@ -284,13 +308,22 @@ class Till {
       const path = { params: { path: { payment_id: order.id } } };
       const draw = (): Promise<Schemas['CodeView']> =>
         answered(this.api.GET('/v1/payments/{payment_id}/code', path));
-      this.payload = (await settle(draw, { key: '' })).payload;
+      this.payload = (await this.#ask(() => settle(draw, { key: '' }))).payload;
     } catch (error) {
       await forget(UNDER_WAY);
       if (!this.#order.signal.aborted) throw error;
       const before = (await read<UnderWay[]>(GIVEN_UP)) ?? [];
       await write(GIVEN_UP, [...before, under]);
     }
+  }
+
+  /** Ask as this till does; one that goes by its staff waits for them. */
+  #ask<T>(ask: () => Promise<T>): Promise<T> {
+    if (this.place?.key !== null) return ask();
+    return whenSignedIn(() => {
+      this.unknown = false;
+      return ask();
+    });
   }
 
   #where(place: Place): { till_id: string } | { shop_id: string } {
@@ -306,7 +339,7 @@ class Till {
     try {
       const pause = (ms: number): Promise<void> => rest(ms, signal);
       const send = (same: string): Promise<Payment> => this.#send(same, body, signal);
-      return await settle(send, { key, onUnknown, signal, pause });
+      return await this.#ask(() => settle(send, { key, onUnknown, signal, pause }));
     } finally {
       this.unknown = this.givable = false;
     }
@@ -330,10 +363,9 @@ class Till {
         }),
       );
     try {
-      return await settle(send, {
-        key: crypto.randomUUID(),
-        onUnknown: () => (this.unknown = true),
-      });
+      const key = crypto.randomUUID();
+      const onUnknown = (): boolean => (this.unknown = true);
+      return await this.#ask(() => settle(send, { key, onUnknown }));
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       const now = await answered(this.api.GET('/v1/payments/{payment_id}', { params: { path } }));

@@ -3,6 +3,7 @@ import { answered, apiClient, isRefused, type Api, type Schemas } from '../lib/a
 import { follow, type Event } from '../lib/api/live.ts';
 import { payCode, nextMark, SHOWN_S, STEP_S, type Mark } from '../lib/codes/paycode.ts';
 import { forgetDevice, thisDevice, type Device } from '../lib/device.ts';
+import { stepUp } from '../lib/sign-in/stepUp.ts';
 import { read, write } from '../lib/store.ts';
 
 export type Balance = Schemas['BalanceView'];
@@ -103,7 +104,9 @@ class Wallet {
   }
 
   get api(): Api {
-    return apiClient(this.device?.key ?? null);
+    const api = apiClient(this.device?.key ?? null);
+    api.use(stepUp);
+    return api;
   }
 
   /** The balance that is looked at. */

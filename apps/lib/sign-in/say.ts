@@ -27,11 +27,11 @@ const OTHER: Record<Kind, Key> = {
   operator: 'sign.other.operator',
 };
 const ROLES: Partial<Record<string, Key>> = {
-  cashier: 'role.cashier',
-  manager: 'role.manager',
-  owner: 'role.owner',
-  support: 'role.support',
-  treasurer: 'role.treasurer',
+  cashier: 'sign.role.cashier',
+  manager: 'sign.role.manager',
+  owner: 'sign.role.owner',
+  support: 'sign.role.support',
+  treasurer: 'sign.role.treasurer',
 };
 const CANNOT: Record<Exclude<Ability, 'yes'>, Key> = {
   localhost: 'sign.cannot.localhost',

@@ -39,6 +39,8 @@ export class Session {
   over = $state(false);
   /** how often somebody signed in */
   #entries = 0;
+  /** who waits for somebody to sign in */
+  readonly #awaited: (() => void)[] = [];
 
   constructor(kind: Kind) {
     this.kind = kind;
@@ -95,7 +97,19 @@ export class Session {
     this.state = 'out';
   }
 
-  /** Whoever accepted an invitation or signed up is in. */
+  /** Make a wallet, whose person is signed in; the answer has its first device. Throws as `signIn`. */
+  async signUp(handle: string, name: string): Promise<Schemas['SignedUp']> {
+    const api = apiClient({ session: this.kind });
+    const options = await answered(api.POST('/v1/sign-up/options', { body: { handle, name } }));
+    const credential = await makePasskey(options);
+    const here = browserName();
+    const body = { credential, passkey_name: here, device_name: here };
+    const made = await answered(api.POST('/v1/sign-up', { body }));
+    await this.start();
+    return made;
+  }
+
+  /** Somebody came in, as an answer says. */
   entered(who: Who): void {
     this.#entered(who);
   }
@@ -135,6 +149,12 @@ export class Session {
     this.state = 'out';
   }
 
+  /** When somebody is signed in: at once, or once they have come. */
+  present(): Promise<void> {
+    if (this.state === 'in') return Promise.resolve();
+    return new Promise((come) => this.#awaited.push(come));
+  }
+
   /** Whether whoever is signed in may do this. */
   may(scope: string): boolean {
     return this.state === 'in' && (this.who?.scopes.includes(scope) ?? false);
@@ -154,7 +174,16 @@ export class Session {
     this.who = who;
     this.over = false;
     this.state = 'in';
+    for (const come of this.#awaited.splice(0)) come();
   }
+}
+
+/** Accept an invitation with a new passkey: who is signed in by it, of whichever staff. */
+export async function acceptInvitation(options: Schemas['CreationOptions']): Promise<Who> {
+  const body = { credential: await makePasskey(options), name: browserName() };
+  // A stranger's request with cookies, so that the answer can set one.
+  const api = apiClient({ session: 'merchant' });
+  return answered(api.POST('/v1/sign-in/invitation', { body }));
 }
 
 /** Whom a sandbox offers to sign in as; null where this is none. */

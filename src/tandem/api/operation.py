@@ -191,6 +191,17 @@ class Raw(NamedTuple):
     media_type: str
 
 
+class Streamed(NamedTuple):
+    """An answer that is sent as a file while it is made, from one moment of the database.
+
+    The operation says by `answer=` what the parts make together.
+    """
+
+    parts: AsyncIterator[bytes]
+    media_type: str
+    filename: str
+
+
 class Live(NamedTuple):
     """An answer that goes on: server-sent events, each already in the wire's form."""
 
@@ -348,7 +359,9 @@ def operation(
         _check_arguments(handler, path, hints)
         answer_type = returns if answer is inspect.Parameter.empty else answer
         answer_type = None if answer_type is type(None) else answer_type
-        assert answer_type not in {Outcome, WithSession}, f"{path}: say by answer= what it answers"
+        assert answer_type not in {Outcome, WithSession, Streamed}, (
+            f"{path}: say by answer= what it answers"
+        )
         return Operation(
             handler=handler,
             method=method,

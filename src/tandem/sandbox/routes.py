@@ -14,7 +14,7 @@ from tandem.payments import CardUnknown, PaymentConflict, PaymentTaken
 from tandem.sandbox.buyer import Buyer, BuyerRule, BuyerRules
 from tandem.sandbox.clock import ClockView, VirtualClock
 from tandem.sandbox.phone import NearbyTill, SandboxPhones, SandboxTap
-from tandem.sandbox.walk_in import sign_in_to_sandbox
+from tandem.sandbox.walk_in import list_walk_ins, sign_in_to_sandbox
 from tandem.settings import Settings
 from tandem.wallet import TopUpView, Wallet
 
@@ -224,5 +224,6 @@ SANDBOX_OPERATIONS: Final = (
     list_nearby_tills,
     tap_in_sandbox,
     top_up_in_sandbox,
+    list_walk_ins,
     sign_in_to_sandbox,
 )

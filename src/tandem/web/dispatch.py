@@ -26,7 +26,7 @@ from tandem.api.errors import (
     NoSuchPath,
     ServerStopping,
 )
-from tandem.api.operation import Call, Operation, Query, Raw, WithSession
+from tandem.api.operation import Call, Operation, Query, Raw, Streamed, WithSession
 from tandem.db import STRANGERS, Idempotency, Pool, sqlstate, work
 from tandem.db.audit import Act, acting
 from tandem.kernel import Clock, Entropy, Ids, Invalid, Refused
@@ -271,7 +271,8 @@ class Dispatcher(Generic[S]):
         try:
             if kind is not None:
                 return await self._exports.begin(route, call, values, kind)
-            return await route.operation.handler(call, **values)
+            result = await route.operation.handler(call, **values)
+            return await self._exports.of(result) if isinstance(result, Streamed) else result
         except Invalid as invalid:
             known = () if route.body is None else route.body.type.__struct_fields__
             if type(invalid) is not Invalid or invalid.field not in known:

@@ -14,6 +14,7 @@ import csv
 import io
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterator,
     Awaitable,
     Callable,
     Iterator,
@@ -27,7 +28,7 @@ from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type
 import msgspec
 
 from tandem.api.errors import TooManyRequests
-from tandem.api.operation import CSV, NDJSON, Call
+from tandem.api.operation import CSV, NDJSON, Call, Streamed
 from tandem.db import Pool, reading_from, snapshot
 from tandem.web.routing import Route
 
@@ -90,8 +91,7 @@ class Exports:
 
         Raises `TooManyRequests` while there are as many as one process makes.
         """
-        if self._open >= MOST:
-            raise TooManyRequests("key", _RETRY_AFTER_SECONDS)
+        self._check()
         pages = self._pages(route, call, dict(values))
         first = await anext(pages)
         name = route.operation.name.removeprefix("list_").removeprefix("get_")
@@ -102,6 +102,29 @@ class Exports:
             f"{name.replace('_', '-')}.{ending}",
             _frames(first, pages, columns),
         )
+
+    async def of(self, file: Streamed) -> Export:
+        """A file that an operation makes itself; its first part is read, too. Raises as `begin`."""
+        self._check()
+        parts = self._parts(file.parts)
+        return Export(file.media_type, file.filename, _begun(await anext(parts), parts))
+
+    def _check(self) -> None:
+        if self._open >= MOST:
+            raise TooManyRequests("key", _RETRY_AFTER_SECONDS)
+
+    async def _parts(self, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        self._open += 1
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS), snapshot(self._pool) as connection:
+                while True:
+                    with reading_from(connection):
+                        part = await anext(parts, None)
+                    if part is None:
+                        return
+                    yield part
+        finally:
+            self._open -= 1
 
     async def _pages(
         self, route: Route, call: Call[Any], values: dict[str, Any]
@@ -138,6 +161,15 @@ class Exports:
         finally:
             gone.cancel()
             await export.frames.aclose()
+
+
+async def _begun(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    try:
+        yield first
+        async for part in parts:
+            yield part
+    finally:
+        await parts.aclose()
 
 
 async def _frames(

@@ -26,6 +26,8 @@ from starlette.routing import Route
 
 FACES: Final = ("wallet", "till", "checkout", "console")
 CHECKOUT: Final = "checkout"
+JOIN: Final = "join"
+"""The page of an invitation: it belongs to no face, since it leads to the one of who is invited."""
 GALLERY: Final = "gallery"
 """Every component in every state: for whoever builds the faces, so in a sandbox only."""
 
@@ -129,11 +131,12 @@ class Faces:
         wanted = (*FACES, GALLERY) if sandbox else FACES
         self._files = built
         self._framing = framing
-        self.names = tuple(name for name in wanted if f"{name}/index.html" in built)
+        self._pages = tuple(name for name in (*wanted, JOIN) if f"{name}/index.html" in built)
+        self.names = tuple(name for name in self._pages if name != JOIN)
 
     def routes(self) -> Iterator[Route]:
-        """The routes of all faces."""
-        for face in self.names:
+        """The routes of all faces, and of the page of an invitation."""
+        for face in self._pages:
             yield Route(f"/{face}", _slash(f"/{face}/"), methods=["GET"])
             for name in (f"{face}/sw.js", f"{face}/manifest.webmanifest"):
                 if name in self._files:

@@ -1,0 +1,133 @@
+"""A shop's staff: invited by a link, at the till by a passkey, signed out in mid-payment."""
+
+import re
+from typing import Any
+
+import pytest
+
+from browsing import DESK, PHONE, Look, Screen, Stage, pay_code_of, type_amount
+from living import made, post
+from passkeys import Passkeys
+
+LOOKS = [Look(), Look("zh", "dark", DESK), Look("en", "light", (1024, 768))]
+
+
+async def invite(stage: Stage, name: str, role: str) -> Any:  # noqa: ANN401 - any JSON
+    """Invite somebody to the shop's staff; the first must be its owner."""
+    async with stage.server.client(stage.server.operator_key) as operator:
+        path = f"/v1/merchants/{stage.shop.merchant_id}/staff"
+        return await post(operator, path, {"name": name, "role": role})
+
+
+async def accept(screen: Screen, token: str) -> None:
+    """Make the passkey that an invitation asks for."""
+    await screen.open(f"/join#{token}")
+    await screen.role("button", "Make my passkey|创建我的通行密钥").click()
+    await screen.role("heading", "^(Welcome|欢迎)").wait_for()
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_from_an_invitation_to_the_till(stage: Stage, look: Look) -> None:
+    name = "Xu <img src=x onerror=alert(1)>"
+    token = (await invite(stage, name, "cashier"))["token"]
+    async with stage.screen(look) as screen:
+        keys = await Passkeys.of(screen)
+        await screen.open(f"/join#{token}")
+        await screen.role("heading", "Blue Door").wait_for()
+        await screen.seen("join")
+        await keys.refuse()
+        await screen.role("button", "Make my passkey|创建我的通行密钥").click()
+        await screen.page.get_by_role("alert").wait_for()
+        await screen.seen("join-refused")
+        await keys.allow()
+        await screen.role("button", "Make my passkey|创建我的通行密钥").click()
+        await screen.role("heading", "^(Welcome|欢迎)").wait_for()
+        assert token not in screen.page.url
+        assert await screen.role("link", "console|控制台").count() == 0
+        await screen.seen("join-welcome")
+
+        # straight on to the till
+        await screen.role("link", "Open the till|打开收银台").click()
+        await screen.role("button", "Till 1").wait_for()
+        await screen.seen("till-where")
+        await screen.role("button", "Till 1").click()
+        await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+        await screen.page.get_by_text("Xu <img").first.wait_for()
+        await screen.seen("till-staff")
+
+        # a link is good once
+        await screen.open(f"/join#{token}")
+        await screen.page.reload()
+        await screen.role("heading", "This invitation is over|邀请已失效").wait_for()
+        await screen.seen("join-over")
+
+        # signing out leaves the till where it is, for whoever comes next
+        await screen.open("/till")
+        await screen.role("button", "^(Settings|设置)$").click()
+        await screen.seen("till-settings")
+        await screen.role("button", "Sign out|退出登录").click()
+        await screen.role("button", "Sign in with a passkey|用通行密钥登录").wait_for()
+        await screen.seen("till-signed-out")
+        await screen.role("button", "Sign in with a passkey|用通行密钥登录").click()
+        await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+
+
+async def test_a_session_that_ends_in_mid_payment(stage: Stage) -> None:
+    token = (await invite(stage, "Bo", "manager"))["token"]
+    async with stage.screen(Look(size=(1024, 768))) as till, stage.phone(stage.lin) as phone:
+        await Passkeys.of(till)
+        await accept(till, token)
+        await till.role("link", "Open the till").click()
+        await till.role("button", "Till 1").click()
+        await till.page.get_by_text("Live").wait_for()
+        before = await stage.balance(stage.lin)
+
+        # the order is on the screen, and the session is ended elsewhere
+        await type_amount(till, "12")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        async with stage.server.database() as database:
+            await database.execute("UPDATE sessions SET ended_at = now() WHERE kind = 'merchant'")
+        await till.role("button", "Sign in with a passkey").wait_for()
+        await till.seen("till-over")
+        assert await stage.balance(stage.lin) == before
+        await till.page.reload()  # nor does a new page lose the payment
+        await till.role("button", "Sign in with a passkey").click()
+        await till.role("img", "order’s code").wait_for()
+
+        # whoever signed in goes on with it
+        await phone.role("link", "^Pay$").first.click()
+        code = await pay_code_of(phone)
+        await till.page.keyboard.type(code)
+        await till.page.keyboard.press("Enter")
+        await till.role("heading", "^Paid$").wait_for()
+        assert await stage.balance(stage.lin) == before - 1200
+
+
+async def test_the_door_of_a_sandbox(stage: Stage) -> None:
+    """In a sandbox anybody of the staff may be chosen; a wallet's passkey opens no till."""
+    await invite(stage, "Ines", "owner")
+    async with stage.screen(Look(size=PHONE)) as screen:
+        await Passkeys.of(screen)
+        await screen.open("/wallet")
+        await screen.page.get_by_label("Your name").fill("Fay")
+        await screen.page.get_by_label("Your handle").fill("fay")
+        await screen.role("button", "Open my wallet").click()
+        await screen.page.get_by_role("navigation").first.wait_for()
+        await screen.open("/till")
+        await screen.role("button", "Sign in with a passkey").click()
+        await screen.page.get_by_text("That is the passkey of a wallet, Fay.").wait_for()
+        await screen.seen("till-other-kind")
+        await screen.role("button", "Ines").click()
+        await screen.role("button", "Till 1").click()
+        await screen.page.get_by_text("Live").wait_for()
+        found = made(await _who(stage, screen))
+        assert found["name"] == "Ines"
+
+
+async def _who(stage: Stage, screen: Screen) -> Any:  # noqa: ANN401 - a response
+    """Who is signed in there, as the API says."""
+    cookies = await screen.context.cookies()
+    token = next(one["value"] for one in cookies if one["name"] == "tandem-merchant")
+    async with stage.server.client() as client:
+        return await client.get("/v1/session", headers={"Cookie": f"tandem-merchant={token}"})
