@@ -22,6 +22,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 FACES: Final = ("wallet", "till", "checkout", "console")
+READER: Final = "wallet"
+"""The face whose camera reads codes."""
 GALLERY: Final = "gallery"
 """Every component in every state: for whoever builds the faces, so in a sandbox only."""
 
@@ -32,6 +34,11 @@ POLICY: Final = (
     "trusted-types svelte-trusted-html tandem-worker"
 )
 """What a face may load: what comes from here, and nothing that stands in the page itself."""
+
+READING_POLICY: Final = POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+"""That of the wallet's page, whose camera reads codes with WebAssembly where the browser itself
+cannot. It may compile what comes from here (connect-src), and still no text becomes a script
+(W3C CSP 3 §8.1: this is not `unsafe-eval`)."""
 
 PERMISSIONS: Final = (
     "camera=(self), screen-wake-lock=(self), publickey-credentials-get=(self), "
@@ -50,6 +57,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "png": "image/png",
     "woff2": "font/woff2",
     "webmanifest": "application/manifest+json",
+    "wasm": "application/wasm",
 }
 _PAGE: Final = re.compile(r"[A-Za-z0-9_/-]*", re.ASCII)
 """A path within a face. One with a point names a file, and there is none."""
@@ -72,6 +80,7 @@ class File:
     forms: tuple[Form, ...]
     media_type: str
     caching: str
+    policy: str = POLICY
 
     def answer(self, headers: Mapping[str, str]) -> Response:
         """The file in the best form that a request accepts, or 304 if it has that one."""
@@ -85,7 +94,7 @@ class File:
             given["content-security-policy"] = POLICY
         if self.media_type.startswith("text/html"):
             given |= {
-                "content-security-policy": POLICY,
+                "content-security-policy": self.policy,
                 "permissions-policy": PERMISSIONS,
                 "cross-origin-opener-policy": "same-origin",
             }
@@ -148,7 +157,8 @@ def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:
     elif path.startswith("icons/"):
         caching = _A_DAY
     media_type = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
-    return File((*forms, _form(content, None)), media_type, caching)
+    policy = READING_POLICY if path == f"{READER}/index.html" else POLICY
+    return File((*forms, _form(content, None)), media_type, caching, policy)
 
 
 def accepted_encodings(header: str) -> frozenset[str]:
