@@ -26,6 +26,7 @@ export default defineConfig({
       input: {
         wallet: here('wallet/index.html'),
         till: here('till/index.html'),
+        console: here('console/index.html'),
         gallery: here('gallery/index.html'),
         sw: here('lib/offline/sw.ts'),
       },

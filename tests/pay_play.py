@@ -414,7 +414,7 @@ class Play:
             expected = code_of(self.model.may_spend(r["to"], r["amount"]))
         else:
             expected = "done"
-        common = self.common() | {"request_id": read_id("req", name)}
+        common = self.common() | {"request_id": read_id("req", name), "message_state": "clear"}
         entry: Any = Close(**common, status=status, by=self.people[r["to"]].id)
         if status == "accepted":
             entry = Accept(

@@ -1,16 +1,24 @@
-/** Start a face: its texts, language and appearance, its page, the worker that lets it start offline. */
+/**
+ * Start a face: its texts, language and appearance, its page, and the worker that lets it start
+ * without a network, if it is of use without one.
+ */
 import '../lib/design/base.css';
 import { mount, type Component } from 'svelte';
 import { addTexts, type Catalogues } from './i18n/index.ts';
 import { settings } from './settings.svelte.ts';
 
-export function startFace(name: string, app: Component, texts: Catalogues): void {
+export function startFace(
+  name: string,
+  app: Component,
+  texts: Catalogues,
+  { offline = true } = {},
+): void {
   addTexts(texts);
   settings.start();
   const target = document.getElementById('app');
   if (target === null) throw new Error('the page has no place for the app');
   mount(app, { target });
-  if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  if (offline && import.meta.env.PROD && 'serviceWorker' in navigator) {
     addEventListener('load', () => {
       navigator.serviceWorker.register(worker(name), { scope: `/${name}/` }).catch(() => {
         // Without a worker the face needs the network to start; all else is the same.

@@ -1,17 +1,16 @@
-/** The part of an address behind its `?`. */
+/** What stands behind the question mark of an address. */
 
-/** What it has under this name; empty if nothing. */
-export function valueIn(query: string, name: string): string {
-  return new URLSearchParams(query).get(name) ?? '';
+export function queryOf(search: string): URLSearchParams {
+  return new URLSearchParams(search);
 }
 
-/** It with other values; what is empty is left out, and so is the `?` where nothing is left. */
-export function changed(query: string, values: Record<string, string>): string {
-  const parameters = new URLSearchParams(query);
-  for (const [name, value] of Object.entries(values)) {
-    if (value === '') parameters.delete(name);
-    else parameters.set(name, value);
+/** A query with some values changed, in the order of their names: one address for one choice. */
+export function changed(query: URLSearchParams, changes: Record<string, string>): string {
+  const next = new URLSearchParams(query);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === '') next.delete(name);
+    else next.set(name, value);
   }
-  const text = parameters.toString();
-  return text === '' ? '' : `?${text}`;
+  next.sort();
+  return next.toString();
 }

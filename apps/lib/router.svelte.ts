@@ -1,12 +1,12 @@
 /** Which page of a face is open: the address is the state, so back, reload and links work. */
-import { changed, valueIn } from './query.ts';
+import { changed, queryOf } from './query.ts';
 
 export class Router {
   readonly base: string;
   /** below the base: `/` or `/payments/pay_…` */
   path = $state('/');
-  /** what is asked for on the page: `?search=tea`, or nothing */
-  query = $state('');
+  /** what stands behind the question mark */
+  query = $state.raw(queryOf(''));
 
   constructor(base: string) {
     this.base = base;
@@ -29,24 +29,16 @@ export class Router {
     });
   }
 
-  /** Open a page; `replace` leaves no way back to the one before. */
+  /** Open a page, with its query if it has one; `replace` leaves no way back to the one before. */
   go(path: string, { replace = false } = {}): void {
-    const address = `${this.base}${path}`;
-    if (replace) history.replaceState(null, '', address);
-    else if (address !== location.pathname + location.search) history.pushState(null, '', address);
-    this.#read();
+    this.#move(`${this.base}${path}`, replace);
     scrollTo(0, 0);
   }
 
-  /** What the address asks for under this name; empty if nothing. */
-  asked(name: string): string {
-    return valueIn(this.query, name);
-  }
-
-  /** Ask for something else on this page; what is empty leaves the address. */
-  ask(values: Record<string, string>): void {
-    history.replaceState(null, '', location.pathname + changed(this.query, values));
-    this.#read();
+  /** Change the query of the page that is open: an empty value is left out. It stays in its place. */
+  filter(changes: Record<string, string>, { replace = false } = {}): void {
+    const query = changed(this.query, changes);
+    this.#move(`${this.base}${this.path}${query === '' ? '' : `?${query}`}`, replace);
   }
 
   /** The address of a page. */
@@ -54,10 +46,16 @@ export class Router {
     return `${this.base}${path}`;
   }
 
+  #move(address: string, replace: boolean): void {
+    if (replace) history.replaceState(null, '', address);
+    else if (address !== location.pathname + location.search) history.pushState(null, '', address);
+    this.#read();
+  }
+
   #read(): void {
+    this.query = queryOf(location.search);
     this.path = location.pathname.startsWith(this.base)
       ? location.pathname.slice(this.base.length) || '/'
       : '/';
-    this.query = location.search;
   }
 }

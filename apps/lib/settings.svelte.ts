@@ -7,6 +7,8 @@ interface Kept {
   language?: Language;
   appearance?: Appearance;
   sound?: boolean;
+  /** whose staff one was last in the console */
+  employer?: 'merchant' | 'operator';
 }
 
 const PLACE = 'tandem.settings';
@@ -33,6 +35,7 @@ class Settings {
   language = $state<Language>('en');
   appearance = $state<Appearance>('auto');
   sound = $state(true);
+  employer = $state<'merchant' | 'operator'>('merchant');
 
   /** Read what was set, and let the page follow it from now on. */
   start(): void {
@@ -44,6 +47,7 @@ class Settings {
     this.appearance =
       found.appearance === 'light' || found.appearance === 'dark' ? found.appearance : 'auto';
     this.sound = found.sound !== false;
+    this.employer = found.employer === 'operator' ? 'operator' : 'merchant';
     this.#show();
   }
 

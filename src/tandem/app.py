@@ -14,27 +14,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import asyncpg
 import structlog
 
+from tandem import __version__
 from tandem.access import Access
 from tandem.acquiring import Books, Context, Host, HostSettings, LinkKeys, TraceFile
 from tandem.api.operation import Operation
 from tandem.api.operations import OPERATIONS
-from tandem.cards import Cards
-from tandem.db import Pool, open_journal_connection, open_pool, work
+from tandem.cards import Cards, Issuers
+from tandem.db import Connection, Pool, open_journal_connection, open_pool, open_reader, work
 from tandem.events import Dispatcher, EventHub, Webhooks
+from tandem.health import Health, LinkState, State, Vitals, disk_of
 from tandem.issuers import open_issuers
 from tandem.kernel import Entropy, Ids, Refused, SystemClock, system_entropy
-from tandem.keyring import KeyRing
-from tandem.ledger import Journal
+from tandem.keyring import RotatingRing, folder_of
+from tandem.ledger import Journal, Verifications
 from tandem.merchants import Merchants, TermsWatch
 from tandem.payments import CardPayments, PaymentRecords
 from tandem.people import People
 from tandem.sandbox import Buyer, VirtualClock
 from tandem.sandbox.routes import SANDBOX_OPERATIONS
+from tandem.screening import MessageScreening
 from tandem.settings import Mode, Settings
 from tandem.settlement import (
     Corrections,
@@ -77,6 +80,22 @@ class ModeMismatch(Refused):
         )
 
 
+class Links:
+    """The links with terminals that this process serves, while it is their host."""
+
+    def __init__(self) -> None:
+        self.host: Host | None = None
+
+    def states(self) -> list[LinkState]:
+        """How many connections each has."""
+        if self.host is None:
+            return []
+        counts = self.host.link_counts()
+        return [
+            LinkState(name, "terminals", of_link["connections"]) for name, of_link in counts.items()
+        ]
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """All use cases, and what they stand on."""
@@ -87,7 +106,7 @@ class Services:
     clock: SystemClock
     ids: Ids
     entropy: Entropy
-    keyring: KeyRing
+    keyring: RotatingRing
     access: Access
     people: People
     sign_in: SignIn
@@ -104,11 +123,16 @@ class Services:
     payments: CardPayments
     records: PaymentRecords
     wallet: Wallet
+    screening: MessageScreening
     payouts: Payouts
     withdrawals: Withdrawals
     corrections: Corrections
     issuer_settlements: IssuerSettlements
     books: MerchantBooks
+    verifications: Verifications
+    health: Health
+    vitals: Vitals
+    links: "Links"
     link_keys: LinkKeys
     virtual_clock: VirtualClock
     buyer: Buyer
@@ -116,7 +140,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    dsn: str, settings: Settings, keyring: KeyRing, *, background: bool = True
+    dsn: str, settings: Settings, keyring: RotatingRing, *, background: bool = True
 ) -> AsyncIterator[Services]:
     """Everything, connected to a migrated database; `background` also runs the tasks.
 
@@ -132,59 +156,89 @@ async def open_services(
         if settings.sandbox:
             await virtual_clock.read()
         journal = await stack.enter_async_context(_journal(dsn, clock, ids, settings))
-        access = Access(pool, clock, ids, entropy, settings)
-        keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
-        hub = EventHub(pool, clock)
         issuers = await stack.enter_async_context(
             open_issuers(settings.issuers, pool, clock, ids, entropy, at_once=background)
         )
-        cards = Cards(pool, clock, ids, entropy, keyring, settings, issuers)
-        tags = Tags(pool, clock, ids, entropy, keyring, settings)
-        payments = CardPayments(
-            pool, journal, clock, ids, entropy, keyring, settings, cards, tags, issuers
-        )
-        people = People(pool, clock, ids, entropy, access, keyring, settings)
-        wallet = Wallet(pool, journal, clock, ids, settings)
-        merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
-        sign_in = SignIn(keeper, people)
-        services = Services(
-            settings=settings,
-            pool=pool,
-            journal=journal,
-            clock=clock,
-            ids=ids,
-            entropy=entropy,
-            keyring=keyring,
-            access=access,
-            people=people,
-            sign_in=sign_in,
-            recovery=Recovery(keeper, sign_in),
-            staff=Staff(keeper, sign_in, settings.public_url),
-            consents=Consents(keeper),
-            audit=Audit(pool),
-            merchants=merchants,
-            terms_watch=TermsWatch(pool, merchants),
-            webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
-            hub=hub,
-            cards=cards,
-            tags=tags,
-            payments=payments,
-            records=PaymentRecords(pool),
-            wallet=wallet,
-            payouts=Payouts(pool, journal, ids, settings),
-            withdrawals=Withdrawals(pool, journal, ids, settings),
-            corrections=Corrections(pool, journal, ids),
-            issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
-            books=MerchantBooks(pool),
-            link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
-            virtual_clock=virtual_clock,
-            buyer=Buyer(pool, people, wallet, payments, clock, settings),
-        )
-        journal.on_commit(hub.take)
+        ground = Ground(settings, pool, journal, clock, ids, entropy, keyring)
+        services = put_together(ground, issuers, virtual_clock, lambda: open_reader(dsn))
+        journal.on_commit(services.hub.take)
+        await stack.enter_async_context(services.verifications.running())
         if background:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(_cancel, _start(tasks, services, dsn))
         yield services
+
+
+class Ground(NamedTuple):
+    """What all use cases stand on."""
+
+    settings: Settings
+    pool: Pool
+    journal: Journal
+    clock: SystemClock
+    ids: Ids
+    entropy: Entropy
+    keyring: RotatingRing
+
+
+def put_together(
+    ground: Ground,
+    issuers: Issuers,
+    virtual_clock: VirtualClock,
+    connect: Callable[[], Awaitable[Connection]],
+) -> Services:
+    """All use cases, each with those that it needs. `connect` opens what reads for long."""
+    settings, pool, journal, clock, ids, entropy, keyring = ground
+    access = Access(pool, clock, ids, entropy, settings)
+    keeper = Keeper(pool, clock, ids, entropy, access, site_of(settings))
+    cards = Cards(pool, clock, ids, entropy, keyring, settings, issuers)
+    tags = Tags(pool, clock, ids, entropy, keyring, settings)
+    payments = CardPayments(
+        pool, journal, clock, ids, entropy, keyring, settings, cards, tags, issuers
+    )
+    people = People(pool, clock, ids, entropy, access, keyring, settings)
+    screening = MessageScreening(pool, clock, ids, settings)
+    wallet = Wallet(pool, journal, clock, ids, settings, screening)
+    merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
+    sign_in = SignIn(keeper, people)
+    links, folder = Links(), folder_of(keyring)
+
+    def look() -> State:
+        asked = [LinkState(name, "issuers", int(up)) for name, up in issuers.connected().items()]
+        return State(journal.state, [*links.states(), *asked], disk_of(folder))
+
+    return Services(
+        **ground._asdict(),
+        access=access,
+        people=people,
+        sign_in=sign_in,
+        recovery=Recovery(keeper, sign_in),
+        staff=Staff(keeper, sign_in, settings.public_url),
+        consents=Consents(keeper),
+        audit=Audit(pool),
+        merchants=merchants,
+        terms_watch=TermsWatch(pool, merchants),
+        webhooks=Webhooks(pool, clock, ids, entropy, keyring, settings),
+        hub=EventHub(pool, clock),
+        cards=cards,
+        tags=tags,
+        payments=payments,
+        records=PaymentRecords(pool),
+        screening=screening,
+        wallet=wallet,
+        payouts=Payouts(pool, journal, ids, settings),
+        withdrawals=Withdrawals(pool, journal, ids, settings),
+        corrections=Corrections(pool, journal, ids),
+        issuer_settlements=IssuerSettlements(pool, journal, ids, settings),
+        books=MerchantBooks(pool),
+        verifications=Verifications(pool, clock, ids, connect),
+        health=Health(pool, clock, __version__, settings.mode),
+        vitals=Vitals(pool, SystemClock(), ids.new(), __version__, look),
+        links=links,
+        link_keys=LinkKeys(pool, clock, ids, entropy, keyring),
+        virtual_clock=virtual_clock,
+        buyer=Buyer(pool, people, wallet, payments, clock, settings),
+    )
 
 
 def _journal(dsn: str, clock: SystemClock, ids: Ids, settings: Settings) -> Journal:
@@ -217,6 +271,8 @@ async def open_host(
         following = asyncio.create_task(_keep_running("keys of links", keys.follow))
         stack.callback(following.cancel)
         async with Host(settings, books, keys, context, sockets) as host:
+            services.links.host = host
+            stack.callback(setattr, services.links, "host", None)
             yield host
 
 
@@ -235,7 +291,10 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         "terms followed": services.terms_watch.run,
         "revoked keys": services.access.follow,
         "timers": lambda: run_timers(dsn, due, services.clock),
+        "vitals": services.vitals.run,
     }
+    if services.settings.akismet_key:
+        work_of["screening"] = services.screening.run
     if services.settings.issuers is not None:
         work_of["issuers"] = services.payments.follow_issuers
     if services.settings.sandbox:

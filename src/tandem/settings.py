@@ -129,6 +129,10 @@ class Settings:
     """The file that says which issuers this Tandem is connected to."""
     top_up_accounts: Path | None = None
     """The file of the operator's bank accounts to which people transfer money for their wallets."""
+    akismet_key: str = ""
+    """The operator's key at Akismet, which then checks what people write to each other."""
+    akismet_url: str = "https://rest.akismet.com"
+    """Where its API is."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For says where a request came from."""
 
@@ -302,6 +306,8 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "currencies": _currencies,
     "timezone": _timezone,
     "trusted_proxies": _networks,
+    "akismet_key": _matching(r"[0-9A-Za-z]{0,64}", "up to 64 letters and digits"),
+    "akismet_url": _url,
     "passkey_domain": _domain,
     "passkey_origins": _origins,
     "card_range": _matching(r"[0-9]{3,8}", "3 to 8 digits"),

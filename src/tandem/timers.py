@@ -13,7 +13,7 @@ from tandem.kernel import Clock
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 0.25
-_LOCK: Final = 0x7A11_0001
+LOCK: Final = 0x7A11_0001
 """The advisory lock of the process that runs the timers."""
 
 PURGE_SECONDS: Final = 3600
@@ -31,7 +31,7 @@ async def run_timers(dsn: str, due: Sequence[Due], clock: Clock) -> None:
     connection = await asyncpg.connect(dsn, server_settings={"application_name": "tandem timers"})
     try:
         while True:
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 break
             await asyncio.sleep(TICK_SECONDS * 4)
         purged = -math.inf

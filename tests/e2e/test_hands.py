@@ -174,9 +174,9 @@ async def test_top_up_in_a_sandbox(stage: Stage, look: Look) -> None:
 
 async def test_top_up_by_bank(tmp_path: Path, stage: Stage) -> None:
     (tmp_path / "accounts.toml").write_text(ACCOUNTS, encoding="utf-8")
-    environment = {"TANDEM_TOP_UP_ACCOUNTS": str(tmp_path / "accounts.toml")}
+    accounts = str(tmp_path / "accounts.toml")
     with open_folder() as folder:
-        async with living(folder / "data", **environment) as server:
+        async with living(folder / "data", TANDEM_TOP_UP_ACCOUNTS=accounts) as server:
             async with server.client(server.operator_key) as operator:
                 lin = await sign_up(operator, "lin", yuan=1)
             other = Stage(stage.browser, server, lin, lin, stage.shop)

@@ -48,11 +48,14 @@ def prepared(operation: Operation[Any], ids: dict[str, str]) -> tuple[str, dict[
 
 
 OF_NOBODY: Final = {
-    name: f"{PATH_IDS[name][0]}_{'0' * 32}" for name in ("session_id", "passkey_id")
+    name: f"{PATH_IDS[name][0]}_{'0' * 32}"
+    for name in ("session_id", "passkey_id", "verification_id")
 }
 """Of what only browsers have: test_sign_in_hostile.py asks for others'."""
 
-WITH_IDS: Final = [op for op in OPERATIONS if any(name in PATH_IDS for name in op.path_types)]
+WITH_IDS: Final = [
+    op for op in OPERATIONS if any(name in {*PATH_IDS, "object_id"} for name in op.path_types)
+]
 
 
 async def belongings(house: House) -> dict[str, str]:
@@ -130,6 +133,8 @@ async def test_another_persons_things_are_not_there(house: House) -> None:
             "event_id": made(await lin.get("/v1/events"))["data"][0]["id"],
             **OF_NOBODY,
         }
+        spam = {"to": "mei", "amount": 1, "currency": "CNY", "message": "Send me your PIN"}
+        ids["object_id"] = (await post(lin, "/v1/wallet/sends", spam))["id"]
         async with house.unharmed(), house.server.client(house.eve.key) as eve:
             for operation in WITH_IDS:
                 if "person" not in operation.who:
@@ -147,6 +152,7 @@ async def test_each_operation_wants_its_key_and_its_scope(house: House) -> None:
     ids |= {"device_id": "dev_" + "0" * 32, "correction_id": "cor_" + "0" * 32}
     ids |= {"card_id": "crd_" + "0" * 32, **OF_NOBODY}
     ids |= {"handle": "lin", "account": "bank", "issuer": "harbour-bank"}
+    ids["object_id"] = ids["send_id"]
     narrow: dict[str, str] = {}
     async with house.server.client(house.mine.key) as mine:
         for scope in ALL_SCOPES:

@@ -10,7 +10,7 @@ from browsers import Browser, Site, ok, open_site, refused
 
 from authenticator import Algorithm, Says
 from tandem.db.migrate import upgrade
-from tandem.kernel import read_id
+from tandem.kernel import read_id, show_id
 
 
 @pytest.fixture
@@ -258,12 +258,18 @@ async def test_a_sandbox_is_walked_into_and_production_is_not(
 ) -> None:
     lin, browser = await site.town.person(), site.browser()
     who = ok(await browser.post("/v1/sandbox/sign-in", {"handle": f"@{lin.handle}"}))
-    assert who["handle"] == f"@{lin.handle}"
+    lin_id = show_id("ppl", lin.id)
+    assert (who["handle"], who["id"]) == (f"@{lin.handle}", lin_id)
     ok(await browser.get("/v1/people/me"))
     operator = site.program(await site.operator_key())
     bo = ok(await operator.post("/v1/staff", {"name": "Bo", "role": "support"}))["staff"]["id"]
+    offered = ok(await site.browser().get("/v1/sandbox/sign-in"))["data"]
+    told = {one["id"]: (one["kind"], one["name"], one["handle"], one["role"]) for one in offered}
+    assert told[lin_id] == ("person", who["name"], f"@{lin.handle}", None)
+    assert told[bo] == ("operator", "Bo", None, "support")
     for _ in range(2):
-        assert ok(await browser.post("/v1/sandbox/sign-in", {"staff_id": bo}))["role"] == "support"
+        who = ok(await browser.post("/v1/sandbox/sign-in", {"staff_id": bo}))
+        assert (who["role"], who["id"]) == ("support", bo)
     ok(await operator.post("/v1/staff", {"name": "Mo", "role": "owner"}))
     ok(await operator.delete(f"/v1/staff/{bo}"))
     refused(await browser.post("/v1/sandbox/sign-in", {"staff_id": bo}), 403, "passkey_refused")
@@ -276,6 +282,7 @@ async def test_a_sandbox_is_walked_into_and_production_is_not(
     async with open_site(empty_database, tmp_path, mode="production") as real:
         answer = await real.browser().post("/v1/sandbox/sign-in", {"handle": "lin"})
         refused(answer, 404, "no_such_path")
+        refused(await real.browser().get("/v1/sandbox/sign-in"), 404, "no_such_path")
 
 
 async def test_a_session_that_is_ended_is_over_in_every_process(

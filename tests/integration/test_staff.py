@@ -326,6 +326,7 @@ async def test_the_log_says_who_did_what(house: House) -> None:
         "request_id": "my-request",
         "client": "192.0.2.1",
         "created_at": "",
+        "reason": None,
     }
     assert (too_much["object"], too_much["outcome"]) == (payment, "refund_above_limit")
     assert (none["action"], none["outcome"]) == ("create_shop", "scope_missing")

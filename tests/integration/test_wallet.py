@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from town import Someone, Town, at_once, key, open_town, said
 
 from tandem.db import IdempotencyConflict
-from tandem.kernel import Invalid, NotFound, read_id
+from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.ledger import InsufficientFunds, Outcome, ReferenceBooked
 from tandem.people import LimitExceeded, PayerNotActive
 from tandem.settlement import PayoutNotCovered
@@ -104,11 +104,10 @@ async def test_requests_are_declined_withdrawn_and_expire(
     assert await wallet.expire_due() == 1
     assert await wallet.expire_due() == 0
     listed = [(r.id, r.status) for r in await wallet.requests(lin.id, None, 10)]
-    assert listed == [
-        (fourth, "expired"), (third, "open"), (second, "cancelled"), (first, "declined"),
-    ]  # fmt: skip
+    states = {fourth: "expired", third: "open", second: "cancelled", first: "declined"}
+    assert listed == [(show_id("req", request), status) for request, status in states.items()]
     assert listed == [(r.id, r.status) for r in await wallet.requests(mei.id, None, 10)]
-    assert [r.id for r in await wallet.requests(lin.id, third, 1)] == [second]
+    assert [r.id for r in await wallet.requests(lin.id, third, 1)] == [show_id("req", second)]
     assert await balance(lin) == 10_000
 
 

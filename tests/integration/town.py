@@ -27,7 +27,7 @@ from tandem.app import Services, open_services
 from tandem.codes import paycode
 from tandem.db import Idempotency
 from tandem.kernel import read_id, system_entropy
-from tandem.keyring import FileKeyRing, KeyRing
+from tandem.keyring import FileKeyRing, RotatingRing
 from tandem.ledger import Outcome, verify
 from tandem.ledger import merchant as merchant_account
 from tandem.merchants import Acceptance, CurrencyTerms
@@ -193,7 +193,7 @@ class Town:
         assert differences == []
 
 
-def open_keyring(folder: Path) -> KeyRing:
+def open_keyring(folder: Path) -> RotatingRing:
     """The installation's key ring; processes on one database share it."""
     return FileKeyRing.open_or_create(folder / "keys", system_entropy)
 

@@ -17,6 +17,7 @@ LINE = HistoryLine(
     currency="CNY",
     with_name="Chloé Straße",
     message="Miete 100% für_Mai \uff21\uff22\uff23",
+    message_state="clear",
     object_id="snd_0199f0a4c0de7000800000000000002c",
     created_at=NOON,
 )

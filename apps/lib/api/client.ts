@@ -1,6 +1,6 @@
 /**
- * The API, typed by its own OpenAPI document. A device's or a till's key goes with each request;
- * where it comes from is the caller's business (lib/session).
+ * The API, typed by its own OpenAPI document. With each request goes a key, of a device or a till,
+ * or the cookie of a session; which it is comes from lib/device.ts and lib/sign-in.
  */
 import createClient, { type Client } from 'openapi-fetch';
 import type { components, paths } from './schema.ts';
@@ -9,7 +9,26 @@ export type Api = Client<paths>;
 export type Schemas = components['schemas'];
 export type Problem = Schemas['Problem'];
 
+/** Whose sessions there are: each kind has a cookie of its own, so one browser can have all. */
+export type Kind = Schemas['Who']['kind'];
+/** Who asks: by a key, by a session of a kind, or as a stranger. */
+export type Caller = string | { session: Kind } | null;
+
 const TIMEOUT_MS = 20_000;
+
+/**
+ * What a request says of who asks. A script cannot read a session's cookie; the browser sends it,
+ * and the header says which of several is meant.
+ */
+export function credentialsOf(caller: Caller): {
+  headers: Record<string, string>;
+  credentials: RequestCredentials;
+} {
+  if (caller === null) return { headers: {}, credentials: 'omit' };
+  if (typeof caller === 'string')
+    return { headers: { Authorization: `Bearer ${caller}` }, credentials: 'omit' };
+  return { headers: { 'Tandem-Session': caller.session }, credentials: 'same-origin' };
+}
 
 /** A request that was answered with a problem. */
 export class RefusedError extends Error {
@@ -30,13 +49,12 @@ export class UnknownOutcomeError extends Error {
   }
 }
 
-/** A client that sends this key; null asks as a stranger. `origin` is for tests. */
-export function apiClient(key: string | null, origin = '', fetcher: typeof fetch = fetch): Api {
+/** A client for whoever asks. `origin` and `fetcher` are for tests. */
+export function apiClient(caller: Caller, origin = '', fetcher: typeof fetch = fetch): Api {
   return createClient<paths>({
     baseUrl: origin,
-    headers: key === null ? {} : { Authorization: `Bearer ${key}` },
+    ...credentialsOf(caller),
     cache: 'no-store',
-    credentials: 'omit',
     referrerPolicy: 'no-referrer',
     fetch: async (request) => {
       const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
@@ -63,6 +81,8 @@ export async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
     throw new UnknownOutcomeError(error);
   }
   if (answer.response.ok && answer.data !== undefined) return answer.data;
+  // Some answers have nothing to say: 204.
+  if (answer.response.status === 204) return undefined as T;
   if (isProblem(answer.error)) throw new RefusedError(answer.error);
   throw new UnknownOutcomeError(answer.response.status);
 }

@@ -2,7 +2,7 @@
  * Live updates: the API's server-sent events (WHATWG HTML §9.2), read with `fetch` because the
  * browser's own EventSource sends no key. After a break it asks for what it missed.
  */
-import type { Schemas } from './client.ts';
+import { credentialsOf, type Caller, type Schemas } from './client.ts';
 
 export type Event = Schemas['EventView'];
 
@@ -43,16 +43,16 @@ export interface Follower {
   onEvent: (event: Event) => void;
   /** The connection stands (again), or is lost. What was missed comes as events. */
   onState: (state: 'live' | 'away') => void;
-  /** The key is good no more. */
+  /** The key is good no more, or the session is over. */
   onShut: () => void;
 }
 
 /**
- * Follow the events that a key may see until the signal is aborted. `after` is the last event that
+ * Follow the events that a caller may see until the signal is aborted. `after` is the last event that
  * is known already: what happened since comes first.
  */
 export async function follow(
-  key: string,
+  caller: Caller,
   follower: Follower,
   signal: AbortSignal,
   after: string | null = null,
@@ -61,7 +61,7 @@ export async function follow(
   for (let failures = 0; !signal.aborted; failures += 1) {
     await rest(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 0, signal);
     try {
-      const response = await open(key, last, signal);
+      const response = await open(caller, last, signal);
       if (response.status === 401 && (await isOurs(response))) {
         follower.onShut();
         return;
@@ -82,16 +82,16 @@ export async function follow(
   }
 }
 
-/** Whether the API itself says that the key is not known: a proxy's 401 forgets nobody's keys. */
+/** Whether the API itself says that nobody asks: a proxy's 401 forgets nobody's keys. */
 async function isOurs(response: Response): Promise<boolean> {
   const problem = (await response.json()) as { code?: unknown } | null;
-  return problem?.code === 'unauthenticated';
+  return problem?.code === 'unauthenticated' || problem?.code === 'session_over';
 }
 
-function open(key: string, last: string | null, signal: AbortSignal): Promise<Response> {
-  const headers: Record<string, string> = { Authorization: `Bearer ${key}` };
+function open(caller: Caller, last: string | null, signal: AbortSignal): Promise<Response> {
+  const { headers, credentials } = credentialsOf(caller);
   if (last !== null) headers['Last-Event-ID'] = last;
-  return fetch('/v1/events/stream', { headers, signal, cache: 'no-store', credentials: 'omit' });
+  return fetch('/v1/events/stream', { headers, credentials, signal, cache: 'no-store' });
 }
 
 async function* frames(

@@ -4,6 +4,7 @@ Refused
 ├── Malformed              the body cannot be read
 ├── HeaderMalformed        a header cannot be used
 ├── KeyMissing             no Idempotency-Key where one is needed
+├── ReasonMissing          staff does not say why
 ├── Invalid
 │   ├── InvalidBody        a field of the body has the wrong type or value
 │   └── InvalidQuery       a parameter of the query string does
@@ -50,6 +51,17 @@ class HeaderMalformed(Refused):
     def sentence(self) -> str:
         """Name the header and what it must be."""
         return f"The header {self.header} {self.reason}."
+
+
+@dataclass(eq=False)
+class ReasonMissing(Refused):
+    """A member of the operator's staff changes what is another's and does not say why."""
+
+    code: ClassVar[str] = "reason_missing"
+
+    def sentence(self) -> str:
+        """Say what to send."""
+        return "Say why you do this, in the header Tandem-Reason. Nothing was changed."
 
 
 @dataclass(eq=False)

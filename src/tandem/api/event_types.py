@@ -13,6 +13,7 @@ import msgspec
 
 from tandem.cards import CardView
 from tandem.payments import PaymentView, PersonPaymentView
+from tandem.screening import MessageView
 from tandem.settlement import CorrectionView, PayoutView, WithdrawalView
 from tandem.tags import TagView
 from tandem.wallet import RequestView, SendView, TopUpView
@@ -74,6 +75,15 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "request.declined": EventKind("a request was declined", person=RequestView),
     "request.cancelled": EventKind("who asked has withdrawn the request", person=RequestView),
     "request.expired": EventKind("nobody answered the request in time", person=RequestView),
+    "message.held": EventKind(
+        "what they wrote with money is hidden: it looks like spam or fraud", person=MessageView
+    ),
+    "message.released": EventKind(
+        "a message that they wrote, or that came to them, is shown now", person=MessageView
+    ),
+    "message.rejected": EventKind(
+        "the operator decided that what they wrote stays hidden", person=MessageView
+    ),
     "top_up.received": EventKind("money came in from outside", person=TopUpView),
     "top_up.corrected": EventKind(
         "a top-up was booked wrongly: it was taken back, or a part of it", person=CorrectionView

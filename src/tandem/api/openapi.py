@@ -17,7 +17,7 @@ from tandem.api import problems
 from tandem.api.event_docs import tie_data, webhooks
 from tandem.api.event_types import KINDS
 from tandem.api.examples import example
-from tandem.api.operation import PATH_IDS, Live, Operation, Raw
+from tandem.api.operation import CSV, NDJSON, PATH_IDS, Live, Operation, Raw
 from tandem.api.schemas import (
     EXAMPLE_DIGITS,
     REF,
@@ -41,6 +41,7 @@ needs an Idempotency-Key of your choice: sent again with the same body it gets t
 and nothing happens twice.
 
 Lists come a page at a time, newest first: pass `next` as `after` for the page that follows. \
+With Accept: text/csv or application/x-ndjson a list comes whole, as a file, from one moment. \
 A refusal is a problem (RFC 9457) with a stable `code`; every code has a page of its own."""
 """What stands at the beginning of the reference."""
 
@@ -49,6 +50,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Wallet": "What a person does with their phone: pay, send, ask for money, read the history.",
     "Codes": "What a scanned code is, and the codes that a shop shows.",
     "Cards": "Device cards that pay by tap: adding, proving, handing out, and their life.",
+    "Screening": "Messages between people that look like spam or fraud.",
     "Tags": "NFC tags of shops that sign a link of their own at each tap.",
     "Terminals": "What a till's reader does: payments by tap, and what the till accepts.",
     "People": "People with a wallet: signing up, devices, limits.",
@@ -58,6 +60,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Events": "What happened, as a list and live.",
     "Webhooks": "Where events are sent, and what became of each.",
     "Operator": "What only the operator does: money in and out, and the ledger's books.",
+    "Installation": "How the installation is: health, what waits, keys.",
     "Sandbox": "Only with play money: the clock, and a buyer who pays by rule.",
 }
 """What the groups of operations are about, in the order of the reference."""
@@ -135,6 +138,27 @@ _LAST_EVENT_ID: Final = {
     "description": "The last event that you have: what you missed since then comes first.",
     "schema": {"type": "string", "pattern": "^evt_[0-9a-f]{32}$"},
     "example": f"evt_{EXAMPLE_DIGITS}",
+}
+_REASON: Final = {
+    "name": "Tandem-Reason",
+    "in": "header",
+    "required": False,
+    "description": (
+        "Why, for the audit log: at most 300 characters in UTF-8, percent-encoded. Where "
+        "`reason_missing` is among the refusals the operator's staff has to say it; programs with "
+        "the operator's key need not."
+    ),
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 3600,
+        "pattern": "^([!-$&-~]|%[0-9A-Fa-f]{2})+$",
+    },
+    "example": "She%20lost%20her%20phone",
+}
+_EXPORT: Final = {
+    CSV: {"schema": {"type": "string", "description": "The whole list as a table (RFC 4180)"}},
+    NDJSON: {"schema": {"type": "string", "description": "The whole list, an object a line"}},
 }
 _RETRIED: Final = frozenset({429, 503})
 
@@ -237,6 +261,8 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
     if operation.idempotency is not None:
         key = _RANDOM_KEY if "anyone" in operation.who else _IDEMPOTENCY_KEY
         parameters.append(key | {"required": operation.idempotency == "required"})
+    if "operator" in operation.who and operation.method != "GET":
+        parameters.append(_REASON)
     if operation.answer_type is Live:
         parameters.append(_LAST_EVENT_ID)
     if parameters:
@@ -316,7 +342,7 @@ def _success(operation: Operation[Any]) -> dict[str, Any]:
     else:
         made["content"] = {
             "application/json": {"schema": schema_of(answer), "example": example(answer)}
-        }
+        } | ({} if operation.row_type is None else _EXPORT)
     return made
 
 
@@ -337,6 +363,8 @@ def refusals(operation: Operation[Any]) -> list[type[Refused]]:
             found += [wire.OriginRefused]
     if operation.idempotency == "required":
         found += [wire.KeyMissing]
+    if operation.why:
+        found += [wire.ReasonMissing]
     if operation.idempotency is not None:
         found += [
             IdempotencyConflict,

@@ -52,6 +52,7 @@ from typing import (
     NamedTuple,
     Protocol,
     TypeVar,
+    get_args,
     get_origin,
     get_type_hints,
 )
@@ -73,6 +74,12 @@ Office = Literal["read", "support", "money"]
 Limit = Literal["sign_up", "sign_in"]
 """Which limit a stranger's request counts against."""
 
+CSV: Final = "text/csv"
+NDJSON: Final = "application/x-ndjson"
+"""The files that a list is exported as (tandem.web.export)."""
+
+MAX_REASON: Final = 300
+"""The longest reason that staff gives, in characters."""
 MAX_LIST: Final = 100
 """The most objects that one page of a list has."""
 
@@ -100,6 +107,7 @@ PATH_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "till_id": ("til", "till"),
     "top_up_id": ("top", "top-up"),
     "transfer_id": ("trf", "transfer"),
+    "verification_id": ("ver", "verification"),
 }
 """Names of arguments in paths that are ids: the prefix, and what a person calls the thing."""
 
@@ -156,8 +164,12 @@ def page(rows: Sequence[R], limit: int, show: Callable[[R], Shown]) -> Page[Show
 
     `show` makes the view of a row; the last view's id is the cursor.
     """
-    shown = [show(row) for row in rows[:limit]]
-    more = len(rows) > limit
+    return page_of([show(row) for row in rows], limit)
+
+
+def page_of(views: Sequence[Shown], limit: int) -> Page[Shown]:
+    """A page of at most `limit` views, of which one more was read."""
+    shown, more = views[:limit], len(views) > limit
     return Page(shown, more, shown[-1].id if more else None)
 
 
@@ -240,6 +252,19 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     limit: Limit
     in_volume: bool
     opens_session: bool
+    noted: bool
+    why: bool
+
+    @property
+    def row_type(self) -> Any:  # noqa: ANN401 - a struct's type
+        """What the pages of a list hold, if it is read by cursor and so can be exported."""
+        answer = self.answer_type
+        if self.query_type is None or "after" not in self.query_type.__struct_fields__:
+            return None
+        if get_origin(answer) is Page:
+            return get_args(answer)[0]
+        (row,) = get_args(get_type_hints(answer)["data"])
+        return row
 
     @property
     def name(self) -> str:
@@ -286,6 +311,8 @@ def operation(
     office: Office | None = None,
     limit: Limit = "sign_up",
     in_volume: bool = False,
+    noted: bool = False,
+    why: bool = False,
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
     """Declare an operation; see the module's docstring for an example.
 
@@ -299,7 +326,9 @@ def operation(
     `own` is what whoever it is does for themselves, with no scope. `office` is what of the
     operator's work it is, where its staff is not all alike. `limit` counts what strangers ask.
     `in_volume` is what tills and phones do all day: the audit log has it when staff does it, and
-    payments tell it of themselves for the rest.
+    payments tell it of themselves for the rest. `noted` is what the audit log has although it only
+    reads, if staff does it: looking at what somebody does with their money. `why` is what staff
+    gives a reason for (the header Tandem-Reason).
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -331,6 +360,8 @@ def operation(
             limit=limit,
             in_volume=in_volume,
             opens_session=returns is WithSession,
+            noted=noted,
+            why=why,
         )
 
     return declare

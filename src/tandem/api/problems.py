@@ -53,6 +53,7 @@ from tandem.ledger import (
     OverdraftInUse,
     ReferenceBooked,
     RefusedEarlier,
+    VerificationRuns,
 )
 from tandem.merchants import WayRefused
 from tandem.payments import (
@@ -76,6 +77,7 @@ from tandem.people import (
     PayerNotActive,
     SignUpClosed,
 )
+from tandem.screening import AlreadyAppealed, NotHeld
 from tandem.settlement import (
     AlreadyCorrected,
     CorrectionNotCovered,
@@ -149,6 +151,7 @@ ROWS: Final = (
         400, wire.HeaderMalformed("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
     ),
     Row(400, wire.KeyMissing()),
+    Row(400, wire.ReasonMissing()),
     Row(401, wire.Unauthenticated()),
     Row(401, SessionOver()),
     Row(402, InsufficientFunds(_AN_ID, 1200, 3800)),
@@ -187,6 +190,7 @@ ROWS: Final = (
     Row(409, ChangedMeanwhile(_AN_ID)),
     Row(409, RefusedEarlier("way_refused")),
     Row(409, HandleTaken("lin")),
+    Row(409, VerificationRuns(show_id("ver", _AN_ID))),
     Row(409, OverdraftInUse(1200, 0, "CNY")),
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(MAX_ENDPOINTS)),
@@ -207,6 +211,8 @@ ROWS: Final = (
     Row(409, TagOff()),
     Row(409, TagKeysWithheld()),
     Row(409, TagRevoked()),
+    Row(409, NotHeld("rejected")),
+    Row(409, AlreadyAppealed()),
     Row(413, wire.BodyTooLarge(65_536)),
     Row(415, wire.MediaTypeUnsupported("text/plain")),
     Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),

@@ -177,6 +177,7 @@ LINES: Final = [
         currency="CNY",
         with_name="Blue Door, East Gate",
         message="Two coffees",
+        message_state="clear",
         object_id=PAID,
         created_at=_at(0),
     ),
@@ -189,6 +190,7 @@ LINES: Final = [
         currency="CNY",
         with_name=None,
         message="BANK-2026-77",
+        message_state="clear",
         object_id=TOPPED_UP,
         created_at=_at(-30),
     ),
@@ -231,9 +233,9 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
     BookedPayment(RECORD, [TRANSFER, FEE]),
     WalletView([BalanceView("CNY", 6200, 6200, 0, 3800, 500_000, 2_000_000)]),
     History(LINES, has_more=False, next=None),
-    SendView(SENT, "sent", "Mei Chen", 2500, "CNY", "Lunch", None, _at(10)),
+    SendView(SENT, "sent", "Mei Chen", 2500, "CNY", "Lunch", "clear", None, _at(10)),
     RequestView(
-        *(ASKED, "asked", "Mei Chen", 2500, "CNY", "Lunch", "open", None),
+        *(ASKED, "asked", "Mei Chen", 2500, "CNY", "Lunch", "clear", "open", None),
         *(_at(7 * 24 * 60), _at(10), _at(10)),
     ),
     TopUpView(TOPPED_UP, 10_000, "CNY", "BANK-2026-77", _at(-30), 0),
@@ -292,10 +294,12 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
         created_at=_at(0),
     ),
     AccountView(
-        *(LINS_ACCOUNT, "person", LIN, "CNY", 6200, 0, 3800, 0, 10_000, 0, 2, _at(-60)),
+        *(LINS_ACCOUNT, "person", LIN, "CNY", 6200, 0, 3800, 0, 10_000, 0, 2, _at(-60), "Lin Wei"),
     ),
     StatementLine(2, -3800, 6200, TRANSFER),
-    StatementPage([StatementLine(2, -3800, 6200, TRANSFER)], has_more=True, next=2),
+    StatementPage(
+        [StatementLine(2, -3800, 6200, TRANSFER)], has_more=True, next=2, opening=0, closing=6200
+    ),
     TrialBalance([TrialLineView("CNY", *line, 0, 0) for line in BALANCES], balanced=True),
     MerchantBalance("CNY", 3767, 3767, 3767, 0, 0),
     MerchantStatement([CHARGED, EARNED], has_more=False, next=None),

@@ -100,6 +100,9 @@ class AccountView(msgspec.Struct, frozen=True):
     overdraft: Annotated[int, Meta(description="How far it may go below zero", examples=[0])]
     transfers: Annotated[int, Meta(description="How many moved it", examples=[2])]
     created_at: Annotated[datetime, Meta(description="RFC 3339, UTC")]
+    owner_name: Annotated[
+        str | None, Meta(description="null for the operator's own", examples=["Lin Wei"])
+    ]
 
 
 def transfer_view(row: TransferRow) -> TransferView:
@@ -119,8 +122,8 @@ def transfer_view(row: TransferRow) -> TransferView:
     )
 
 
-def account_view(account: Account) -> AccountView:
-    """An account as it is shown."""
+def account_view(account: Account, owner_name: str | None) -> AccountView:
+    """An account as it is shown, with what its owner is called."""
     code = AccountCode(account.code)
     owner_id = None
     if account.owner_id != OPERATOR_ID:
@@ -138,4 +141,5 @@ def account_view(account: Account) -> AccountView:
         overdraft=account.overdraft,
         transfers=account.transfers,
         created_at=account.created_at,
+        owner_name=owner_name,
     )

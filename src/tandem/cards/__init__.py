@@ -30,9 +30,11 @@ from tandem.cards.keys import IssuerKeys, KeyVault, MasterKey
 from tandem.cards.model import (
     DEVICE_CARDS,
     CardCommand,
+    CardOfPerson,
     CardStatus,
     CardView,
     DeviceCard,
+    card_of_person,
     card_view,
 )
 from tandem.cards.numbers import PAN_SEALS, pan_hash
@@ -74,6 +76,7 @@ __all__ = [
     "CardFilter",
     "CardNotEligible",
     "CardOfNoIssuer",
+    "CardOfPerson",
     "CardPackage",
     "CardRefused",
     "CardStatus",
@@ -106,6 +109,7 @@ __all__ = [
     "Verdict",
     "card_by_number",
     "card_limits",
+    "card_of_person",
     "card_view",
     "check_tap",
     "funding_by_id",

@@ -140,6 +140,10 @@ class Issuers(Protocol):
         """The issuer; None if it is in the settings no more."""
         ...
 
+    def connected(self) -> dict[str, bool]:
+        """Whether this process could ask each of them now, by name."""
+        ...
+
     async def number(self, issuer_id: UUID) -> int:
         """The next number of a message to this issuer. Each is given out once, in any process."""
         ...
@@ -198,6 +202,10 @@ class NoIssuers:
         """None."""
         del issuer_id
         return None
+
+    def connected(self) -> dict[str, bool]:
+        """None."""
+        return {}
 
     async def number(self, issuer_id: UUID) -> int:
         """There is none. Raises `IssuerAway`, as all that follows."""

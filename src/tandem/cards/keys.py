@@ -12,7 +12,7 @@ that they were made under. An HSM keeps them elsewhere behind the same `IssuerKe
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -115,6 +115,20 @@ class KeyVault:
             raise NotFound("card keys", "at all: no card was added yet")
         self._known = found
         return found
+
+    async def about(self) -> list[tuple[str, int, datetime, date | None]]:
+        """Kind, number, when it was made, and the last day of its certificate, of each key."""
+        keys = await self.present()
+        if keys is None:
+            return []
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(
+                "SELECT kind, number, created_at FROM card_keys WHERE kind <> 'lookup' "
+                "ORDER BY kind, number"
+            )
+        ends = {("authority", key.index): key.expires for key in keys.trusted.keys}
+        ends["issuer", keys.issuer_number] = keys.issuer.expires
+        return [(kind, number, at, ends.get((kind, number))) for kind, number, at in rows]
 
     async def known(self, index: int) -> MasterKey | None:
         """The master key with this index, looked for once more if another process may have it."""

@@ -243,6 +243,12 @@ class CardView(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+class CardOfPerson(CardView, frozen=True):
+    """A device card as the operator sees it: with whose it is."""
+
+    person_id: Annotated[str, Meta(examples=["ppl_0199f0a4c0de70008000000000000001"])]
+
+
 def card_view(card: DeviceCard) -> CardView:
     """The card as it is shown."""
     return CardView(
@@ -261,3 +267,9 @@ def card_view(card: DeviceCard) -> CardView:
         card.created_at,
         card.updated_at,
     )
+
+
+def card_of_person(card: DeviceCard) -> CardOfPerson:
+    """The card as the operator sees it."""
+    fields = msgspec.structs.asdict(card_view(card))
+    return CardOfPerson(**fields, person_id=show_id("ppl", card.person_id))

@@ -253,7 +253,9 @@ class Cards:
         """Confirm, refuse, block, restore, lose or remove a card. Raises `CardConflict`."""
         return await self._command(card_id, command, "operator")
 
-    async def lose_device(self, person_id: UUID, device_id: UUID) -> list[CardView]:
+    async def lose_device(
+        self, person_id: UUID, device_id: UUID, actor: Actor = "person"
+    ) -> list[CardView]:
         """A device is lost: its cards pay no more, and only the operator restores them."""
         async with work(self._pool) as connection:
             found = await live_cards_of(connection, device_id)
@@ -264,10 +266,10 @@ class Cards:
                 if card.person_id != person_id:
                     raise NotFound("device", show_id("dev", device_id))
                 if card.status in {CardStatus.ACTIVE, CardStatus.SUSPENDED}:
-                    lost = moved(card, CardCommand.LOSE, "person", now)
+                    lost = moved(card, CardCommand.LOSE, actor, now)
                     made.append(await self._write(connection, card, lost))
                 elif card.status in {CardStatus.WAITING_CODE, CardStatus.WAITING_OPERATOR}:
-                    gone = moved(card, CardCommand.REMOVE, "person", now)
+                    gone = moved(card, CardCommand.REMOVE, actor, now)
                     made.append(await self._write(connection, card, gone))
             return made
 

@@ -21,6 +21,8 @@ class CardFilter(msgspec.Struct, frozen=True, kw_only=True):
     person_id: UUID | None = None
     device_id: UUID | None = None
     status: str | None = None
+    last_four: str | None = None
+    par: str | None = None
 
 
 def no_card(card_id: UUID) -> NotFound:
@@ -62,10 +64,13 @@ async def list_cards(
     rows = await connection.fetch(
         f"{_CARD} WHERE ($1::uuid IS NULL OR person_id = $1) "
         "AND ($2::uuid IS NULL OR device_id = $2) AND ($3::text IS NULL OR status = $3) "
-        "AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5",
+        "AND ($4::text IS NULL OR last_four = $4) AND ($5::text IS NULL OR par = $5) "
+        "AND ($6::uuid IS NULL OR id < $6) ORDER BY id DESC LIMIT $7",
         wanted.person_id,
         wanted.device_id,
         wanted.status,
+        wanted.last_four,
+        wanted.par,
         before,
         limit,
     )

@@ -71,17 +71,18 @@ async def services() -> AsyncIterator[Services]:
                 yield opened
 
 
-def _act(opened: Services) -> Act:
-    """What the audit log is to have of a command: whoever may use this machine's account typed it.
-
-    An account without a name in the machine's list is called by its number.
-    """
+def account_name() -> str:
+    """The machine's account that typed the command; by its number if it has no name."""
     try:
-        name = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):
-        name = str(os.getuid())
+        return str(os.getuid())
+
+
+def _act(opened: Services) -> Act:
+    """What the audit log is to have of a command: whoever may use this account typed it."""
     return Act(
-        Actor("operator", OPERATOR_ID, "command", OPERATOR_ID, name),
+        Actor("operator", OPERATOR_ID, "command", OPERATOR_ID, account_name()),
         typed.get(),
         request_id=f"pid-{os.getpid()}",
         client="",

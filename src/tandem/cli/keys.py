@@ -1,31 +1,22 @@
 """`tandem keys`: look after the key ring."""
 
 from collections import Counter
-from typing import Final, cast
 
 from cyclopts import App
 
-from tandem.acquiring import LINK_KEYS
+from tandem.api.sealed import SEALED, secrets_by_key
 from tandem.app import Services
-from tandem.cards import FUNDING_SEALS, PAN_SEALS
 from tandem.cli.beside import services
 from tandem.cli.errors import SecretsUnopened
 from tandem.cli.run import Interrupted, Progress, run, waiting
 from tandem.cli.show import cells, complain, done, say, show, table
 from tandem.db.rewrite import count_by_key, rewrite
-from tandem.events import SIGNING_SECRETS
 from tandem.kernel import show_id
 from tandem.keyring import FileKeyRing, RotatingRing, sealed_anew
-from tandem.people import CODE_SEEDS
-from tandem.tags import TAG_KEYS
 
 app = App(
     name="keys", help="Look after the keys that secrets are sealed under.", help_format="markdown"
 )
-
-_SEALED: Final = (CODE_SEEDS, SIGNING_SECRETS, PAN_SEALS, FUNDING_SEALS, TAG_KEYS, LINK_KEYS)
-"""Sealed row by row: seeds of pay codes, secrets of webhooks, card numbers, keys of tags and of
-links with terminals."""
 
 
 @app.command(name="list")
@@ -46,15 +37,7 @@ def list_keys() -> None:
 
 async def _list() -> tuple[tuple[str, ...], Counter[str]]:
     async with services() as opened:
-        return _ring(opened).ids, await _counts(opened)
-
-
-async def _counts(opened: Services) -> Counter[str]:
-    found = Counter[str]()
-    for column in _SEALED:
-        found.update(await count_by_key(opened.pool, column.table, column.column))
-    found.update(await count_by_key(opened.pool, "card_keys", "sealed"))
-    return found
+        return opened.keyring.ids, await secrets_by_key(opened.pool)
 
 
 @app.command
@@ -75,7 +58,7 @@ def add() -> None:
 async def _add() -> tuple[str, str, bool]:
     """The new key's id, where it is, and whether other machines need a copy of that."""
     async with services() as opened:
-        ring = _ring(opened)
+        ring = opened.keyring
         return ring.add(), ring.place, isinstance(ring, FileKeyRing)
 
 
@@ -114,7 +97,7 @@ def rotate(key: str | None = None, /) -> None:
 async def _rotate(key: str | None, begun: list[str]) -> tuple[int, list[str], str]:
     """How many secrets were sealed anew, whose cannot be opened, and where the keys are."""
     async with services() as opened:
-        ring = _ring(opened)
+        ring = opened.keyring
         if key is None:
             ring.rotate()
         else:
@@ -130,19 +113,15 @@ async def _seal_anew(
     changed, seen, unopened = 0, 0, list[str]()
     counts = [
         sum((await count_by_key(opened.pool, column.table, column.column)).values())
-        for column in _SEALED
+        for column in SEALED
     ]
 
     def tell(rows: int) -> None:
         progress(f"Sealing anew under {ring.primary}: {seen + rows} of {sum(counts)}")
 
-    for column, count in zip(_SEALED, counts, strict=True):
+    for column, count in zip(SEALED, counts, strict=True):
         one = await rewrite(opened.pool, column, sealed_anew(ring, column.context), tell)
         changed += one.changed
         unopened += [show_id(column.prefix, row_id) for row_id in one.unchangeable]
         seen += count
     return changed + await opened.cards.vault.seal_anew(), unopened
-
-
-def _ring(opened: Services) -> RotatingRing:
-    return cast("RotatingRing", opened.keyring)  # these commands opened it by its name

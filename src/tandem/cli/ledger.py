@@ -9,14 +9,16 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 
-from tandem.cli.beside import database
+from tandem.cli.beside import account_name, database
 from tandem.cli.errors import BooksDiffer
 from tandem.cli.run import run, waiting
 from tandem.cli.show import cells, console, done, money, say, show, table
 from tandem.db import Connection
 from tandem.kernel import (
     Currency,
+    Ids,
     NotFound,
+    SystemClock,
     currency,
     currency_by_number,
     entry_of,
@@ -25,6 +27,7 @@ from tandem.kernel import (
     show_id,
 )
 from tandem.ledger import (
+    CHECKS,
     AccountCode,
     Difference,
     Statement,
@@ -32,10 +35,13 @@ from tandem.ledger import (
     TransferKind,
     TransferRow,
     TrialLine,
+    Verification,
     entry_transfers,
+    keep_verification,
     object_of,
     person,
     read_account,
+    shown_differences,
 )
 from tandem.ledger import statement as read_statement
 from tandem.ledger import trial_balance as read_trial_balance
@@ -61,11 +67,16 @@ def verify() -> None:
 
 async def _verify() -> None:
     async with database() as dsn:
-        await verify_database(dsn)
+        await verify_database(dsn, keep=True)
 
 
-async def verify_database(dsn: str) -> None:
-    """Verify a database's books and say how they are. Raises `BooksDiffer`."""
+async def verify_database(dsn: str, *, keep: bool = False) -> None:
+    """Verify a database's books and say how they are. Raises `BooksDiffer`.
+
+    `keep` writes what was found for the console, unless the database is a replica.
+    """
+    clock = SystemClock()
+    started_at = clock.now()
     connection = await asyncpg.connect(dsn)
     try:
         with waiting("Verifying the books") as progress:
@@ -74,6 +85,21 @@ async def verify_database(dsn: str) -> None:
                 progress(f"Verifying the books: {ready} of {steps} checks done")
 
             found, accounts, transfers = await verify_books(connection, tell)
+        if keep and not await connection.fetchval("SELECT pg_is_in_recovery()"):
+            kept = Verification(
+                Ids(clock).new(),
+                "command",
+                account_name(),
+                "differs" if found else "right",
+                len(CHECKS),
+                len(CHECKS),
+                accounts,
+                transfers,
+                shown_differences(found),
+                started_at,
+                clock.now(),
+            )
+            await keep_verification(connection, kept)
     finally:
         await connection.close()
     if found:

@@ -52,6 +52,7 @@ class AuditRow(msgspec.Struct, frozen=True):
     request_id: str
     client: str
     created_at: datetime
+    reason: str | None = None
 
 
 AUDIT: Final = Table("audit", AuditRow, rank=90, log=True)
@@ -64,8 +65,8 @@ class Act:
     """
 
     __slots__ = (
-        *("_new_id", "_now", "action", "actor", "client", "object", "outcome", "recorded"),
-        "request_id",
+        *("_new_id", "_now", "action", "actor", "client", "object", "outcome", "reason"),
+        *("recorded", "request_id"),
     )
 
     def __init__(
@@ -85,6 +86,7 @@ class Act:
         self.client = client
         self.object = on
         self.outcome = DONE
+        self.reason: str | None = None
         self.recorded = False
         self._new_id = new_id
         self._now = now
@@ -107,6 +109,7 @@ class Act:
             self.request_id,
             self.client,
             self._now(),
+            self.reason,
         )
 
 
@@ -148,6 +151,13 @@ def refused_as(code: str) -> None:
     act = _ACTING.get()
     if act is not None:
         act.outcome = code
+
+
+def because(reason: str) -> None:
+    """Say why it is done, in the words of who does it."""
+    act = _ACTING.get()
+    if act is not None:
+        act.reason = reason
 
 
 def nothing_new() -> None:

@@ -1,6 +1,9 @@
 """Connections: a pool for reads and units of work, a single one for each journal."""
 
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
@@ -26,16 +29,68 @@ class _PooledConnection(asyncpg.Connection):
         return ""
 
 
+_SNAPSHOT: Final["ContextVar[Connection | None]"] = ContextVar("snapshot", default=None)
+
+
+class _Lent:
+    """A connection that is borrowed and not given back: whoever opened the snapshot does that."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def __aenter__(self) -> Connection:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class _Pool(asyncpg.Pool):
+    """A pool whose reads can be made to come from one snapshot (`reading_from`)."""
+
+    def acquire(self, *, timeout: float | None = None) -> Any:  # noqa: ANN401 - as asyncpg has it
+        """A connection, or the snapshot's."""
+        snapshot = _SNAPSHOT.get()
+        return super().acquire(timeout=timeout) if snapshot is None else _Lent(snapshot)
+
+
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection on which everything is as it was at its first statement. It can only read."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+@contextmanager
+def reading_from(connection: Connection) -> Iterator[None]:
+    """Let what is read inside come from this connection, whoever asks the pool for one."""
+    token = _SNAPSHOT.set(connection)
+    try:
+        yield
+    finally:
+        _SNAPSHOT.reset(token)
+
+
 async def open_pool(dsn: str, *, size: int = 10) -> Pool:
     """A pool of at most `size` connections that work as the application's role.
 
     Raises `RightsMissing`.
     """
-    return await asyncpg.create_pool(
+    return await _Pool(
         dsn,
         min_size=1,
         max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
         connection_class=_PooledConnection,
+        record_class=asyncpg.Record,
+        loop=None,
+        setup=None,
+        reset=None,
+        connect=None,
         init=work_as_application,
         command_timeout=60,
         server_settings={
@@ -85,6 +140,22 @@ async def open_journal_connection(dsn: str) -> Connection:
     return connection
 
 
+async def open_reader(dsn: str) -> Connection:
+    """A connection for something that reads for long, as the application's role.
+
+    Raises `RightsMissing`.
+    """
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        dsn, server_settings={"application_name": "tandem reader"}
+    )
+    try:
+        await work_as_application(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
 async def speak_rows(connection: Connection) -> None:
     """Let the driver take arrays of rows as they were packed (`tandem.db.table`): as bytes."""
     for name, schema in await connection.fetch(
@@ -94,6 +165,13 @@ async def speak_rows(connection: Connection) -> None:
         await connection.set_builtin_type_codec(
             name, schema=schema, codec_name="bytea", format="binary"
         )
+
+
+def beginning(text: str) -> str:
+    """A pattern of LIKE for what begins with a text: an index over `text_pattern_ops` finds it."""
+    for special in "\\%_":
+        text = text.replace(special, f"\\{special}")
+    return f"{text}%"
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -102,6 +102,12 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "sends": Right(),
     "money_requests": Right(update=("status", "send_id", "expires_at", "updated_at")),
     "top_ups": Right(),
+    "screenings": Right(
+        update=(
+            *("state", "source", "reasons", "client", "due_at", "tries", "tell", "appeal"),
+            *("appealed_at", "decided_at", "updated_at"),
+        )
+    ),
     "payouts": Right(),
     "withdrawals": Right(),
     "corrections": Right(),
@@ -118,6 +124,13 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "code_tries": Right(update=("wrong", "paused_until", "expires_at"), delete=True),
     "passkey_limits": Right(update=("above",), delete=True),
     "audit": Right(),
+    "verifications": Right(
+        update=(
+            *("status", "checks_done", "accounts", "transfers", "differences", "stop_asked"),
+            *("ended_at", "seen_at"),
+        )
+    ),
+    "processes": Right(update=("state", "clock_ahead_ms", "seen_at"), delete=True),
     "events": Right(),
     "webhook_endpoints": Right(update=("url", "types", "enabled", "secret", "deleted_at")),
     "webhook_deliveries": Right(

@@ -45,6 +45,7 @@ PERSON_TYPES: Final = (
     "request.declined",
     "request.cancelled",
     "request.expired",
+    *("message.held", "message.released", "message.rejected"),
     "top_up.received",
     "top_up.corrected",
     "withdrawal.made",

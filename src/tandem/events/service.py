@@ -26,6 +26,7 @@ from tandem.events.store import (
     load_endpoints,
     lock_secret,
     make_pending,
+    merchant_of_delivery,
     set_secret,
     update_endpoint,
 )
@@ -179,6 +180,14 @@ class Webhooks:
                 raise EndpointOff(found.endpoint_id)
             await make_pending(connection, found.id, self._clock.now())
             return await _delivery(connection, merchant_id, delivery_id)
+
+    async def resend_for_operator(self, delivery_id: UUID) -> None:
+        """Try any merchant's delivery now. Raises `NotFound`, `EndpointOff`."""
+        async with self._pool.acquire() as connection:
+            merchant_id = await merchant_of_delivery(connection, delivery_id)
+        if merchant_id is None:
+            raise NotFound("delivery", show_id("whd", delivery_id))
+        await self.resend(merchant_id, delivery_id)
 
     async def events(self, owner_id: UUID, after: UUID | None, limit: int) -> Sequence[Event]:
         """An owner's events, newest first."""

@@ -254,6 +254,14 @@ async def find_delivery(
     return Delivery(*columns), event_type
 
 
+async def merchant_of_delivery(connection: Connection, delivery_id: UUID) -> UUID | None:
+    """Whose it is."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT merchant_id FROM webhook_deliveries WHERE id = $1", delivery_id
+    )
+    return found
+
+
 async def make_pending(connection: Connection, delivery_id: UUID, now: datetime) -> None:
     """Let a delivery be tried now, whatever became of it before."""
     await connection.execute(

@@ -92,6 +92,10 @@ class RemoteIssuers:
         known = self._known.get(issuer_id)
         return None if known is None else known.issuer
 
+    def connected(self) -> dict[str, bool]:
+        """Whether this process could ask each of them now, by name."""
+        return {one.issuer.name: one.client.connected for one in self._known.values()}
+
     async def number(self, issuer_id: UUID) -> int:
         """The next number of a message to this issuer. Each is given out once, in any process."""
         known = self._find(issuer_id)

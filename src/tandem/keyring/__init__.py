@@ -16,6 +16,7 @@ from tandem.keyring.file import FileKeyRing, key_file
 from tandem.keyring.hsm import HsmKeyRing
 from tandem.keyring.named import (
     KeyringName,
+    folder_of,
     keyring_name,
     load_keyring,
     open_or_create_keyring,
@@ -40,6 +41,7 @@ __all__ = [
     "RotatingRing",
     "SealBroken",
     "TokenAt",
+    "folder_of",
     "key_file",
     "keyring_name",
     "load_keyring",

@@ -39,6 +39,11 @@ class MovingRing:
         return self._token.place
 
     @property
+    def of_file(self) -> FileKeyRing:
+        """The ring that is moved away from."""
+        return self._file
+
+    @property
     def primary(self) -> str:
         """The id of the key that seals now: one of the token's."""
         return self._token.primary
@@ -104,3 +109,9 @@ def _moving(uri: str, file: str, entropy: Entropy) -> MovingRing:
     """The file says that the secrets are ours, so an empty token gets its first key."""
     ring = FileKeyRing.load(Path(file), entropy)
     return MovingRing(HsmKeyRing.open_or_create(read_uri(uri), entropy), ring)
+
+
+def folder_of(ring: RotatingRing) -> Path | None:
+    """The folder of the ring's file, if it has one: by default the data folder."""
+    file = ring.of_file if isinstance(ring, MovingRing) else ring
+    return file.path.parent if isinstance(file, FileKeyRing) else None

@@ -27,6 +27,7 @@ from tandem.ledger.errors import (
     ReservationResolved,
     TermsChanged,
 )
+from tandem.ledger.gauge import JournalState
 from tandem.ledger.journal import Journal
 from tandem.ledger.model import (
     ACCOUNTS,
@@ -40,16 +41,18 @@ from tandem.ledger.model import (
 from tandem.ledger.outcome import Outcome, RefusedEarlier, answered
 from tandem.ledger.reference import REFERENCE_LENGTH, bank_reference
 from tandem.ledger.reports import (
+    CHECKS,
     Difference,
     Statement,
     TrialLine,
     account_by_id,
     accounts_of,
+    balance_at,
     due_reservations,
     entry_transfers,
     line_type,
     list_accounts,
-    number_at,
+    moved_before,
     object_of,
     released_by,
     statement,
@@ -59,9 +62,19 @@ from tandem.ledger.reports import (
 )
 from tandem.ledger.submit import submit_fresh
 from tandem.ledger.terms import OverdraftInUse, open_accounts, set_overdraft, set_terms
+from tandem.ledger.verification import (
+    Verification,
+    VerificationRuns,
+    Verifications,
+    VerificationView,
+    keep_verification,
+    shown_differences,
+    verification_view,
+)
 
 __all__ = [
     "ACCOUNTS",
+    "CHECKS",
     "OPERATOR_ID",
     "REFERENCE_LENGTH",
     "RESERVATIONS",
@@ -77,6 +90,7 @@ __all__ = [
     "InsufficientFunds",
     "Journal",
     "JournalBusy",
+    "JournalState",
     "Outcome",
     "OutcomeUnknown",
     "OverdraftInUse",
@@ -93,11 +107,16 @@ __all__ = [
     "TransferKind",
     "TransferRow",
     "TrialLine",
+    "Verification",
+    "VerificationRuns",
+    "VerificationView",
+    "Verifications",
     "View",
     "Write",
     "account_by_id",
     "accounts_of",
     "answered",
+    "balance_at",
     "bank",
     "bank_reference",
     "corrected",
@@ -106,11 +125,12 @@ __all__ = [
     "entry_transfers",
     "fees",
     "issuer",
+    "keep_verification",
     "line_type",
     "list_accounts",
     "merchant",
     "money_left_out",
-    "number_at",
+    "moved_before",
     "object_of",
     "open_accounts",
     "person",
@@ -119,9 +139,11 @@ __all__ = [
     "replaced",
     "set_overdraft",
     "set_terms",
+    "shown_differences",
     "statement",
     "submit_fresh",
     "transfers_for",
     "trial_balance",
+    "verification_view",
     "verify",
 ]

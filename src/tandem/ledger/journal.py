@@ -39,6 +39,7 @@ from tandem.db import Connection, sqlstate
 from tandem.kernel import Clock, Ids
 from tandem.ledger.entry import ANSWERS, Entry, View
 from tandem.ledger.errors import JournalBusy, OutcomeUnknown
+from tandem.ledger.gauge import Gauge, JournalState
 from tandem.ledger.group import Group, Waiting
 from tandem.ledger.model import Account
 from tandem.ledger.outcome import Outcome
@@ -118,6 +119,7 @@ class Journal:
         self._answers: deque[tuple[Waiting, Outcome | Exception]] = deque()
         self._committer: asyncio.Task[None] | None = None
         self._listeners: list[CommitListener] = []
+        self._gauge = Gauge()
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -148,6 +150,11 @@ class Journal:
     def waiting(self) -> int:
         """How many entries wait for the next group."""
         return len(self._queue) + len(self._next)
+
+    @property
+    def state(self) -> JournalState:
+        """How it does."""
+        return self._gauge.state(running=self.running, waiting=self.waiting)
 
     def now(self) -> datetime:
         """The moment, by the journal's clock."""
@@ -180,8 +187,10 @@ class Journal:
                 group = self._take()
                 entries = group.entries
                 several = len(entries) > 1
+                began = asyncio.get_running_loop().time()
                 try:
                     await self._settle(group)
+                    self._gauge.add(len(entries), asyncio.get_running_loop().time() - began)
                 except Exception as error:  # noqa: BLE001 - the last door: nobody waits for ever
                     await self._break_off(entries, error)
             if self._stopping:

@@ -9,7 +9,7 @@ import msgspec
 
 from tandem.db import Connection
 from tandem.kernel import entry_of, show_id
-from tandem.ledger.chart import OBJECTS, TransferCode, accounts_between
+from tandem.ledger.chart import OBJECTS, AccountCode, TransferCode, accounts_between
 from tandem.ledger.model import ACCOUNTS, TRANSFERS, Account, TransferKind, TransferRow
 
 _COLUMNS: Final = ", ".join(TRANSFERS.columns)
@@ -88,13 +88,16 @@ async def entry_transfers(connection: Connection, entry_id: UUID) -> list[Transf
 
 
 async def statement(
-    connection: Connection, account_id: UUID, before: int | None, limit: int
+    connection: Connection, account_id: UUID, before: int | None, limit: int, above: int = 0
 ) -> list[Statement]:
-    """An account's transfers, newest first, numbered below `before`, with the running balance."""
+    """An account's transfers, newest first, with the running balance.
+
+    Those numbered below `before` and above `above`.
+    """
     sides = [
         f"(SELECT {side}_number AS number, {_COLUMNS} FROM transfers "
         f"WHERE {side}_account_id = $1 AND ($2::bigint IS NULL OR {side}_number < $2) "
-        f"ORDER BY {side}_number DESC LIMIT $3)"
+        f"AND {side}_number > $4 ORDER BY {side}_number DESC LIMIT $3)"
         for side in ("debit", "credit")
     ]
     rows = await connection.fetch(
@@ -102,32 +105,37 @@ async def statement(
         account_id,
         before,
         limit,
+        above,
     )
     return [_line(number, TransferRow(*columns), account_id) for number, *columns in rows]
 
 
-async def number_at(connection: Connection, account_id: UUID, moment: datetime) -> int:
-    """The number of an account's first transfer at or after a moment; if none, the next one.
+async def moved_before(connection: Connection, account: Account, moment: datetime) -> int:
+    """How many transfers had moved an account by a moment: they are numbered 1 to that.
 
-    An account's transfers are numbered without gaps in the order of time, so it is found by halves:
-    some twenty looks at the two indexes for a million transfers.
+    Times grow with the numbers, as far as the clocks of the processes that decided them agree. It
+    is found by halving: a look-up by key for each of twenty steps, in an account of a million.
     """
-    row = await connection.fetchrow("SELECT transfers FROM accounts WHERE id = $1", account_id)
-    low, high = 1, 1 if row is None else row[0] + 1
+    low, high = 0, account.transfers
     while low < high:
-        middle = (low + high) // 2
-        created_at = await connection.fetchval(
-            "SELECT created_at FROM transfers WHERE debit_account_id = $1 AND debit_number = $2 "
-            "UNION ALL "
-            "SELECT created_at FROM transfers WHERE credit_account_id = $1 AND credit_number = $2",
-            account_id,
-            middle,
-        )
-        if created_at < moment:
-            low = middle + 1
+        middle = (low + high + 1) // 2
+        line = await _numbered(connection, account.id, middle)
+        if line is not None and line.transfer.created_at < moment:
+            low = middle
         else:
-            high = middle
+            high = middle - 1
     return low
+
+
+async def balance_at(connection: Connection, account_id: UUID, number: int) -> int:
+    """The balance after so many transfers, in minor units; zero before the first."""
+    line = await _numbered(connection, account_id, number)
+    return 0 if line is None else line.balance
+
+
+async def _numbered(connection: Connection, account_id: UUID, number: int) -> Statement | None:
+    lines = await statement(connection, account_id, number + 1, 1, above=number - 1)
+    return lines[0] if lines else None
 
 
 def _line(number: int, transfer: TransferRow, account_id: UUID) -> Statement:
@@ -197,10 +205,21 @@ async def account_by_id(connection: Connection, account_id: UUID) -> Account | N
     return None if row is None else Account(*row)
 
 
-async def list_accounts(connection: Connection, before: UUID | None, limit: int) -> list[Account]:
-    """All accounts, those of the newest owners first."""
+async def list_accounts(
+    connection: Connection,
+    before: UUID | None,
+    limit: int,
+    code: AccountCode | None = None,
+    ledger: int | None = None,
+) -> list[Account]:
+    """All accounts, or those of a kind and a currency, those of the newest owners first."""
     rows = await connection.fetch(
-        f"{_ACCOUNT} WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2", before, limit
+        f"{_ACCOUNT} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::smallint IS NULL OR code = $2) "
+        "AND ($3::smallint IS NULL OR ledger = $3) ORDER BY id DESC LIMIT $4",
+        before,
+        code,
+        ledger,
+        limit,
     )
     return [Account(*row) for row in rows]
 
@@ -227,11 +246,11 @@ async def verify(
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         found: list[Difference] = []
-        for done, statement_text in enumerate(_CHECKS):
-            progress(done, len(_CHECKS))
+        for done, statement_text in enumerate(CHECKS):
+            progress(done, len(CHECKS))
             rows = await connection.fetch(statement_text, timeout=3600)
             found.extend(Difference(*row) for row in rows)
-        progress(len(_CHECKS), len(_CHECKS))
+        progress(len(CHECKS), len(CHECKS))
         accounts = await connection.fetchval("SELECT count(*) FROM accounts")
         transfers = await connection.fetchval("SELECT count(*) FROM transfers", timeout=3600)
     return found, accounts, transfers
@@ -329,4 +348,5 @@ _RESOLUTIONS: Final = f"""
     ) LIMIT {_SHOWN}
 """
 
-_CHECKS: Final = (_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE, _RESOLUTIONS)
+CHECKS: Final = (_TOTALS, _CHAIN, _LEDGERS, _RESERVATIONS, _RESOLVED_ONCE, _RESOLUTIONS)
+"""What is verified, in this order."""

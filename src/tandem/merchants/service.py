@@ -112,10 +112,16 @@ class Merchants:
         async with self._pool.acquire() as connection:
             return await merchant_by_id(connection, merchant_id)
 
-    async def all(self, before: UUID | None, limit: int) -> list[Merchant]:
-        """Merchants, newest first."""
+    async def all(
+        self,
+        before: UUID | None,
+        limit: int,
+        search: str | None = None,
+        status: MerchantStatus | None = None,
+    ) -> list[Merchant]:
+        """Merchants, newest first, whose name begins with what is searched for."""
         async with self._pool.acquire() as connection:
-            return await list_merchants(connection, before, limit)
+            return await list_merchants(connection, search, status, before, limit)
 
     async def set_currency(self, merchant_id: UUID, code: str, terms: CurrencyTerms) -> Merchant:
         """Set a merchant's terms in a currency. Raises `NotFound`, `Invalid`, `OverdraftInUse`."""

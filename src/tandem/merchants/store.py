@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.db import Connection, Record
+from tandem.db import Connection, Record, beginning
 from tandem.kernel import NotFound, show_id
 from tandem.merchants.model import (
     Acceptance,
@@ -89,11 +89,17 @@ async def merchant_terms(connection: Connection, merchant_id: UUID) -> int:
     return version
 
 
-async def list_merchants(connection: Connection, before: UUID | None, limit: int) -> list[Merchant]:
-    """Merchants, newest first."""
+async def list_merchants(
+    connection: Connection, search: str | None, status: str | None, before: UUID | None, limit: int
+) -> list[Merchant]:
+    """Merchants, newest first, whose name begins with what is searched for."""
     rows = await connection.fetch(
-        f"{_MERCHANT} WHERE ($1::uuid IS NULL OR m.id < $1) ORDER BY m.id DESC LIMIT $2",
+        f"{_MERCHANT} WHERE ($1::uuid IS NULL OR m.id < $1) "
+        "AND ($2::text IS NULL OR lower(m.name) LIKE lower($2)) "
+        "AND ($3::text IS NULL OR m.status = $3) ORDER BY m.id DESC LIMIT $4",
         before,
+        None if search is None else beginning(search),
+        status,
         limit,
     )
     return [_merchant(row) for row in rows]

@@ -148,13 +148,19 @@ class People:
             raise NotFound("person", f"with the reference {reference}")
         return found[0]
 
-    async def search(self, query: str | None, before: UUID | None, limit: int) -> list[Person]:
-        """People, newest first, by the beginning of handle or name, or by their whole reference.
+    async def search(
+        self,
+        query: str | None,
+        before: UUID | None,
+        limit: int,
+        status: PersonStatus | None = None,
+    ) -> list[Person]:
+        """People, newest first, by the beginning of handle or name, by their id or reference.
 
         Raises `Invalid` for a reference with a mistake in it.
         """
         async with self._pool.acquire() as connection:
-            return await list_people(connection, query, before, limit)
+            return await list_people(connection, query, before, limit, status)
 
     async def terms(self, person_id: UUID) -> PersonTerms:
         """The person's terms: status and limits. Raises `NotFound`."""

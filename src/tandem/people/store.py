@@ -1,15 +1,24 @@
 """People in SQL."""
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from tandem.db import Connection
+from tandem.db import Connection, beginning
 from tandem.db.rewrite import SealedColumn
-from tandem.kernel import NotFound, show_id
+from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.keyring import KeyRing
-from tandem.people.model import DEVICES, Device, Limits, Person, PersonTerms, is_handle
+from tandem.people.model import (
+    DEVICES,
+    Device,
+    Limits,
+    Person,
+    PersonStatus,
+    PersonTerms,
+    is_handle,
+)
 from tandem.people.reference import looks_like_reference, people_between
 
 WRONG_CODES_MAX: Final = 5
@@ -41,19 +50,29 @@ async def find_id_by_handle(connection: Connection, handle: str) -> UUID:
 
 
 async def list_people(
-    connection: Connection, query: str | None, before: UUID | None, limit: int
+    connection: Connection,
+    query: str | None,
+    before: UUID | None,
+    limit: int,
+    status: PersonStatus | None = None,
 ) -> list[Person]:
-    """People, newest first, by the beginning of handle or name, or by their whole reference."""
+    """People, newest first, by the beginning of handle or name, by their id or reference."""
     if query is not None and _UNSTORABLE.search(query):
         return []  # nobody's name begins so
     if query is not None and looks_like_reference(query):
         return await people_of_reference(connection, query)
+    person_id: UUID | None = None
+    if query is not None and query.startswith("ppl_"):
+        with suppress(Invalid):
+            person_id = read_id("ppl", query)
     rows = await connection.fetch(
         f"{_PERSON} WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL "
-        "OR starts_with(handle, lower($2)) OR starts_with(lower(name), lower($2))) "
-        "ORDER BY id DESC LIMIT $3",
+        "OR handle LIKE lower($2) OR lower(name) LIKE lower($2) OR id = $3) "
+        "AND ($4::text IS NULL OR status = $4) ORDER BY id DESC LIMIT $5",
         before,
-        None if query is None else query.removeprefix("@"),
+        None if query is None else beginning(query.removeprefix("@")),
+        person_id,
+        status,
         limit,
     )
     return [Person(*row) for row in rows]

@@ -10,7 +10,7 @@ from tandem.kernel import Ids
 from tandem.ledger import Outcome
 from tandem.sandbox.buyer import Buyer, BuyerRule, BuyerRules
 from tandem.sandbox.clock import ClockView, VirtualClock
-from tandem.sandbox.walk_in import sign_in_to_sandbox
+from tandem.sandbox.walk_in import list_walk_ins, sign_in_to_sandbox
 from tandem.settings import Settings
 from tandem.wallet import TopUpView, Wallet
 
@@ -161,5 +161,6 @@ SANDBOX_OPERATIONS: Final = (
     get_buyer,
     set_buyer,
     top_up_in_sandbox,
+    list_walk_ins,
     sign_in_to_sandbox,
 )

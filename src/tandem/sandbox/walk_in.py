@@ -3,17 +3,22 @@
 Only mounted where money is play money. Whoever asks is let in as whoever they name.
 """
 
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
+import msgspec
 from msgspec import Meta
 
+from tandem.access import Kind
 from tandem.api.operation import Body, Call, WithSession, operation
 from tandem.api.routes.sign_in import with_session
 from tandem.db import Pool, work
-from tandem.kernel import Invalid, NotFound, read_id
+from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.people import People
 from tandem.settings import Settings
 from tandem.signin import Browser, Holder, PasskeyRefused, SignIn, Who, browser_of
+
+SHOWN: Final = 50
+"""How many of a kind are offered: the newest; anybody else is named."""
 
 
 class Services(Protocol):
@@ -51,6 +56,58 @@ class WalkIn(Body, frozen=True, kw_only=True):
         str | None,
         Meta(description="A member's, also of one who is only invited; instead of a handle"),
     ] = None
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """Somebody who may be signed in as: a person by their handle, staff by their id."""
+
+    kind: Annotated[Kind, Meta(examples=["merchant"])]
+    id: Annotated[str, Meta(examples=["stf_0199f0a4c0de70008000000000000032"])]
+    name: Annotated[str, Meta(examples=["Xu"])]
+    handle: Annotated[str | None, Meta(description="A person's")]
+    role: Annotated[str | None, Meta(description="Of staff", examples=["cashier"])]
+    employer: Annotated[
+        str | None, Meta(description="The merchant that staff works for", examples=["Blue Door"])
+    ]
+
+
+class OfferedList(msgspec.Struct, frozen=True):
+    """Who may be signed in as."""
+
+    data: list[Offered]
+
+
+@operation(
+    "GET",
+    "/v1/sandbox/sign-in",
+    tag="Sandbox",
+    summary="See whom you can sign in as",
+    who=("anyone",),
+)
+async def list_walk_ins(call: Call[Services]) -> OfferedList:
+    """The newest people and members of staff, by kind: money is play money where this answers."""
+    async with call.services.pool.acquire() as connection:
+        rows = await connection.fetch(
+            "(SELECT 'person' AS kind, id, name, handle, NULL AS role, NULL AS employer "
+            "FROM people WHERE status = 'active' ORDER BY id DESC LIMIT $1) UNION ALL "
+            "(SELECT s.employer_kind, s.id, s.name, NULL, s.role, m.name FROM staff s "
+            "LEFT JOIN merchants m ON m.id = s.employer_id AND s.employer_kind = 'merchant' "
+            "WHERE s.status <> 'removed' ORDER BY s.id DESC LIMIT $1)",
+            SHOWN,
+        )
+    return OfferedList(
+        [
+            Offered(
+                row["kind"],
+                show_id("ppl" if row["kind"] == "person" else "stf", row["id"]),
+                row["name"],
+                None if row["handle"] is None else f"@{row['handle']}",
+                row["role"],
+                row["employer"],
+            )
+            for row in rows
+        ]
+    )
 
 
 @operation(

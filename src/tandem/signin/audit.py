@@ -68,6 +68,10 @@ class AuditView(msgspec.Struct, frozen=True):
     request_id: Annotated[str, Meta(examples=["7d3f1c0a9b2e4d58-1f"])]
     client: Annotated[str, Meta(description="The network address", examples=["192.0.2.7"])]
     created_at: datetime
+    reason: Annotated[
+        str | None,
+        Meta(description="Why, in their own words", examples=["She lost her phone"]),
+    ] = None
 
 
 class Audit:
@@ -111,4 +115,5 @@ def audit_view(row: AuditRow) -> AuditView:
         row.request_id,
         row.client,
         row.created_at,
+        row.reason,
     )

@@ -61,6 +61,13 @@ class Who(msgspec.Struct, frozen=True):
     """Who is signed in."""
 
     kind: Annotated[Kind, Meta(description="Whose money it is about", examples=["merchant"])]
+    id: Annotated[
+        str,
+        Meta(
+            description="The person, or the member of staff",
+            examples=["stf_0199f0a4c0de70008000000000000032"],
+        ),
+    ]
     name: Annotated[str, Meta(examples=["Xu"])]
     handle: Annotated[str | None, Meta(description="A person's")]
     employer_id: Annotated[
@@ -214,6 +221,25 @@ class SignIn:
             which = session_id or (await self._current(connection, principal)).id
             await self._sessions.end(connection, holder.id, which)
 
+    async def sessions_of(self, person_id: UUID, before: UUID | None, limit: int) -> list[Session]:
+        """A person's sessions, newest first, for the operator."""
+        async with self._keeper.pool.acquire() as connection:
+            return await self._sessions.of_holder(connection, person_id, before, limit)
+
+    async def end_sessions_of(self, person_id: UUID, session_id: UUID | None = None) -> None:
+        """End one of a person's sessions, or all. Raises `NotFound`."""
+        async with work(self._keeper.pool) as connection:
+            if session_id is None:
+                await lock_holder(connection, Holder("person", person_id))
+                await self._sessions.end_all(connection, person_id)
+            else:
+                await self._sessions.end(connection, person_id, session_id)
+
+    async def passkeys_of(self, person_id: UUID, before: UUID | None, limit: int) -> list[Passkey]:
+        """A person's passkeys, newest first, for the operator."""
+        async with self._keeper.pool.acquire() as connection:
+            return await passkeys_of(connection, person_id, before, limit)
+
     async def sign_out_everywhere(self, principal: Principal) -> None:
         """End all of the holder's sessions, the one that asks too."""
         holder = holder_of(principal)
@@ -343,6 +369,7 @@ class SignIn:
             employer = show_id("mer", session.owner_id)
         return Who(
             session.kind,
+            show_id("ppl" if kind == "person" else "stf", session.holder_id),
             named.name,
             handle,
             employer,

@@ -21,6 +21,7 @@ from tandem.ledger import (
     person,
 )
 from tandem.people import Confirmed, PersonTerms, Spending, objection, unconfirmed
+from tandem.screening import CLEAR, SCREENINGS, MessageState, Screened
 from tandem.wallet.errors import PersonNotActive, RequestClosed, SendsToSelf
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import request_view, send_view, top_up_view
@@ -37,6 +38,7 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    screened: Screened = CLEAR
     confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
@@ -46,8 +48,14 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, view: View) -> Decision:
         """Send it, or raise why not."""
         send, transfer = _send(view, self.spending, self, request_id=None)
-        writes = (Write(SENDS, send), *_told(view, send))
-        return Decision(send_view(send, self.sender.id), (transfer,), writes)
+        state = self.screened.state
+        writes = [Write(SENDS, send), *_told(view, send, state)]
+        if state is not MessageState.CLEAR and send.message is not None:
+            kept = self.screened.row(
+                "snd", send.id, send.sender_id, send.receiver_id, send.message, view.now
+            )
+            writes.append(Write(SCREENINGS, kept))
+        return Decision(send_view(send, self.sender.id, state), (transfer,), writes)
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +69,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     message: str | None
     expires_seconds: int
+    screened: Screened = CLEAR
 
     def touches(self) -> Touches:
         """Nothing: no money moves."""
@@ -85,15 +94,21 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
             created_at=view.now,
             updated_at=view.now,
         )
+        state = self.screened.state
         told = announce(
             view,
             request.payer_id,
             "request.received",
             request.id,
-            request_view(request, request.payer_id),
+            request_view(request, request.payer_id, state),
         )
-        answer = request_view(request, self.requester.id)
-        return Decision(answer, (), (Write(REQUESTS, request), *told))
+        writes = [Write(REQUESTS, request), *told]
+        if state is not MessageState.CLEAR and request.message is not None:
+            kept = self.screened.row(
+                "req", request.id, self.requester.id, self.payer.id, request.message, view.now
+            )
+            writes.append(Write(SCREENINGS, kept))
+        return Decision(request_view(request, self.requester.id, state), (), writes)
 
 
 class Accept(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +123,7 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    message_state: str
     confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
@@ -123,10 +139,11 @@ class Accept(msgspec.Struct, frozen=True, kw_only=True):
         writes = (
             Write(SENDS, send),
             Write(REQUESTS, accepted),
-            *_told(view, send),
-            *_both_told(view, accepted),
+            *_told(view, send, self.message_state),
+            *_both_told(view, accepted, self.message_state),
         )
-        return Decision(request_view(accepted, self.sender.id), (transfer,), writes)
+        answer = request_view(accepted, self.sender.id, self.message_state)
+        return Decision(answer, (transfer,), writes)
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +154,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
     request_id: UUID
     status: str
     by: UUID
+    message_state: str
 
     def touches(self) -> Touches:
         """The request."""
@@ -146,8 +164,8 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
         """Close it if it is open."""
         request = _open_request(view, self.request_id, expired=self.status == "expired")
         closed = _closed(request, view, self.status)
-        writes = (Write(REQUESTS, closed), *_both_told(view, closed))
-        return Decision(request_view(closed, self.by), (), writes)
+        writes = (Write(REQUESTS, closed), *_both_told(view, closed, self.message_state))
+        return Decision(request_view(closed, self.by, self.message_state), (), writes)
 
 
 class MakeTopUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,18 +259,17 @@ def _send(
     return send, Transfer(debit, credit, send.amount, TransferCode.SEND, send.id, spends=True)
 
 
-def _told(view: View, send: Send) -> tuple[Write, ...]:
-    sent = announce(view, send.sender_id, "send.sent", send.id, send_view(send, send.sender_id))
-    received = announce(
-        view, send.receiver_id, "send.received", send.id, send_view(send, send.receiver_id)
-    )
-    return (*sent, *received)
+def _told(view: View, send: Send, state: str) -> tuple[Write, ...]:
+    writes: list[Write] = []
+    for owner, what in ((send.sender_id, "send.sent"), (send.receiver_id, "send.received")):
+        writes += announce(view, owner, what, send.id, send_view(send, owner, state))
+    return tuple(writes)
 
 
-def _both_told(view: View, request: MoneyRequest) -> tuple[Write, ...]:
+def _both_told(view: View, request: MoneyRequest, state: str) -> tuple[Write, ...]:
     writes: list[Write] = []
     for owner in (request.requester_id, request.payer_id):
-        shown = request_view(request, owner)
+        shown = request_view(request, owner, state)
         writes += announce(view, owner, f"request.{request.status}", request.id, shown)
     return tuple(writes)
 

@@ -23,6 +23,16 @@ class Send(msgspec.Struct, frozen=True):
     receiver_name: str
     created_at: datetime
 
+    @property
+    def author_id(self) -> UUID:
+        """Who wrote the message: the sender, or who had asked for the money."""
+        return self.sender_id if self.request_id is None else self.receiver_id
+
+    @property
+    def screened_by(self) -> UUID:
+        """The id by which its message was screened: its own, or that of the request."""
+        return self.request_id or self.id
+
 
 REQUEST_STATES: Final = ("open", "accepted", "declined", "cancelled", "expired")
 """Where a request for money can be."""

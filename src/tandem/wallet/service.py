@@ -21,11 +21,12 @@ from tandem.ledger import (
     Entry,
     Journal,
     Outcome,
+    account_by_id,
     accounts_of,
     bank_reference,
     currency_of,
     line_type,
-    number_at,
+    moved_before,
     person,
     released_by,
     replaced,
@@ -33,10 +34,11 @@ from tandem.ledger import (
     submit_fresh,
 )
 from tandem.people import Confirmed, PersonTerms, Spending, find_id_by_handle, load_terms
+from tandem.screening import MessageScreening, MessageState, states_of
 from tandem.settings import Settings
 from tandem.wallet.bank import TopUpDetails, read_accounts, top_up_details
 from tandem.wallet.entries import Accept, Ask, Close, MakeSend, MakeTopUp
-from tandem.wallet.model import TOP_UPS, MoneyRequest, Send, TopUp
+from tandem.wallet.model import TOP_UPS, MoneyRequest, TopUp
 from tandem.wallet.search import LOOKED_AT, Wanted
 from tandem.wallet.shapes import (
     BalanceView,
@@ -67,13 +69,20 @@ class Wallet:
     """
 
     def __init__(
-        self, pool: Pool, journal: Journal, clock: Clock, ids: Ids, settings: Settings
+        self,
+        pool: Pool,
+        journal: Journal,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        screening: MessageScreening,
     ) -> None:
         self._pool = pool
         self._journal = journal
         self._clock = clock
         self._ids = ids
         self._settings = settings
+        self._screening = screening
         self._spending = Spending(settings.limit_per_payment, settings.limit_per_day)
         self._accounts = read_accounts(settings.top_up_accounts)
 
@@ -117,6 +126,7 @@ class Wallet:
                     currency=unit.code,
                     with_name=None if story is None else story.with_name,
                     message=None if story is None else story.message,
+                    message_state=MessageState.CLEAR if story is None else story.message_state,
                     object_id=None if story is None else story.object_id,
                     created_at=line.transfer.created_at,
                 )
@@ -157,7 +167,9 @@ class Wallet:
             code = code or self._shown(await accounts_of(connection, person_id))[0]
         unit = await self._unit(code, person_id)
         async with self._pool.acquire() as connection:
-            number = await number_at(connection, person(person_id, unit).id, moment)
+            account = await account_by_id(connection, person(person_id, unit).id)
+            moved = 0 if account is None else await moved_before(connection, account, moment)
+        number = moved + 1
         return number if before is None else min(number, before)
 
     async def send(
@@ -170,11 +182,12 @@ class Wallet:
         idempotency: Idempotency | None,
         *,
         confirmed: Confirmed | None = None,
+        client: str | None = None,
     ) -> Outcome:
         """Send money to another person, by id or handle; the outcome is a SendView.
 
-        Raises `NotFound`, `Invalid`. A handle that is nobody's stays so for a repeat of the
-        request, whoever takes it meanwhile.
+        `client` is the address that it was asked from. Raises `NotFound`, `Invalid`. A handle that
+        is nobody's stays so for a repeat of the request, whoever takes it meanwhile.
         """
         note = clean_note(message, "message")
 
@@ -191,6 +204,7 @@ class Wallet:
                 amount=amount,
                 currency=(await self._unit(code, sender_id)).code,
                 message=note,
+                screened=await self._screening.look(note, sender_id, receiver_id, client),
                 confirmed=confirmed,
             )
 
@@ -206,8 +220,12 @@ class Wallet:
         idempotency: Idempotency | None,
         *,
         expires_seconds: int | None = None,
+        client: str | None = None,
     ) -> Outcome:
-        """Ask another person for money; the outcome is a RequestView. Raises `Invalid`."""
+        """Ask another person for money; the outcome is a RequestView. Raises `Invalid`.
+
+        `client` is the address that it was asked from.
+        """
         note = clean_note(message, "message")
 
         async def entry() -> Entry:
@@ -219,6 +237,7 @@ class Wallet:
                 amount=amount,
                 currency=self._settings.unit(code).code,
                 message=note,
+                screened=await self._screening.look(note, requester_id, payer_id, client),
                 expires_seconds=expires_seconds or self._settings.request_seconds,
             )
 
@@ -248,6 +267,7 @@ class Wallet:
                 amount=request.amount,
                 currency=request.currency,
                 message=request.message,
+                message_state=await self._state(request.id),
                 confirmed=confirmed,
             )
 
@@ -269,20 +289,24 @@ class Wallet:
                 request_id=request.id,
                 status=status,
                 by=person_id,
+                message_state=await self._state(request_id),
             )
 
         return await self._submit(entry, idempotency)
 
     async def request(self, person_id: UUID, request_id: UUID) -> RequestView:
         """A request that the person made or received. Raises `NotFound`."""
-        return request_view(await self._request(person_id, request_id), person_id)
+        request = await self._request(person_id, request_id)
+        return request_view(request, person_id, await self._state(request_id))
 
-    async def requests(
-        self, person_id: UUID, before: UUID | None, limit: int
-    ) -> list[MoneyRequest]:
+    async def requests(self, person_id: UUID, before: UUID | None, limit: int) -> list[RequestView]:
         """The requests that the person made or received, newest first."""
         async with self._pool.acquire() as connection:
-            return await requests_of(connection, person_id, before, limit)
+            rows = await requests_of(connection, person_id, before, limit)
+            states = await states_of(connection, [row.id for row in rows])
+        return [
+            request_view(row, person_id, states.get(row.id, MessageState.CLEAR)) for row in rows
+        ]
 
     async def sent(self, person_id: UUID, send_id: UUID) -> SendView:
         """A send from or to the person. Raises `NotFound`."""
@@ -290,12 +314,17 @@ class Wallet:
             send = await send_by_id(connection, send_id)
         if send is None or person_id not in (send.sender_id, send.receiver_id):
             raise NotFound("send", show_id("snd", send_id))
-        return send_view(send, person_id)
+        return send_view(send, person_id, await self._state(send.screened_by))
 
-    async def sends(self, person_id: UUID, before: UUID | None, limit: int) -> list[Send]:
+    async def sends(self, person_id: UUID, before: UUID | None, limit: int) -> list[SendView]:
         """What the person sent or received, newest first."""
         async with self._pool.acquire() as connection:
-            return await sends_of(connection, person_id, before, limit)
+            rows = await sends_of(connection, person_id, before, limit)
+            states = await states_of(connection, [row.screened_by for row in rows])
+        return [
+            send_view(row, person_id, states.get(row.screened_by, MessageState.CLEAR))
+            for row in rows
+        ]
 
     async def top_up(
         self,
@@ -347,6 +376,7 @@ class Wallet:
         """Expire the requests whose time is over; returns how many."""
         async with self._pool.acquire() as connection:
             due = await due_requests(connection, self._clock.now(), DUE_AT_ONCE)
+            states = await states_of(connection, [request.id for request in due])
         expired = 0
         for request in due:
             close = Close(
@@ -355,6 +385,7 @@ class Wallet:
                 request_id=request.id,
                 status="expired",
                 by=request.requester_id,
+                message_state=states.get(request.id, MessageState.CLEAR),
             )
             try:
                 await self._journal.submit(close)
@@ -367,6 +398,11 @@ class Wallet:
         self, build: Callable[[], Awaitable[Entry]], idempotency: Idempotency | None
     ) -> Outcome:
         return await submit_fresh(self._journal, self._pool, build, idempotency)
+
+    async def _state(self, object_id: UUID) -> str:
+        """Where a message stands."""
+        async with self._pool.acquire() as connection:
+            return (await states_of(connection, [object_id])).get(object_id, MessageState.CLEAR)
 
     async def _terms(self, person_id: UUID) -> PersonTerms:
         async with self._pool.acquire() as connection:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.kernel import show_id
+from tandem.screening import State, seen
 from tandem.wallet.model import REQUEST_STATES, MoneyRequest, Send, TopUp
 
 LineType = Literal[
@@ -52,6 +53,7 @@ class SendView(msgspec.Struct, frozen=True):
     amount: Amount
     currency: CurrencyCode
     message: str | None
+    message_state: State
     request_id: str | None
     created_at: Moment
 
@@ -67,6 +69,7 @@ class RequestView(msgspec.Struct, frozen=True):
     amount: Amount
     currency: CurrencyCode
     message: str | None
+    message_state: State
     status: Annotated[
         str, Meta(examples=["open"], extra_json_schema={"enum": list(REQUEST_STATES)})
     ]
@@ -110,12 +113,13 @@ class HistoryLine(msgspec.Struct, frozen=True):
     currency: CurrencyCode
     with_name: Annotated[str | None, Meta(description="The other side", examples=["Blue Door"])]
     message: str | None
+    message_state: State
     object_id: Annotated[str | None, Meta(description="The payment, send or top-up behind it")]
     created_at: Moment
 
 
-def send_view(send: Send, person_id: UUID) -> SendView:
-    """The send as one of its two people sees it."""
+def send_view(send: Send, person_id: UUID, state: str) -> SendView:
+    """The send as one of its two people sees it; `state` is where its message stands."""
     sent = send.sender_id == person_id
     return SendView(
         show_id("snd", send.id),
@@ -123,14 +127,15 @@ def send_view(send: Send, person_id: UUID) -> SendView:
         send.receiver_name if sent else send.sender_name,
         send.amount,
         send.currency,
-        send.message,
+        seen(send.message, state, by_author=send.author_id == person_id),
+        state,
         None if send.request_id is None else show_id("req", send.request_id),
         send.created_at,
     )
 
 
-def request_view(request: MoneyRequest, person_id: UUID) -> RequestView:
-    """The request as one of its two people sees it."""
+def request_view(request: MoneyRequest, person_id: UUID, state: str) -> RequestView:
+    """The request as one of its two people sees it; `state` is where its message stands."""
     asked = request.requester_id == person_id
     return RequestView(
         show_id("req", request.id),
@@ -138,7 +143,8 @@ def request_view(request: MoneyRequest, person_id: UUID) -> RequestView:
         request.payer_name if asked else request.requester_name,
         request.amount,
         request.currency,
-        request.message,
+        seen(request.message, state, by_author=asked),
+        state,
         request.status,
         None if request.send_id is None else show_id("snd", request.send_id),
         request.expires_at,

@@ -8,10 +8,12 @@ from uuid import UUID
 from tandem.db import Connection, Record
 from tandem.kernel import show_id
 from tandem.ledger import Statement, TransferCode
+from tandem.screening import MessageState, seen, states_of
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 
 _REQUEST: Final = f"SELECT {', '.join(REQUESTS.columns)} FROM money_requests"
-_SEND: Final = f"SELECT {', '.join(SENDS.columns)} FROM sends"
+_SENT: Final = ", ".join(SENDS.columns)
+_SEND: Final = f"SELECT {_SENT} FROM sends"
 _TOP_UP: Final = f"SELECT {', '.join(TOP_UPS.columns)} FROM top_ups"
 
 
@@ -29,6 +31,7 @@ class Story(NamedTuple):
     object_id: str
     with_name: str | None
     message: str | None
+    message_state: str = MessageState.CLEAR
 
 
 async def send_by_id(connection: Connection, send_id: UUID) -> Send | None:
@@ -112,10 +115,13 @@ async def stories(
     for row in await _by_ids(connection, "id, shop_name, description", "payments", paid):
         found[row[0]] = Story(show_id("pay", row[0]), row[1], row[2])
     sends = wanted.get(TransferCode.SEND, set())
-    columns = "id, sender_id, sender_name, receiver_name, message"
-    for row in await _by_ids(connection, columns, "sends", sends):
-        other = row[3] if row[1] == person_id else row[2]
-        found[row[0]] = Story(show_id("snd", row[0]), other, row[4])
+    sent = [Send(*row) for row in await _by_ids(connection, _SENT, "sends", sends)]
+    states = await states_of(connection, [send.screened_by for send in sent])
+    for send in sent:
+        state = states.get(send.screened_by, MessageState.CLEAR)
+        other = send.receiver_name if send.sender_id == person_id else send.sender_name
+        message = seen(send.message, state, by_author=send.author_id == person_id)
+        found[send.id] = Story(show_id("snd", send.id), other, message, state)
     for code, prefix, columns, table in _BY_HAND:
         for row in await _by_ids(connection, columns, table, wanted.get(code, set())):
             found[row[0]] = Story(show_id(prefix, row[0]), None, row[1])

@@ -33,6 +33,7 @@ from tandem.kernel import Clock, Entropy, Ids, Invalid, Refused
 from tandem.ledger import Outcome
 from tandem.web.callers import Callers, check_may
 from tandem.web.cookies import Cookies
+from tandem.web.export import Export, Exports, asked_for
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.proxies import Proxies
@@ -48,7 +49,7 @@ from tandem.web.reading import (
     read_headers,
     read_key,
 )
-from tandem.web.register import Register
+from tandem.web.register import Register, give_reason
 from tandem.web.routing import Found, Route, Routes
 from tandem.web.stream import Streams
 
@@ -146,6 +147,7 @@ class Dispatcher(Generic[S]):
         self._proxies = proxies
         self._request_ids = request_ids
         self._streams = streams
+        self._exports = Exports(services.pool)
         self._encode = msgspec.json.Encoder().encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -167,7 +169,8 @@ class Dispatcher(Generic[S]):
             peer = scope["client"][0] if scope.get("client") else None
             client = self._proxies.client(peer, scope["headers"])
             caller = await self._callers.find(route, headers, client)
-            act = self._register.act(route, caller, found, request_id, client)
+            exports = _export_kind(route, headers) is not None
+            act = self._register.act(route, caller, found, request_id, client, exports=exports)
             call = Call(
                 self._services,
                 caller,
@@ -182,7 +185,12 @@ class Dispatcher(Generic[S]):
             else:
                 with acting(act):
                     result = await self._perform(route, call, found, headers, scope, receive)
+                    await self._register.keep_reading(act, route)
             answering = True
+            if isinstance(result, Export):
+                file_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
+                await self._exports.send(result, file_headers, receive, send)
+                return
             if route.live:
                 live_headers = [*SHIELDS, (b"x-request-id", request_id.encode())]
                 await self._streams.send(result, caller, live_headers, receive, send)
@@ -233,6 +241,7 @@ class Dispatcher(Generic[S]):
         operation = route.operation
         if call.caller is not None:
             check_may(route, call.caller)
+            give_reason(route, call.caller, headers)
         values = route.arguments(found.values)
         key = None
         if operation.idempotency is not None:
@@ -249,8 +258,20 @@ class Dispatcher(Generic[S]):
                 values["body"] = body
             if key is not None:
                 call = _with_key(call, key, operation.method, scope["path"], body)
+        return await self._answer(route, call, values, _export_kind(route, headers))
+
+    async def _answer(
+        self,
+        route: Route,
+        call: Call[S],
+        values: dict[str, Any],
+        kind: str | None,
+    ) -> Any:  # noqa: ANN401 - what a handler returns
+        """What the handler answers, or a file of all that it lists."""
         try:
-            return await operation.handler(call, **values)
+            if kind is not None:
+                return await self._exports.begin(route, call, values, kind)
+            return await route.operation.handler(call, **values)
         except Invalid as invalid:
             known = () if route.body is None else route.body.type.__struct_fields__
             if type(invalid) is not Invalid or invalid.field not in known:
@@ -349,6 +370,11 @@ async def _read(route: Route, headers: Headers, receive: Receive) -> msgspec.Str
     if raw.strip() not in _UNREAD:
         raise InvalidBody("", "must be empty here", "")
     return None
+
+
+def _export_kind(route: Route, headers: Headers) -> str | None:
+    """Which file of the whole list is asked for, if the operation lists and one is."""
+    return None if route.row_type is None else asked_for(headers.get(b"accept"))
 
 
 def _with_key(

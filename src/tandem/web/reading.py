@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 
@@ -22,7 +22,8 @@ from tandem.api.errors import (
     Malformed,
     MediaTypeUnsupported,
 )
-from tandem.api.operation import Query
+from tandem.api.operation import MAX_REASON, Query
+from tandem.kernel import Invalid, clean_text
 from tandem.web.explain import UNKNOWN, explain
 from tandem.web.explain import shown as _shown
 
@@ -36,6 +37,7 @@ Receive = Callable[[], Awaitable[Any]]
 
 _WANTED: Final = frozenset(
     {
+        b"accept",
         b"authorization",
         b"content-encoding",
         b"content-length",
@@ -45,6 +47,7 @@ _WANTED: Final = frozenset(
         b"idempotency-key",
         b"last-event-id",
         b"origin",
+        b"tandem-reason",
         b"tandem-session",
         b"user-agent",
         b"x-request-id",
@@ -82,6 +85,8 @@ def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[Headers, bytes |
     for name, value in pairs:
         if name in _WANTED:
             if name in found:
+                if name == b"accept":  # it may be in several lines: the first will do
+                    continue
                 twice = name
             found[name] = value
     return found, twice
@@ -111,6 +116,20 @@ def read_key(headers: Headers, *, required: bool, random: bool) -> str | None:
     if _KEY.fullmatch(value) is None:
         raise HeaderMalformed("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
     return value.decode()
+
+
+def read_reason(headers: Headers) -> str | None:
+    """Why staff does it: UTF-8, percent-encoded (RFC 3986 §2.1). Raises `HeaderMalformed`."""
+    value = headers.get(b"tandem-reason")
+    if value is None:
+        return None
+    try:
+        text = unquote_to_bytes(value).decode()
+        return clean_text(text, "reason", MAX_REASON)
+    except (UnicodeDecodeError, Invalid):
+        raise HeaderMalformed(
+            "Tandem-Reason", f"must be 1 to {MAX_REASON} characters, percent-encoded in UTF-8"
+        ) from None
 
 
 def check_media_type(headers: Headers) -> None:

@@ -6,10 +6,12 @@ import asyncpg
 import structlog
 
 from tandem.access import Principal
+from tandem.api.errors import ReasonMissing
 from tandem.db import Pool, work
-from tandem.db.audit import Act, Actor, ActorKind, record
+from tandem.db.audit import Act, Actor, ActorKind, because, record
 from tandem.kernel import Clock, Ids, Refused
 from tandem.web.faults import describe
+from tandem.web.reading import Headers, read_reason
 from tandem.web.routing import MAX_TEXT, Found, Route
 
 log = structlog.get_logger(__name__)
@@ -37,23 +39,31 @@ class Register:
         found: Found,
         request_id: str,
         client: str,
+        *,
+        exports: bool = False,
     ) -> Act | None:
         """What the log is to have of this; None if nothing."""
         operation = route.operation
-        if operation.method == "GET":
-            return None
         staff = caller is not None and caller.signed_in is not None and caller.kind != "person"
+        if operation.method == "GET" and not (staff and (operation.noted or exports)):
+            return None
         if operation.in_volume and not staff:
             return None
         return Act(
             None if caller is None else _actor(caller),
-            operation.name,
+            f"{operation.name}.export" if exports else operation.name,
             request_id=request_id,
             client=client,
             new_id=self._ids.new,
             now=self._clock.now,
             on=_named(found),
         )
+
+    async def keep_reading(self, act: Act, route: Route) -> None:
+        """Keep that staff looked at something, before they see it. Raises if that fails."""
+        if route.operation.method == "GET" and not act.recorded:
+            async with work(self._pool, changes=False) as connection:
+                await record(connection, act)
 
     async def keep_refusal(self, act: Act | None, refused: Refused, route: Route | None) -> None:
         """Keep what staff was refused, and what was refused to who tried to sign in."""
@@ -68,6 +78,15 @@ class Register:
                 await record(connection, act)
         except _AWAY as error:
             log.error("audit record lost", request_id=act.request_id, **describe(error))  # noqa: TRY400 - a traceback shows values
+
+
+def give_reason(route: Route, caller: Principal, headers: Headers) -> None:
+    """Let the log have why it is done. Raises `ReasonMissing` where staff must say so."""
+    reason = read_reason(headers)
+    if reason is not None:
+        because(reason)
+    elif route.operation.why and caller.kind == "operator" and caller.signed_in is not None:
+        raise ReasonMissing
 
 
 def _named(found: Found) -> str | None:

@@ -31,6 +31,7 @@ class Route:
         "open",
         "operation",
         "query",
+        "row_type",
         "scopes",
     )
 
@@ -45,6 +46,7 @@ class Route:
             self.body_names = flat_names(operation.body_type)
         self.body_needed = operation.needs_body
         self.query = operation.query_type
+        self.row_type = operation.row_type
         self.live = operation.answer_type is Live
         self._parameters = [
             (name, *PATH_IDS.get(name, (None, name))) for name in operation.path_types

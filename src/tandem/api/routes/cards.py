@@ -1,7 +1,7 @@
 """Device cards: for the person whose device has one, and for the operator."""
 
 import base64
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -34,7 +34,6 @@ from tandem.cards import (
     ShownCode,
     card_view,
 )
-from tandem.kernel import read_id
 from tandem.payments import CardPayments, CardTapView
 from tandem.signin import DeviceNeeded, SignIn, SignInStale
 
@@ -66,30 +65,6 @@ class Services(Protocol):
 
 
 _OF_ISSUERS: Final = (CardOfNoIssuer, CardRefused, IssuerAway, IssuerSilent)
-
-
-class CardQuery(ListQuery, frozen=True):
-    """Which cards to list."""
-
-    person_id: Annotated[
-        str | None,
-        Meta(description="Only this person's", examples=["ppl_0199f0a4c0de70008000000000000001"]),
-    ] = None
-    status: Annotated[
-        Literal[
-            "waiting_code",
-            "waiting_operator",
-            "active",
-            "suspended",
-            "lost",
-            "blocked",
-            "removed",
-            "refused",
-            "replaced",
-        ]
-        | None,
-        Meta(description="Only those in this state", examples=["waiting_operator"]),
-    ] = None
 
 
 class TapQuery(Query, frozen=True):
@@ -339,123 +314,6 @@ async def lose_my_device(call: Call[Services], device_id: UUID) -> CardList:
     return CardList(lost)
 
 
-# -- the operator's ------------------------------------------------------------------------------
-
-
-@operation("GET", "/v1/cards", tag="Cards", summary="List cards", who=("operator",))
-async def list_cards(call: Call[Services], query: CardQuery) -> Page[CardView]:
-    """All device cards, newest first; those that wait for you with `status=waiting_operator`."""
-    person = None if query.person_id is None else read_id("ppl", query.person_id, "person_id")
-    wanted = CardFilter(person_id=person, status=query.status)
-    rows = await call.services.cards.list(wanted, query.after_id("crd"), query.limit + 1)
-    return page(rows, query.limit, card_view)
-
-
-@operation("GET", "/v1/cards/{card_id}", tag="Cards", summary="Get a card", who=("operator",))
-async def get_card(call: Call[Services], card_id: UUID) -> CardView:
-    """One card."""
-    return card_view(await call.services.cards.get(card_id))
-
-
-@operation(
-    "POST",
-    "/v1/cards/{card_id}/code",
-    tag="Cards",
-    summary="Make a one-time code for a person",
-    who=("operator",),
-    office="support",
-    errors=(CardConflict,),
-)
-async def make_code(call: Call[Services], card_id: UUID) -> ShownCode:
-    """For a card that waits for one: bring it to the person in a message of your own."""
-    return await call.services.cards.issue_code(card_id)
-
-
-@operation(
-    "POST",
-    "/v1/cards/{card_id}/confirm",
-    tag="Cards",
-    summary="Confirm a card",
-    who=("operator",),
-    office="support",
-    errors=(CardConflict,),
-)
-async def confirm_card(call: Call[Services], card_id: UUID) -> CardView:
-    """You know that the device is the person's: the card is active."""
-    return await call.services.cards.by_operator(card_id, CardCommand.CONFIRM)
-
-
-@operation(
-    "POST",
-    "/v1/cards/{card_id}/refuse",
-    tag="Cards",
-    summary="Refuse a card",
-    who=("operator",),
-    office="support",
-    errors=(CardConflict,),
-)
-async def refuse_card(call: Call[Services], card_id: UUID) -> CardView:
-    """A card that waits will never be active."""
-    return await call.services.cards.by_operator(card_id, CardCommand.REFUSE)
-
-
-@operation(
-    "POST",
-    "/v1/cards/{card_id}/block",
-    tag="Cards",
-    summary="Block a card",
-    who=("operator",),
-    office="support",
-    errors=(CardConflict,),
-)
-async def block_card(call: Call[Services], card_id: UUID) -> CardView:
-    """It pays no more until you restore it."""
-    return await call.services.cards.by_operator(card_id, CardCommand.BLOCK)
-
-
-@operation(
-    "POST",
-    "/v1/cards/{card_id}/restore",
-    tag="Cards",
-    summary="Restore a card",
-    who=("operator",),
-    office="support",
-    errors=(CardConflict,),
-)
-async def restore_card(call: Call[Services], card_id: UUID) -> CardView:
-    """A card that was lost or blocked pays again."""
-    return await call.services.cards.by_operator(card_id, CardCommand.RESTORE)
-
-
-@operation(
-    "POST",
-    "/v1/cards/{card_id}/renew",
-    tag="Cards",
-    summary="Renew a person's card",
-    who=("operator",),
-    office="support",
-    status=201,
-    errors=(CardConflict,),
-)
-async def renew_card(call: Call[Services], card_id: UUID) -> CardView:
-    """The same number for some more years; the person's device fetches its package."""
-    return await call.services.cards.renew(card_id, "operator")
-
-
-@operation(
-    "DELETE",
-    "/v1/cards/{card_id}",
-    tag="Cards",
-    summary="Remove a person's card",
-    who=("operator",),
-    office="support",
-    errors=(CardConflict,),
-)
-async def remove_card(call: Call[Services], card_id: UUID) -> CardView:
-    """It never pays again."""
-    return await call.services.cards.by_operator(card_id, CardCommand.REMOVE)
-
-
 def _details(card: IssuersCard | None) -> CardDetails | None:
     return None if card is None else CardDetails(card.number, card.expiry, card.security_code)
 
@@ -487,13 +345,4 @@ OPERATIONS = (
     renew_my_card,
     remove_my_card,
     lose_my_device,
-    list_cards,
-    get_card,
-    make_code,
-    confirm_card,
-    refuse_card,
-    block_card,
-    restore_card,
-    renew_card,
-    remove_card,
 )

@@ -1,6 +1,7 @@
 """The ledger's books, for the operator."""
 
-from typing import Annotated, Protocol
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -16,18 +17,22 @@ from tandem.api.views import (
     transfer_view,
 )
 from tandem.db import Connection, Pool
-from tandem.kernel import Invalid, NotFound, currency_by_number, read_id
+from tandem.kernel import Invalid, NotFound, currency, currency_by_number, read_id
 from tandem.ledger import (
+    Account,
     AccountCode,
     account_by_id,
     accounts_of,
+    balance_at,
     entry_transfers,
     list_accounts,
+    moved_before,
     person,
     read_account,
     statement,
     trial_balance,
 )
+from tandem.office import booked_for, owner_names
 from tandem.people import find_id_by_handle
 from tandem.settings import Settings
 
@@ -47,6 +52,12 @@ class Services(Protocol):
     def pool(self) -> Pool:
         """Connections for reads."""
         ...
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """What the ledger booked for something."""
+
+    transfers: Annotated[list[TransferView], Meta(description="Of all its entries, in order")]
 
 
 class StatementLine(msgspec.Struct, frozen=True):
@@ -70,6 +81,12 @@ class StatementPage(msgspec.Struct, frozen=True):
     data: list[StatementLine]
     has_more: Annotated[bool, Meta(description="Whether more follow", examples=[False])]
     next: Annotated[int | None, Meta(description="The cursor to pass as `after`")]
+    opening: Annotated[
+        int, Meta(description="The balance before the first of the days", examples=[362_900])
+    ]
+    closing: Annotated[
+        int, Meta(description="The balance after the last of them", examples=[366_700])
+    ]
 
 
 class TrialLineView(msgspec.Struct, frozen=True):
@@ -103,8 +120,14 @@ class AccountQuery(Query, frozen=True):
 
 
 class StatementQuery(AccountQuery, frozen=True):
-    """Which lines of a statement to read."""
+    """Which lines of a statement to read. Days are the operator's."""
 
+    since: Annotated[date | None, Meta(description="From this day on", examples=["2026-05-04"])] = (
+        None
+    )
+    until: Annotated[
+        date | None, Meta(description="To this day, all of it", examples=["2026-05-04"])
+    ] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="The most lines", examples=[20])] = 20
     after: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_NUMBER)] | None,
@@ -122,6 +145,11 @@ class AccountsQuery(ListQuery, frozen=True):
             examples=["ppl_0199f0a4c0de70008000000000000001"],
         ),
     ] = None
+    kind: Annotated[
+        Literal["bank", "person", "merchant", "fees", "issuer"] | None,
+        Meta(description="Only those of this kind"),
+    ] = None
+    currency: Annotated[CurrencyCode | None, Meta(description="Only those in this currency")] = None
 
 
 @operation(
@@ -161,15 +189,25 @@ async def get_trial_balance(call: Call[Services]) -> TrialBalance:
     who=("operator",),
 )
 async def list_all_accounts(call: Call[Services], query: AccountsQuery) -> Page[AccountView]:
-    """All accounts, those of the newest owners first; or one owner's, in each currency."""
+    """All accounts, those of the newest owners first; or one owner's, a kind's, a currency's."""
+    after = query.after_id("acc")
+    code = None if query.kind is None else AccountCode[query.kind.upper()]
+    unit = None if query.currency is None else currency(query.currency).number
     async with call.services.pool.acquire() as connection:
         if query.owner is None:
-            rows = await list_accounts(connection, query.after_id("acc"), query.limit + 1)
+            rows = await list_accounts(connection, after, query.limit + 1, code, unit)
         else:
-            rows = await accounts_of(connection, _owner(query.owner))
-            after = query.after_id("acc")
-            rows = [row for row in reversed(rows) if after is None or row.id < after]
-    return page(rows[: query.limit + 1], query.limit, account_view)
+            rows = [
+                row
+                for row in reversed(await accounts_of(connection, _owner(query.owner)))
+                if (after is None or row.id < after)
+                and code in {None, row.code}
+                and unit in {None, row.ledger}
+            ]
+        names = await owner_names(connection, {row.owner_id for row in rows})
+    return page(
+        rows[: query.limit + 1], query.limit, lambda row: account_view(row, names.get(row.owner_id))
+    )
 
 
 @operation(
@@ -189,9 +227,10 @@ async def get_account(call: Call[Services], account: str, query: AccountQuery) -
     async with call.services.pool.acquire() as connection:
         account_id = await _account(call, connection, account, query.currency)
         found = await account_by_id(connection, account_id)
-    if found is None:
-        raise NotFound("account", account)
-    return account_view(found)
+        if found is None:
+            raise NotFound("account", account)
+        names = await owner_names(connection, {found.owner_id})
+    return account_view(found, names.get(found.owner_id))
 
 
 @operation(
@@ -201,22 +240,50 @@ async def get_account(call: Call[Services], account: str, query: AccountQuery) -
     summary="Read an account's statement",
     who=("operator",),
     errors=(NotFound,),
+    noted=True,
 )
 async def get_statement(call: Call[Services], account: str, query: StatementQuery) -> StatementPage:
-    """An account's transfers, newest first, with the balance after each.
+    """An account's transfers, newest first, with the balance after each; of some days, or all.
 
     `account` is an id (acc_…), a person (@handle or ppl_…), a merchant (mer_…), an
-    issuer (iss_…), `bank` or `fees`.
+    issuer (iss_…), `bank` or `fees`. `opening` and `closing` are the balances that the days begin
+    and end with, on each page the same.
     """
     async with call.services.pool.acquire() as connection:
         account_id = await _account(call, connection, account, query.currency)
-        lines = await statement(connection, account_id, query.after, query.limit + 1)
+        found = await account_by_id(connection, account_id)
+        first, last = 0, 0
+        if found is not None:
+            first, last = await _days(call, connection, found, query)
+        before = last + 1 if query.after is None else min(query.after, last + 1)
+        lines = await statement(connection, account_id, before, query.limit + 1, first)
+        opening = await balance_at(connection, account_id, first)
+        closing = await balance_at(connection, account_id, last)
     shown = [
         StatementLine(line.number, line.change, line.balance, transfer_view(line.transfer))
         for line in lines[: query.limit]
     ]
     more = len(lines) > query.limit
-    return StatementPage(shown, more, shown[-1].number if more else None)
+    return StatementPage(shown, more, shown[-1].number if more else None, opening, closing)
+
+
+@operation(
+    "GET",
+    "/v1/ledger/objects/{object_id}",
+    tag="Operator",
+    summary="Follow something to its entries",
+    who=("operator",),
+    errors=(NotFound,),
+)
+async def get_booked(call: Call[Services], object_id: str) -> Booked:
+    """Every transfer that was booked for a top-up, a send, a payout, a withdrawal, a correction.
+
+    `object_id` is top_…, snd_…, pyt_…, wdr_…, cor_… or ist_… (an issuer's settlement). Payments
+    have `/v1/ledger/payments/{payment_id}`.
+    """
+    async with call.services.pool.acquire() as connection:
+        rows = await booked_for(connection, object_id)
+    return Booked([transfer_view(row) for row in rows])
 
 
 @operation(
@@ -243,6 +310,23 @@ async def get_entry(call: Call[Services], entry_id: str) -> list[TransferView]:
     return [transfer_view(row) for row in rows]
 
 
+async def _days(
+    call: Call[Services], connection: Connection, account: Account, query: StatementQuery
+) -> tuple[int, int]:
+    """The number of the last transfer before the days, and of the last within them."""
+    zone = call.services.settings.timezone
+
+    async def moved_by(day: date) -> int:
+        begins = datetime.combine(day, time.min, tzinfo=zone)
+        return await moved_before(connection, account, begins)
+
+    first = 0 if query.since is None else await moved_by(query.since)
+    last = account.transfers
+    if query.until is not None and query.until < date.max:
+        last = await moved_by(query.until + timedelta(days=1))
+    return first, max(first, last)
+
+
 async def _account(
     call: Call[Services], connection: Connection, text: str, code: str | None
 ) -> UUID:
@@ -266,5 +350,6 @@ OPERATIONS = (
     list_all_accounts,
     get_account,
     get_statement,
+    get_booked,
     get_entry,
 )

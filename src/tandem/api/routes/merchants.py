@@ -1,7 +1,9 @@
 """Merchants: shops, tills, what they accept, API keys; for themselves and for the operator."""
 
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
+
+from msgspec import Meta
 
 from tandem.access import SCOPES, KeyView, NewKey, NoSuchScope
 from tandem.access.model import key_view
@@ -36,6 +38,18 @@ class Services(Protocol):
         ...
 
 
+class MerchantsQuery(ListQuery, frozen=True):
+    """Which merchants to list."""
+
+    search: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=100)] | None,
+        Meta(description="Only merchants whose name begins with this"),
+    ] = None
+    status: Annotated[
+        Literal["active", "suspended"] | None, Meta(description="Only merchants in this state")
+    ] = None
+
+
 @operation(
     "POST",
     "/v1/merchants",
@@ -58,9 +72,11 @@ async def create_merchant(call: Call[Services], body: CreateMerchant) -> Merchan
     summary="List merchants",
     who=("operator",),
 )
-async def list_merchants(call: Call[Services], query: ListQuery) -> Page[MerchantView]:
+async def list_merchants(call: Call[Services], query: MerchantsQuery) -> Page[MerchantView]:
     """All merchants, newest first."""
-    rows = await call.services.merchants.all(query.after_id("mer"), query.limit + 1)
+    rows = await call.services.merchants.all(
+        query.after_id("mer"), query.limit + 1, query.search, query.status
+    )
     return page(rows, query.limit, merchant_view)
 
 
@@ -96,6 +112,7 @@ async def get_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     summary="Set fees and overdraft",
     who=("operator",),
     errors=(OverdraftInUse,),
+    why=True,
 )
 async def set_merchant_currency(
     call: Call[Services], merchant_id: UUID, body: SetCurrency
@@ -114,6 +131,7 @@ async def set_merchant_currency(
     summary="Suspend",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def suspend_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     """It takes no payments until it is resumed. Refunds go on."""
@@ -127,6 +145,7 @@ async def suspend_merchant(call: Call[Services], merchant_id: UUID) -> MerchantV
     summary="Resume",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def resume_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
     """It takes payments again."""
@@ -173,6 +192,7 @@ async def list_keys_for_merchant(
     tag="Merchants",
     summary="Revoke a key of a merchant",
     who=("operator",),
+    why=True,
 )
 async def revoke_key_for_merchant(call: Call[Services], merchant_id: UUID, key_id: UUID) -> None:
     """It works no more, everywhere within a second."""

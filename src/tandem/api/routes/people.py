@@ -1,6 +1,6 @@
 """People: signing up, devices, limits; for themselves and for the operator."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -53,9 +53,12 @@ class PeopleQuery(ListQuery, frozen=True):
     search: Annotated[
         Annotated[str, Meta(min_length=1, max_length=100)] | None,
         Meta(
-            description="Only people whose handle or name begins with this, or the one whose "
+            description="Only people whose handle or name begins with this, or whose id or "
             "reference for bank transfers it is"
         ),
+    ] = None
+    status: Annotated[
+        Literal["active", "suspended"] | None, Meta(description="Only people in this state")
     ] = None
 
 
@@ -118,7 +121,9 @@ async def sign_up(call: Call[Services], body: CreatePerson) -> NewPerson:
 @operation("GET", "/v1/people", tag="People", summary="List people", who=("operator",))
 async def list_people(call: Call[Services], query: PeopleQuery) -> Page[PersonView]:
     """Everybody who has a wallet, newest first."""
-    rows = await call.services.people.search(query.search, query.after_id("ppl"), query.limit + 1)
+    rows = await call.services.people.search(
+        query.search, query.after_id("ppl"), query.limit + 1, query.status
+    )
     return page(rows, query.limit, person_view)
 
 
@@ -201,6 +206,7 @@ async def get_person(call: Call[Services], person_id: UUID) -> PersonView:
     summary="Suspend",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def suspend_person(call: Call[Services], person_id: UUID) -> PersonView:
     """This wallet neither pays nor sends until it is resumed. Its money stays where it is."""
@@ -214,6 +220,7 @@ async def suspend_person(call: Call[Services], person_id: UUID) -> PersonView:
     summary="Resume",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def resume_person(call: Call[Services], person_id: UUID) -> PersonView:
     """This wallet can pay again."""
@@ -238,6 +245,7 @@ async def get_limits(call: Call[Services], person_id: UUID) -> LimitsList:
     tag="People",
     summary="Set a person's limits",
     who=("operator",),
+    why=True,
 )
 async def set_limits(call: Call[Services], person_id: UUID, body: SetLimits) -> LimitsView:
     """Limits of this person's own in one currency; they hold from the next payment on."""
@@ -271,6 +279,7 @@ async def list_devices(call: Call[Services], person_id: UUID, query: ListQuery) 
     office="support",
     status=201,
     idempotency="required",
+    why=True,
 )
 async def add_device(call: Call[Services], person_id: UUID, body: AddDevice) -> NewDevice:
     """For a person who lost every device: a new one, with a key and a seed of its own."""
@@ -284,6 +293,7 @@ async def add_device(call: Call[Services], person_id: UUID, body: AddDevice) -> 
     summary="Take a person's device out of use",
     who=("operator",),
     office="support",
+    why=True,
 )
 async def revoke_device(call: Call[Services], person_id: UUID, device_id: UUID) -> DeviceView:
     """Its key and its pay codes work no more."""

@@ -69,6 +69,7 @@ class RecordQuery(ListQuery, frozen=True):
     tag="Operator",
     summary="List all payments",
     who=("operator",),
+    noted=True,
 )
 async def list_records(call: Call[Services], query: RecordQuery) -> Page[PaymentRecord]:
     """Everybody's payments with both sides, newest first, filtered as asked."""
@@ -87,6 +88,7 @@ async def list_records(call: Call[Services], query: RecordQuery) -> Page[Payment
     tag="Operator",
     summary="Get a payment with its entries",
     who=("operator",),
+    noted=True,
 )
 async def get_record(call: Call[Services], payment_id: UUID) -> BookedPayment:
     """One payment with both sides and every transfer that was booked for it."""

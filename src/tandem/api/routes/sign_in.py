@@ -280,6 +280,7 @@ async def show_sign_in_code(call: Call[Services]) -> DeviceCode:
     who=("operator",),
     office="support",
     status=201,
+    why=True,
 )
 async def make_sign_in_code(call: Call[Services], person_id: UUID) -> DeviceCode:
     """Whoever types it beside the person's handle is them: see who it is before you tell it."""

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page
+from tandem.api.operation import Body, Call, ListQuery, Page, Query, operation, page_of
 from tandem.api.routes.confirm import ConfirmedBy
 from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, NotFound, currency
 from tandem.ledger import InsufficientFunds, Outcome
@@ -16,19 +16,15 @@ from tandem.signin import Consents, PasskeyRefused
 from tandem.wallet import (
     HistoryLine,
     LineType,
-    MoneyRequest,
     PersonNotActive,
     RequestClosed,
     RequestView,
-    Send,
     SendsToSelf,
     SendView,
     TopUpDetails,
     Wallet,
     WalletView,
     Wanted,
-    request_view,
-    send_view,
 )
 
 DAY = 86_400
@@ -206,6 +202,7 @@ async def send_money(call: Call[Services], body: SendMoney) -> Outcome:
             body.message,
             call.idempotency,
             confirmed=confirmed,
+            client=call.client,
         )
 
     return await call.services.consents.paying(person_id, body.assertion, send)
@@ -222,11 +219,7 @@ async def list_sends(call: Call[Services], query: ListQuery) -> Page[SendView]:
     """What the person sent and received, newest first."""
     person_id = call.principal.owner_id
     rows = await call.services.wallet.sends(person_id, query.after_id("snd"), query.limit + 1)
-
-    def show(send: Send) -> SendView:
-        return send_view(send, person_id)
-
-    return page(rows, query.limit, show)
+    return page_of(rows, query.limit)
 
 
 @operation(
@@ -266,6 +259,7 @@ async def ask_for_money(call: Call[Services], body: AskForMoney) -> Outcome:
         body.message,
         call.idempotency,
         expires_seconds=body.expires_seconds,
+        client=call.client,
     )
 
 
@@ -280,11 +274,7 @@ async def list_requests(call: Call[Services], query: ListQuery) -> Page[RequestV
     """The requests that the person made or received, newest first."""
     person_id = call.principal.owner_id
     rows = await call.services.wallet.requests(person_id, query.after_id("req"), query.limit + 1)
-
-    def show(request: MoneyRequest) -> RequestView:
-        return request_view(request, person_id)
-
-    return page(rows, query.limit, show)
+    return page_of(rows, query.limit)
 
 
 @operation(

@@ -1,0 +1,21 @@
+/** What the apps say in English: the texts of the console's shell. */
+export const en = {
+  'console.signin': 'Sign in to the console',
+  'console.member': 'Member of staff',
+  'console.member.hint': 'This is a sandbox: whoever is named is let in.',
+  'console.places': 'Places',
+  'console.menu': 'Menu',
+  'console.skip': 'Skip to the page',
+  'console.out': 'Sign out',
+  'console.to.operator': 'Change to the operator’s console',
+  'console.to.merchant': 'Change to the merchant’s console',
+  'console.nowhere': 'There is nothing at this address',
+  'console.home': 'Go to the first page',
+  'console.denied': 'Your role does not see this',
+  'console.denied.lead': 'Ask somebody with a larger role: an owner sees everything.',
+  'role.cashier': 'Cashier',
+  'role.manager': 'Manager',
+  'role.owner': 'Owner',
+  'role.support': 'Support',
+  'role.treasurer': 'Treasurer',
+} as const satisfies Record<string, string>;

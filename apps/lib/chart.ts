@@ -1,0 +1,18 @@
+/** Where the marks of a chart stand. Values are whole numbers (money in minor units, or counts). */
+
+/**
+ * A round number at or above the largest value, for the top of a scale, which two parts divide
+ * into whole numbers: 1, 2 or 5 times a power of ten, at least 2.
+ */
+export function scaleTop(largest: number): number {
+  let power = 1;
+  while (power * 10 < largest) power *= 10;
+  const top = [1, 2, 4, 5, 10].map((factor) => factor * power).find((one) => one >= largest) ?? 10;
+  return Math.max(2, top % 2 === 0 ? top : top + 1);
+}
+
+/** How many names fit below a chart of this width: every n-th is written, and always the first. */
+export function everyNth(count: number, width: number, nameWidth: number): number {
+  const fit = Math.max(1, Math.floor(width / nameWidth));
+  return Math.max(1, Math.ceil(count / fit));
+}

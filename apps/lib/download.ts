@@ -1,0 +1,83 @@
+/**
+ * Long answers that become a file: they are read as they come, and say how far they are. A file is
+ * only made of an answer that came whole.
+ */
+import { credentialsOf, RefusedError, UnknownOutcomeError, type Caller } from './api/client.ts';
+import type { Problem } from './api/client.ts';
+
+/** How far an export is: the rows that came. How many will come nobody knows before the end. */
+export interface Progress {
+  rows: number;
+}
+
+/** The files that every list of the API comes as, whole, if one asks for them. */
+export const FORMATS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
+export type Format = keyof typeof FORMATS;
+
+/** By this Excel knows that a file is UTF-8. */
+export const MARK = '\uFEFF';
+
+/** Ask for a list as a file. Throws as `answered` does. */
+export async function askExport(
+  address: string,
+  format: Format,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { headers, credentials } = credentialsOf(caller);
+  let response: Response;
+  try {
+    response = await fetch(address, {
+      headers: { ...headers, Accept: FORMATS[format] },
+      credentials,
+      cache: 'no-store',
+      signal,
+    });
+  } catch (error) {
+    throw new UnknownOutcomeError(error);
+  }
+  if (response.ok && response.body !== null) return response;
+  const problem: unknown = await response.json().catch(() => null);
+  if (typeof problem === 'object' && problem !== null && 'code' in problem)
+    throw new RefusedError(problem as Problem);
+  throw new UnknownOutcomeError(response.status);
+}
+
+/**
+ * Read an export to its end. Every row ends with a line feed, which is how many there are so far.
+ * `before` is put in front of it. Throws `UnknownOutcomeError` if it broke off: a part of a list is
+ * worse than none.
+ */
+export async function readExport(
+  response: Response,
+  onProgress: (progress: Progress) => void,
+  before = '',
+): Promise<Blob> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let lines = 0;
+  const source = response.body?.getReader();
+  try {
+    for (;;) {
+      const part = await source?.read();
+      if (part === undefined || part.done) break;
+      parts.push(new Uint8Array(part.value));
+      for (const byte of part.value) if (byte === 10) lines += 1;
+      onProgress({ rows: lines });
+    }
+  } catch (error) {
+    throw new UnknownOutcomeError(error);
+  }
+  return new Blob([before, ...parts], { type: response.headers.get('content-type') ?? '' });
+}
+
+/** Let the browser save a file. */
+export function save(blob: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has read it long before; a minute is for slow disks.
+  setTimeout(() => {
+    URL.revokeObjectURL(link.href);
+  }, 60_000);
+}

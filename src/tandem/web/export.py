@@ -1,0 +1,191 @@
+"""Exports: a whole list as one file, streamed page by page from one snapshot of the database.
+
+Every list that is read by cursor is exported at its own address, with its own filters, by whoever
+may read it: `Accept: text/csv` (RFC 4180) or `application/x-ndjson` asks for all of it instead of
+a page. The columns of a table are the fields of what the list shows, `payment.amount` for a field
+within a field. A text that a spreadsheet would take for a formula begins with an apostrophe there.
+
+An export that breaks off ends without its last chunk (RFC 9112 §7.1), so that nobody takes a part
+for the whole.
+"""
+
+import asyncio
+import csv
+import io
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from types import UnionType
+from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from tandem.api.errors import TooManyRequests
+from tandem.api.operation import CSV, NDJSON, Call
+from tandem.db import Pool, reading_from, snapshot
+from tandem.web.routing import Route
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Pairs = list[tuple[bytes, bytes]]
+
+ROWS: Final = 500
+"""How many rows are read at once."""
+MOST: Final = 3
+"""Exports that one process makes at once: each keeps a connection and a snapshot."""
+LONGEST_SECONDS: Final = 1800
+_RETRY_AFTER_SECONDS: Final = 15
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""How what a spreadsheet takes for a formula begins (OWASP, "CSV Injection")."""
+_KINDS: Final = {kind.encode(): kind for kind in (CSV, NDJSON)}
+
+
+class Export(NamedTuple):
+    """An answer that is a file, as it is made. `name` is what to call it."""
+
+    media_type: str
+    name: str
+    frames: AsyncGenerator[bytes]
+
+
+def asked_for(accept: bytes | None) -> str | None:
+    """The kind of file that is asked for; None for a page."""
+    if accept is None:
+        return None
+    return _KINDS.get(accept.partition(b",")[0].partition(b";")[0].strip().lower())
+
+
+def columns_of(row_type: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN401 - any struct
+    """The columns of a table of these rows: their fields, those of structs within them by path."""
+    for name, hint in get_type_hints(row_type).items():
+        kinds = get_args(hint) if get_origin(hint) in {Union, UnionType} else (hint,)
+        inner = [kind for kind in kinds if isinstance(kind, type) and _is_struct(kind)]
+        if len(inner) == 1:
+            yield from columns_of(inner[0], f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _is_struct(kind: type) -> bool:
+    return issubclass(kind, msgspec.Struct)
+
+
+class Exports:
+    """Makes exports, a few at a time."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._open = 0
+
+    async def begin(
+        self, route: Route, call: Call[Any], values: Mapping[str, Any], media_type: str
+    ) -> Export:
+        """Read the first page, so that what is refused is refused before an answer begins.
+
+        Raises `TooManyRequests` while there are as many as one process makes.
+        """
+        if self._open >= MOST:
+            raise TooManyRequests("key", _RETRY_AFTER_SECONDS)
+        pages = self._pages(route, call, dict(values))
+        first = await anext(pages)
+        name = route.operation.name.removeprefix("list_").removeprefix("get_")
+        ending = "csv" if media_type == CSV else "ndjson"
+        columns = list(columns_of(route.row_type)) if media_type == CSV else None
+        return Export(
+            media_type,
+            f"{name.replace('_', '-')}.{ending}",
+            _frames(first, pages, columns),
+        )
+
+    async def _pages(
+        self, route: Route, call: Call[Any], values: dict[str, Any]
+    ) -> AsyncGenerator[Sequence[Any]]:
+        self._open += 1
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS), snapshot(self._pool) as connection:
+                after = values["query"].after
+                while True:
+                    query = msgspec.structs.replace(values["query"], limit=ROWS, after=after)
+                    with reading_from(connection):
+                        page: Any = await route.operation.handler(call, **values | {"query": query})
+                    yield page.data
+                    after = page.next
+                    if not page.has_more:
+                        return
+        finally:
+            self._open -= 1
+
+    async def send(self, export: Export, headers: Pairs, receive: Receive, send: Send) -> None:
+        """Send it to its end, or until the client goes away."""
+        headers += [
+            (b"content-type", f"{export.media_type}; charset=utf-8".encode()),
+            (b"content-disposition", f'attachment; filename="{export.name}"'.encode()),
+        ]
+        gone = asyncio.create_task(_gone(receive), name="export client")
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            async for frame in export.frames:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            await export.frames.aclose()
+
+
+async def _frames(
+    first: Sequence[Any],
+    pages: AsyncGenerator[Sequence[Any]],
+    columns: list[str] | None,
+) -> AsyncGenerator[bytes]:
+    """The file, a page at a time; a table if it has columns."""
+    try:
+        yield (b"" if columns is None else _table([columns])) + _shown(first, columns)
+        async for rows in pages:
+            yield _shown(rows, columns)
+    finally:
+        await pages.aclose()
+
+
+def _shown(rows: Sequence[Any], columns: list[str] | None) -> bytes:
+    if columns is None:
+        return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    table = []
+    for row in rows:
+        cells = dict(_cells(msgspec.to_builtins(row)))
+        table.append([cells.get(column, "") for column in columns])
+    return _table(table)
+
+
+def _table(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cells(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The cells of a row by column. What is no text, number or truth value stands as JSON."""
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _cells(inner, f"{prefix}{name}.")
+            yield prefix + name, msgspec.json.encode(inner).decode()
+        elif isinstance(inner, list):
+            yield prefix + name, msgspec.json.encode(inner).decode()
+        elif isinstance(inner, str):
+            yield prefix + name, f"'{inner}" if inner.startswith(_FORMULA) else inner
+        elif isinstance(inner, bool):
+            yield prefix + name, str(inner).lower()
+        elif inner is not None:
+            yield prefix + name, inner
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

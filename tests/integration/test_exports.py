@@ -1,0 +1,166 @@
+"""Lists as files, and why staff does what it does."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from browsers import ok, refused
+from offices import WHY, Office, do, open_office
+
+from tandem.web import export
+
+TABLE = {"Accept": "text/csv"}
+LINES = {"Accept": "application/x-ndjson"}
+
+
+@pytest.fixture
+async def office(fresh_database: str, tmp_path: Path) -> AsyncIterator[Office]:
+    async with open_office(fresh_database, tmp_path) as opened:
+        yield opened
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+async def test_a_list_comes_whole_as_a_table(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS", 3)
+    names = [f"lin{number}" for number in range(8)]
+    for name in names:
+        await office.person(name)
+    answer = await office.support.get("/v1/people", headers=TABLE)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="people.csv"'
+    found = rows(answer.text)
+    assert [row["handle"] for row in found] == [f"'@{name}" for name in reversed(names)]
+    assert set(found[0]) == {"id", "handle", "name", "status", "created_at"}
+    only = await office.support.get("/v1/people", params={"search": "lin3"}, headers=TABLE)
+    assert [row["handle"] for row in rows(only.text)] == ["'@lin3"]
+    (record,) = (await office.log(action="list_people.export"))[1:]
+    assert (record["actor_name"], record["outcome"]) == ("Support", "done")
+
+
+async def test_a_list_comes_whole_as_lines(office: Office) -> None:
+    lin = await office.person("lin", yuan=10)
+    path = f"/v1/ledger/accounts/{lin}/statement"
+    answer = await office.treasurer.get(path, headers=LINES)
+    assert answer.headers["content-type"] == "application/x-ndjson; charset=utf-8"
+    (line,) = [msgspec.json.decode(text) for text in answer.text.splitlines()]
+    assert line == ok(await office.treasurer.get(path))["data"][0]
+    table = await office.treasurer.get(path, headers=TABLE)
+    (row,) = rows(table.text)
+    assert (row["change"], row["transfer.code"]) == ("1000", "top_up")
+
+
+async def test_an_empty_list_is_a_table_without_rows(office: Office) -> None:
+    answer = await office.support.get("/v1/corrections", headers=TABLE)
+    assert answer.text.startswith("id,booking_id,")
+    assert rows(answer.text) == []
+
+
+async def test_an_export_is_from_one_moment(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS", 1)
+    for name in ("ann", "bob", "cy"):
+        await office.person(name)
+    services = office.site.town.services
+    search, pages = services.people.search, 0
+    async with services.pool.acquire() as connection:
+
+        async def between(*arguments: Any) -> Any:  # noqa: ANN401 - as search has them
+            nonlocal pages
+            pages += 1
+            await connection.execute("UPDATE people SET name = $1", f"Name {pages}")
+            return await search(*arguments)
+
+        monkeypatch.setattr(services.people, "search", between)
+        answer = await office.support.get("/v1/people", headers=TABLE)
+    assert pages == 3
+    assert [row["name"] for row in rows(answer.text)] == ["Name 1"] * 3
+
+
+async def test_only_who_may_read_a_list_exports_it(office: Office) -> None:
+    lin = office.site.browser()
+    await lin.sign_up("lin")
+    refused(await lin.get("/v1/people", headers=TABLE), 403, "wrong_kind_of_key")
+    stranger = office.site.browser()
+    refused(await stranger.get("/v1/people", headers=TABLE), 401, "unauthenticated")
+    bad = {"after": "ppl_x"}
+    refused(await office.owner.get("/v1/people", params=bad, headers=TABLE), 422, "invalid_query")
+
+
+async def test_few_exports_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MOST", 0)
+    answer = await office.owner.get("/v1/people", headers=TABLE)
+    refused(answer, 429, "too_many_requests")
+
+
+async def test_what_is_no_list_is_no_file(office: Office) -> None:
+    lin = await office.person("lin")
+    answer = await office.owner.get(f"/v1/people/{lin}", headers=TABLE)
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    cells = dict(export._cells({"name": f"{start}HYPERLINK(1)", "amount": -3800}))
+    assert cells == {"name": f"'{start}HYPERLINK(1)", "amount": -3800}
+
+
+# -- reasons -------------------------------------------------------------------------------------
+
+
+async def test_staff_says_why(office: Office) -> None:
+    lin = await office.person("lin")
+    path = f"/v1/people/{lin}/suspend"
+    refused(await office.support.post(path), 400, "reason_missing")
+    assert ok(await office.key.get(f"/v1/people/{lin}"))["status"] == "active"
+    ok(await do(office.support, "POST", path))
+    done, missing = await office.log(object=lin, action="suspend_person")
+    assert (done["reason"], done["outcome"]) == ("She lost her phone", "done")
+    assert (missing["reason"], missing["outcome"]) == (None, "reason_missing")
+
+
+async def test_a_program_need_not_say_why(office: Office) -> None:
+    lin = await office.person("lin")
+    ok(await office.key.post(f"/v1/people/{lin}/suspend"))
+    ok(await do(office.key, "POST", f"/v1/people/{lin}/resume", **WHY))
+    resumed, suspended, *_ = await office.log(object=lin)
+    assert (resumed["reason"], suspended["reason"]) == ("She lost her phone", None)
+
+
+async def test_money_that_is_booked_keeps_its_reason(office: Office) -> None:
+    lin = await office.person("lin")
+    body = {"amount": 1000, "currency": "CNY", "reference": "bank 7"}
+    path = f"/v1/people/{lin}/top-ups"
+    why = {"Tandem-Reason": "%E6%9F%9C%E5%8F%B0", "Idempotency-Key": "once"}
+    ok(await do(office.treasurer, "POST", path, body, **why))
+    (record,) = await office.log(action="create_top_up")
+    assert record["reason"] == "柜台"
+
+
+@pytest.mark.parametrize("reason", ["", "%FF", "%00", "%E2%80%AE" + "x", "a" * 301, "%0A"])
+async def test_a_reason_that_cannot_be_one(office: Office, reason: str) -> None:
+    lin = await office.person("lin")
+    answer = await do(
+        office.support, "POST", f"/v1/people/{lin}/suspend", **{"Tandem-Reason": reason}
+    )
+    assert refused(answer, 400, "malformed_header")["header"] == "Tandem-Reason"
+
+
+# -- what staff looks at -------------------------------------------------------------------------
+
+
+async def test_looking_at_somebodys_money_is_in_the_log(office: Office) -> None:
+    lin = await office.person("lin", yuan=10)
+    ok(await office.support.get(f"/v1/ledger/accounts/{lin}/statement"))
+    ok(await office.key.get(f"/v1/ledger/accounts/{lin}/statement"))
+    (record,) = await office.log(action="get_statement")
+    assert (record["actor_name"], record["object"]) == ("Support", lin)
