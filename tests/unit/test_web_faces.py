@@ -23,7 +23,6 @@ CONTENTS = {
     "gallery/index.html": b"<!doctype html><p>gallery",
     "assets/main-abc.js": SCRIPT,
     "assets/main-abc.js.br": b"br of the script",
-    "till/index.html": PAGE,
     "assets/inter.woff2": b"wOF2",
     "assets/reader.wasm": b"\0asm",
     "assets/reader.wasm.br": b"br of the reader",
@@ -49,7 +48,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 async def test_only_the_wallets_page_may_compile_webassembly(client: httpx.AsyncClient) -> None:
     rules = {
         path: (await client.get(path)).headers["content-security-policy"].split("; ")
-        for path in ("/wallet/scan", "/till/", "/apps/assets/main-abc.js")
+        for path in ("/wallet/scan", "/gallery/", "/apps/assets/main-abc.js")
     }
     assert "script-src 'self' 'wasm-unsafe-eval'" in rules["/wallet/scan"]
     for policy in rules.values():
