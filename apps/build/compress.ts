@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
 
-const TEXT = /\.(?:html|js|css|svg|webmanifest)$/;
+const TEXT = /\.(?:html|js|css|svg|webmanifest|wasm)$/;
 
-/** Put `.br` and `.gz` beside every text file that was built: the server only sends them. */
+/** Put `.br` and `.gz` beside every file that was built and gets shorter by it: the server only sends them. */
 export function compress(): Plugin {
   return {
     name: 'tandem-compress',

@@ -46,12 +46,15 @@ function filled(code: string, values: Record<string, string>): string {
   }, code);
 }
 
+/** What is of no use without a network, and a megabyte: the reader of codes. It comes when asked for. */
+const LATE = /\.wasm$/;
+
 /** The names of all that a face's page loads: its scripts, and theirs, styles and type. */
 function shellOf(face: string, bundle: Rolldown.OutputBundle): Set<string> {
   const found = new Set<string>();
   const visit = (name: string): void => {
     const file = bundle[name];
-    if (file === undefined || found.has(name)) return;
+    if (file === undefined || found.has(name) || LATE.test(name)) return;
     found.add(name);
     if (file.type !== 'chunk') return;
     for (const other of [...file.imports, ...file.dynamicImports]) visit(other);

@@ -32,6 +32,8 @@ const SHOWN = 'wallet.code';
 const HOME_LINES = 20;
 /** A phone's clock that is no further off than this is as good as the server's. */
 const CLOSE_MS = 5000;
+/** One that is further off is said to be wrong: its owner may miss other things by it. */
+const WRONG_MS = 60_000;
 const SOON_MS = 30;
 
 class Wallet {
@@ -49,6 +51,10 @@ class Wallet {
   /** when what is shown was true, in Unix milliseconds; null: now */
   asOf = $state<number | null>(null);
   live = $state<'starting' | 'live' | 'away'>('starting');
+  /** whether money here is play money, as far as is known */
+  sandbox = $state(false);
+  /** how far the phone's own clock is wrong, plus if it is behind; 0 where that does no harm */
+  clockOff = $state(0);
   /** the last thing that happened, for whoever waits for it */
   last = $state.raw<Event | null>(null);
 
@@ -56,8 +62,6 @@ class Wallet {
   #clockMs = 0;
   /** how far a sandbox's clock was moved */
   #virtualMs = 0;
-  /** whether this is a sandbox, as soon as that is known */
-  sandbox = $state(false);
   /** whether there is such a clock, as far as is known */
   #sandbox = true;
   #ending = new AbortController();
@@ -237,6 +241,7 @@ class Wallet {
         this.#sandbox = !isRefused(error, 'no_such_path');
       }
     }
+    this.clockOff = Math.abs(off) > WRONG_MS ? off : 0;
     this.#clockMs = (Math.abs(off) > CLOSE_MS ? off : 0) + this.#virtualMs;
     await write(CLOCK, this.#clockMs);
   }

@@ -28,6 +28,8 @@ CONTENTS = {
     "assets/main-abc.js": SCRIPT,
     "assets/main-abc.js.br": b"br of the script",
     "assets/inter.woff2": b"wOF2",
+    "assets/reader.wasm": b"\0asm",
+    "assets/reader.wasm.br": b"br of the reader",
     "icons/mark.svg": b"<svg/>",
 }
 BUILT: Mapping[str, File] = {
@@ -47,6 +49,23 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def test_only_the_wallets_page_may_compile_webassembly(client: httpx.AsyncClient) -> None:
+    rules = {
+        path: (await client.get(path)).headers["content-security-policy"].split("; ")
+        for path in ("/wallet/scan", "/gallery/", "/apps/assets/main-abc.js")
+    }
+    assert "script-src 'self' 'wasm-unsafe-eval'" in rules["/wallet/scan"]
+    for policy in rules.values():
+        assert not any("'unsafe-" in rule for rule in policy)
+        assert "require-trusted-types-for 'script'" in policy
+    del rules["/wallet/scan"]
+    for policy in rules.values():
+        assert "script-src 'self'" in policy
+    reader = await client.get("/apps/assets/reader.wasm", headers={"accept-encoding": "br"})
+    assert reader.headers["content-type"] == "application/wasm"
+    assert reader.headers["content-encoding"] == "br"
+
+
 @pytest.mark.parametrize("path", ["/wallet/", "/wallet/pay", "/wallet/payments/pay_01/x"])
 async def test_every_page_of_a_face_is_its_page(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"accept-encoding": "identity"})
@@ -56,13 +75,13 @@ async def test_every_page_of_a_face_is_its_page(client: httpx.AsyncClient, path:
     policy = answer.headers["content-security-policy"]
     for rule in (
         "default-src 'none'",
-        "script-src 'self'",
+        "script-src 'self' 'wasm-unsafe-eval'",
         "style-src 'self'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
     ):
         assert rule in policy.split("; ")
-    assert "unsafe" not in policy
+    assert "'unsafe-" not in policy
     assert "camera=(self)" in answer.headers["permissions-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"

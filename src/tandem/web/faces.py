@@ -38,6 +38,12 @@ POLICY: Final = (
     "trusted-types svelte-trusted-html tandem-worker"
 )
 """What a face may load: what comes from here, and nothing that stands in the page itself."""
+READER: Final = "wallet"
+"""The face whose camera reads codes."""
+READING_POLICY: Final = POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+"""That of the wallet's page, whose camera reads codes with WebAssembly where the browser itself
+cannot. It may compile what comes from here (connect-src), and still no text becomes a script
+(W3C CSP 3 §8.1: this is not `unsafe-eval`)."""
 _UNFRAMED: Final = "frame-ancestors 'none'"
 
 EMBEDDED: Final = re.compile(r"checkout/([0-9]+\.[0-9]+\.[0-9]+)/checkout\.js", re.ASCII)
@@ -61,6 +67,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "png": "image/png",
     "woff2": "font/woff2",
     "webmanifest": "application/manifest+json",
+    "wasm": "application/wasm",
 }
 _PAGE: Final = re.compile(r"[A-Za-z0-9_/-]*", re.ASCII)
 """A path within a face. One with a point names a file, and there is none."""
@@ -87,9 +94,13 @@ class File:
     media_type: str
     caching: str
     shared: bool = False
+    policy: str = POLICY
 
-    def answer(self, headers: Mapping[str, str], policy: str = POLICY) -> Response:
-        """The file in the best form that a request accepts, or 304 if it has that one."""
+    def answer(self, headers: Mapping[str, str], policy: str | None = None) -> Response:
+        """The file in the best form that a request accepts, or 304 if it has that one.
+
+        `policy` is what the page may load, instead of its own.
+        """
         accepted = accepted_encodings(headers.get("accept-encoding", ""))
         form = next(f for f in self.forms if f.encoding is None or f.encoding in accepted)
         given = {"etag": form.tag, "cache-control": self.caching}
@@ -100,7 +111,7 @@ class File:
             given["content-security-policy"] = POLICY
         if self.media_type.startswith("text/html"):
             given |= {
-                "content-security-policy": policy,
+                "content-security-policy": policy or self.policy,
                 "permissions-policy": PERMISSIONS,
                 "cross-origin-opener-policy": "same-origin",
             }
@@ -204,7 +215,8 @@ def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:
     shared = EMBEDDED.fullmatch(path) is not None
     media_type = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
     forms.append(_form(content, None))
-    return File(tuple(forms), media_type, _FOREVER if shared else caching, shared)
+    policy = READING_POLICY if path == f"{READER}/index.html" else POLICY
+    return File(tuple(forms), media_type, _FOREVER if shared else caching, shared, policy)
 
 
 def accepted_encodings(header: str) -> frozenset[str]:

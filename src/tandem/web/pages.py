@@ -181,7 +181,8 @@ class Pages:
             assert row is not None, "the API answers with them too"
             page = self._page("no_tap.html", sentence=refused.sentence())
             return HTMLResponse(page, row.status, _PRIVATE)
-        return self._shown(landing, tapped=True)
+        wallet = f"/wallet/t/{token}?{query}" if self._wallet else None
+        return self._shown(landing, tapped=True, wallet=wallet)
 
     def _shown(
         self, landing: Landing, *, tapped: bool = False, wallet: str | None = None
