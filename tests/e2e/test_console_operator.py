@@ -15,6 +15,7 @@ LOOKS = [
     Look("zh", "light"),
     Look("en", "dark"),
 ]
+SPAM = "Congratulations! You won a prize, claim your cash at bit.ly/3xYz"
 DEVICE_KEY = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 
 
@@ -114,6 +115,45 @@ async def test_support_sees_what_it_may_do_and_no_more(stage: Stage) -> None:
     assert (log["data"][0]["actor_name"], log["data"][0]["object"]) == ("Bo", lin["id"])
 
 
+async def held_message(stage: Stage) -> str:
+    """The id of money that Lin sent with a message that is held, and that she appealed."""
+    async with stage.server.client(stage.lin.key) as phone:
+        body = {"to": "mei", "amount": 5, "currency": "CNY", "message": SPAM}
+        sent: str = (await post(phone, "/v1/wallet/sends", body))["id"]
+        appeal = {"text": "<b>It is</b> our joke."}
+        made(await phone.post(f"/v1/wallet/messages/{sent}/appeal", json=appeal))
+    return sent
+
+
+async def test_an_appeal_is_decided_on(stage: Stage) -> None:
+    """Support reads what was held and why, rejects it, and releases it after all."""
+    sent = await held_message(stage)
+    async with member(stage, "treasurer") as screen:
+        await screen.open("/console/messages")
+        await screen.page.get_by_text(SPAM).first.wait_for()
+        assert await screen.role("button", "^(Release|Reject)$").count() == 0
+    async with member(stage, "support") as screen:
+        page = screen.page
+        await screen.role("link", "Appeals that wait for your decision").click()
+        row = page.get_by_role("row").filter(has=page.locator(f"[title='{sent}']"))
+        for words in (SPAM, "<b>It is</b> our joke.", "A shortened link", "Held"):
+            await row.get_by_text(words).wait_for()
+        await row.get_by_role("button", name="Reject").click()
+        await why(screen, "Reject", "A prize that nobody gives")
+        await row.wait_for(state="detached")
+        await screen.open("/console/messages?state=rejected")
+        await row.get_by_role("button", name="Release").click()
+        assert await row.get_by_role("button", name="Reject").count() == 0
+        await why(screen, "Release", "Their daughter called")
+        await row.wait_for(state="detached")
+    async with stage.server.client(stage.mei.key) as friend:
+        assert made(await friend.get(f"/v1/wallet/sends/{sent}"))["message"] == SPAM
+    async with stage.server.client(stage.server.operator_key) as operator:
+        log = made(await operator.get("/v1/audit/all", params={"action": "release_message"}))
+    told = log["data"][0]
+    assert (told["object"], told["reason"]) == (sent, "Their daughter called")
+
+
 async def test_an_export_is_saved_whole(stage: Stage) -> None:
     await lin_of(stage)
     async with member(stage, "treasurer") as screen:
@@ -137,9 +177,13 @@ async def test_names_that_mean_harm_are_only_names(stage: Stage) -> None:
         await screen.open("/console/merchants")
         await screen.page.get_by_text(evil).first.click()
         await screen.role("heading", "onerror").wait_for()
-        for path in ("people/ppl_x", "ledger/acc_%3Cscript%3E", "cards/crd_1", "ledger/zzz"):
+        for path in ("people/ppl_x", "ledger/acc_script", "cards/crd_1", "ledger/zzz"):
             await screen.open(f"/console/{path}")
             await screen.page.get_by_role("alert").first.wait_for()
+        # what no id is made of does not even get a page
+        answer = await screen.page.goto(f"{screen.url}/console/ledger/acc_%3Cscript%3E")
+        assert answer is not None
+        assert (answer.status, (await answer.json())["code"]) == (404, "no_such_path")
 
 
 PAGES = {
@@ -147,6 +191,7 @@ PAGES = {
     "people": "people",
     "payments": "payments",
     "cards": "cards",
+    "messages": "messages",
     "merchants": "merchants",
     "ledger": "ledger",
     "verifications": "verifications",
@@ -161,6 +206,7 @@ PAGES = {
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_each_page(stage: Stage, look: Look) -> None:
     lin = await lin_of(stage)
+    await held_message(stage)
     async with stage.server.client(stage.server.operator_key) as operator:
         (card, *_) = made(await operator.get("/v1/cards", params={"person_id": lin["id"]}))["data"]
         booked = made(await operator.get(f"/v1/ledger/payments/{lin['payment']}"))["transfers"]

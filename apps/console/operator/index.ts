@@ -44,6 +44,14 @@ export const places: Place[] = [
     page: () => import('./Cards.svelte'),
   },
   {
+    path: '/messages',
+    text: 'op.messages',
+    icon: 'message',
+    scope,
+    group: null,
+    page: whole(() => import('./Messages.svelte')),
+  },
+  {
     path: '/merchants',
     text: 'op.merchants',
     icon: 'shop',

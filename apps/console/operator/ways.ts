@@ -63,6 +63,7 @@ const TONES: Record<string, Tone> = {
   ...{ attention: 'wait', pending: 'wait', opens: 'plain' },
   ...{ suspended: 'bad', lost: 'bad', blocked: 'bad', differs: 'bad', bad: 'bad', failed: 'bad' },
   ...{ missing: 'bad', refused: 'bad' },
+  ...{ clear: 'good', checking: 'wait', held: 'wait', rejected: 'bad' },
 };
 
 export function tone(value: string): Tone {

@@ -54,6 +54,7 @@ export const ICONS = {
   card: 'M3.5 6.5h17v11h-17zM3.5 10.5h17M6.5 14.5h3',
   pulse: 'M3.5 12H8l2.5-6.5 3.5 13L16.5 12h4',
   plus: 'M12 5v14M5 12h14',
+  message: 'M4 5h16v11.5h-8.5L7 20.5v-4H4zM8 9h8M8 12.5h5',
   out: 'M14 4h5v16h-5M4 12h11M11 8l4 4-4 4',
 } as const;
 

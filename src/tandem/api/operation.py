@@ -357,11 +357,7 @@ def operation(
         returns = hints.pop("return")
         _check(method, path, who, None if own else scope, idempotency, hints, own=own)
         _check_arguments(handler, path, hints)
-        answer_type = returns if answer is inspect.Parameter.empty else answer
-        answer_type = None if answer_type is type(None) else answer_type
-        assert answer_type not in {Outcome, WithSession, Streamed}, (
-            f"{path}: say by answer= what it answers"
-        )
+        answer_type = _answer_type(path, returns, answer)
         return Operation(
             handler=handler,
             method=method,
@@ -389,6 +385,13 @@ def operation(
         )
 
     return declare
+
+
+def _answer_type(path: str, returns: object, answer: object) -> Any:  # noqa: ANN401 - a type
+    """What is answered: `answer` where that is said, else what the handler returns."""
+    stated = returns if answer is inspect.Parameter.empty else answer
+    assert stated not in {Outcome, WithSession, Streamed}, f"{path}: say by answer= what it answers"
+    return None if stated is type(None) else stated
 
 
 def _check_arguments(handler: Handler[Any], path: str, hints: Mapping[str, Any]) -> None:

@@ -111,6 +111,7 @@ async def list_screened(call: Call[Services], query: ScreeningQuery) -> Page[Scr
     summary="Release a message",
     who=("operator",),
     office="support",
+    why=True,
     errors=(NotFound, NotHeld),
 )
 async def release_message(call: Call[Services], object_id: str) -> ScreeningView:
@@ -126,6 +127,7 @@ async def release_message(call: Call[Services], object_id: str) -> ScreeningView
     summary="Reject a message",
     who=("operator",),
     office="support",
+    why=True,
     errors=(NotFound, NotHeld),
 )
 async def reject_message(call: Call[Services], object_id: str) -> ScreeningView:
