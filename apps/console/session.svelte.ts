@@ -60,7 +60,8 @@ class ConsoleSession {
     }
     await Promise.all([this.of.merchant.start(), this.of.operator.start()]);
     const other = this.employer === 'merchant' ? 'operator' : 'merchant';
-    if (meant === undefined && this.state === 'out' && this.of[other].state === 'in') this.choose(other);
+    if (meant === undefined && this.state === 'out' && this.of[other].state === 'in')
+      this.choose(other);
   }
 
   /** Go to the other part. */
