@@ -48,11 +48,20 @@ class ConsoleSession {
     return this.current.may(scope);
   }
 
-  /** Look who is signed in. If only the other kind is, that part is shown. */
+  /**
+   * Look who is signed in. If only the other kind is, that part is shown; a link may say
+   * which is meant, behind its #.
+   */
   async start(): Promise<void> {
+    const meant = /^#(merchant|operator)$/.exec(location.hash)?.[1] as Employer | undefined;
+    if (meant !== undefined) {
+      this.choose(meant);
+      history.replaceState(history.state, '', location.pathname + location.search);
+    }
     await Promise.all([this.of.merchant.start(), this.of.operator.start()]);
     const other = this.employer === 'merchant' ? 'operator' : 'merchant';
-    if (this.state === 'out' && this.of[other].state === 'in') this.choose(other);
+    if (meant === undefined && this.state === 'out' && this.of[other].state === 'in')
+      this.choose(other);
   }
 
   /** Go to the other part. */

@@ -24,8 +24,8 @@ class Accepts {
     return this.takes('scan', amount, currency) || this.takes('tap', amount, currency);
   }
 
-  /** Follow a till's policy, or read a shop's, until the signal is aborted. */
-  begin(place: Place, api: Api, signal: AbortSignal): void {
+  /** Follow a till's policy, or read a shop's, until the signal is aborted or the key no good. */
+  begin(place: Place, api: Api, signal: AbortSignal, onShut: () => void): void {
     this.#policy = null;
     this.#active = true;
     if (place.till === null) {
@@ -39,7 +39,7 @@ class Accepts {
         this.#active = said.active;
       },
       onState: (): void => undefined,
-      onShut: (): void => undefined,
+      onShut,
     };
     const path = `/v1/tills/${place.till.id}/acceptance/stream`;
     void follow(place.key ?? { session: 'merchant' }, follower, signal, null, path);

@@ -14,7 +14,6 @@ export async function whenSignedIn<T>(ask: () => Promise<T>): Promise<T> {
       return await ask();
     } catch (error) {
       if (!isRefused(error, 'session_over') && !isRefused(error, 'unauthenticated')) throw error;
-      session.ended();
       await session.present();
     }
   }

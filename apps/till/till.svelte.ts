@@ -81,7 +81,8 @@ class Till {
   /** an order whose cancelling is no outcome: a charge comes in its place */
   #replaced: string | null = null;
   #order = new AbortController();
-  #ending = new AbortController();
+  /** what is listened to, until the till is closed or nobody is signed in */
+  #listening = new AbortController();
 
   get api(): Api {
     const key = this.place?.key ?? null;
@@ -117,7 +118,25 @@ class Till {
 
   begin(place: Place): void {
     this.place = place;
-    this.#ending = new AbortController();
+    this.#listen(place);
+    if (place.reader === undefined) void this.#look();
+  }
+
+  /** Whether whoever is signed in works for another merchant than this till. */
+  get strange(): boolean {
+    if (this.place?.key !== null || session.state !== 'in') return false;
+    return session.who?.employer_id !== this.place.merchantId;
+  }
+
+  /** Hear what happens, what is accepted, and what the shop sells. */
+  #listen(place: Place): void {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    const onShut = (): void => {
+      if (signal.aborted) return;
+      if (place.key === null) this.#staffLeft(place);
+      else void this.close();
+    };
     const follower = {
       onEvent: (event: { data: unknown }): void => {
         this.#told(event.data as Payment);
@@ -125,21 +144,17 @@ class Till {
       onState: (state: 'live' | 'away'): void => {
         this.live = state;
         if (state !== 'live') return;
+        // It was opened without a network: who is signed in is known only now.
+        if (place.key === null && session.state === 'away') void session.start();
         void this.look();
         void this.#clear();
       },
-      onShut: () => {
-        if (place.key !== null) void this.close();
-        else this.#staffLeft(listen, signal);
-      },
+      onShut,
     };
-    const { signal } = this.#ending;
     const caller: Caller = place.key ?? { session: 'merchant' };
-    const listen = (): void => void follow(caller, follower, signal);
-    listen();
-    accepts.begin(place, this.api, signal);
+    void follow(caller, follower, signal);
+    accepts.begin(place, this.api, signal, onShut);
     void shop.load(place, this.api);
-    if (place.reader === undefined) void this.#look();
   }
 
   /** In a sandbox a phone taps without a reader, so every till has one. */
@@ -152,20 +167,19 @@ class Till {
     }
   }
 
-  /** Nobody is signed in any more: listen again when somebody is. */
-  #staffLeft(listen: () => void, signal: AbortSignal): void {
+  /** Nobody is signed in any more: listen again when somebody is who works here. */
+  #staffLeft(place: Place): void {
+    this.#listening.abort();
+    const left = this.#listening;
     this.live = 'away';
     session.ended();
     void session.present().then(() => {
-      if (signal.aborted) return;
-      // Another shop's staff does not take over this one's till.
-      if (session.who?.employer_id === this.place?.merchantId) listen();
-      else void this.close();
+      if (this.#listening === left && this.place !== null && !this.strange) this.#listen(place);
     });
   }
 
   async close(): Promise<void> {
-    this.#ending.abort();
+    this.#listening.abort();
     await forget('till.');
     this.place = this.payment = this.payload = null;
   }
@@ -308,7 +322,7 @@ class Till {
       const path = { params: { path: { payment_id: order.id } } };
       const draw = (): Promise<Schemas['CodeView']> =>
         answered(this.api.GET('/v1/payments/{payment_id}/code', path));
-      this.payload = (await this.#ask(() => settle(draw, { key: '' }))).payload;
+      this.payload = (await this.ask(() => settle(draw, { key: '' }))).payload;
     } catch (error) {
       await forget(UNDER_WAY);
       if (!this.#order.signal.aborted) throw error;
@@ -318,7 +332,7 @@ class Till {
   }
 
   /** Ask as this till does; one that goes by its staff waits for them. */
-  #ask<T>(ask: () => Promise<T>): Promise<T> {
+  ask<T>(ask: () => Promise<T>): Promise<T> {
     if (this.place?.key !== null) return ask();
     return whenSignedIn(() => {
       this.unknown = false;
@@ -339,7 +353,7 @@ class Till {
     try {
       const pause = (ms: number): Promise<void> => rest(ms, signal);
       const send = (same: string): Promise<Payment> => this.#send(same, body, signal);
-      return await this.#ask(() => settle(send, { key, onUnknown, signal, pause }));
+      return await this.ask(() => settle(send, { key, onUnknown, signal, pause }));
     } finally {
       this.unknown = this.givable = false;
     }
@@ -365,7 +379,7 @@ class Till {
     try {
       const key = crypto.randomUUID();
       const onUnknown = (): boolean => (this.unknown = true);
-      return await this.#ask(() => settle(send, { key, onUnknown }));
+      return await this.ask(() => settle(send, { key, onUnknown }));
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       const now = await answered(this.api.GET('/v1/payments/{payment_id}', { params: { path } }));

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from demos import LIMIT_SECONDS, demo, environment
 from rich.console import Console
@@ -45,6 +46,7 @@ PROMISED = (
     "The journal",
     "sees payment.captured live",
     "its signature is right",
+    "invites Bo, a cashier",
 )
 
 
@@ -101,6 +103,20 @@ async def test_it_serves_until_it_is_stopped(new_data: Path) -> None:
             )
             answer, _ = await asked.communicate()
             assert b'"balances"' in answer
+            told = "".join(shown)
+            url = re.search(r" API +(http\S+)", told)
+            assert url is not None
+            async with httpx.AsyncClient(base_url=url[1], trust_env=False) as anyone:
+                offered = (await anyone.get("/v1/sandbox/sign-in")).json()["data"]
+            staff = {(one["kind"], one["name"], one["role"]) for one in offered if one["role"]}
+            assert staff == {
+                ("merchant", "Ada Shen", "owner"),
+                ("merchant", "Bo Xu", "cashier"),
+                ("operator", "Noor Haddad", "owner"),
+            }
+            for face in ("/wallet/", "/till/#", "/console#merchant", "/console#operator"):
+                assert f"{url[1]}{face}" in told
+            assert re.search(r"/checkout/s/\S+", told)
             pid = int((new_data / "demo/postgres/postmaster.pid").read_text().splitlines()[0])
             second = await demo(new_data, "--once")
             assert second[0] == 1

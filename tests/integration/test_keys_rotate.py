@@ -101,6 +101,34 @@ def test_everything_is_sealed_anew_beside_a_running_server(house: Living, beside
 KEY = {"Idempotency-Key": "roll"}
 
 
+def test_the_card_of_a_sandboxs_phone_is_sealed_anew(house: Living, beside: Cli) -> None:
+    async def open_it() -> tuple[Person, str, str]:
+        async with house.client(house.operator_key) as operator:
+            person = await sign_up(operator, "taps", yuan=10)
+            shop = await open_shop(house, operator, "White Door")
+        return person, shop.key, shop.till_id
+
+    person, shop_key, till_id = asyncio.run(open_it())
+
+    async def tap() -> str:
+        async with house.client(shop_key) as shop, house.client(person.key) as phone:
+            body = {"till_id": till_id, "amount": 100, "currency": "CNY"}
+            order = await post(shop, "/v1/payments", body)
+            return str((await post(phone, "/v1/sandbox/taps", {"order_id": order["id"]}))["result"])
+
+    async def sealed_under() -> set[str]:
+        async with house.database() as connection:
+            rows = await connection.fetch("SELECT sealed FROM sandbox_cards")
+        return {row[0][1:9].hex() for row in rows}
+
+    assert asyncio.run(tap()) == "approved"
+    old = primary(house.data / "keys")
+    assert asyncio.run(sealed_under()) == {old}
+    beside.done("keys", "rotate")
+    assert asyncio.run(sealed_under()) == {primary(house.data / "keys")} != {old}
+    assert asyncio.run(tap()) == "approved"
+
+
 def test_a_key_is_added_for_other_machines_before_it_seals(house: Living, beside: Cli) -> None:
     keys = house.data / "keys"
     old = primary(keys)

@@ -17,7 +17,7 @@ from tandem.db.embedded.folder import FolderLock, prepare
 from tandem.db.errors import DataFolderUnusable
 from tandem.db.locate import default_data_folder
 from tandem.kernel import SystemClock, system_entropy
-from tandem.sandbox.story import Cast, play, stage
+from tandem.sandbox.story import Cast, checkout, play, stage
 from tandem.serve import Logs, Options, Server, serving
 from tandem.web import built_files
 
@@ -72,9 +72,9 @@ async def _demo(*, once: bool, port: int, keep: bool) -> None:
         options = Options(port=port, logs=Logs(json=False, level="warning"), operator_key="always")
         async with serving(options, environment, progress) as server:
             spinner.close()
-            cast = await _story(server)
+            cast, page = await _story(server)
             if not once:
-                _invite(server, cast)
+                _invite(server, cast, page)
                 await server.wait()
 
 
@@ -125,20 +125,21 @@ def _emptied(folder: Path, *, last: bool) -> bool:
     return not any((folder / name).exists() for name in _MADE)
 
 
-async def _story(server: Server) -> Cast:
+async def _story(server: Server) -> tuple[Cast, str]:
+    """Everybody, and the address of a checkout page whose order is open."""
     key = server.found.new_key
     assert key is not None, "a key was asked for"
     say(f"A sandbox serves at {server.url}. What follows are real HTTP calls.")
     async with stage(server.url, key, SystemClock(), system_entropy, console()) as scene:
         await play(scene)
-        cast = scene.cast
+        cast, page = scene.cast, await checkout(scene)
     say()
     await verify_database(server.dsn)
     done("The story came out as it should.")
-    return cast
+    return cast, page
 
 
-def _invite(server: Server, cast: Cast) -> None:
+def _invite(server: Server, cast: Cast, page: str) -> None:
     say()
     say("It goes on serving until Ctrl-C. To play with:")
     built = bool(built_files())
@@ -146,6 +147,9 @@ def _invite(server: Server, cast: Cast) -> None:
         f"{cast.lin.first_name}'s wallet": f"{server.url}{cast.lin.link}",
         f"{cast.mei.first_name}'s wallet": f"{server.url}{cast.mei.link}",
         "Blue Door's till": f"{server.url}/till/#{cast.merchant.key}",
+        "Blue Door's console": f"{server.url}/console#merchant",
+        "Operator's console": f"{server.url}/console#operator",
+        "A checkout page": page,
     }
     facts(
         {
@@ -162,4 +166,5 @@ def _invite(server: Server, cast: Cast) -> None:
     )
     if built:
         say("Each wallet wants a browser of its own: for the second one, a private window.")
+        say("In the consoles, and at a till, sign in as whoever is offered: Ada, Bo or Noor.")
     say(f"curl -H 'Authorization: Bearer {cast.lin.api.key}' {server.url}/v1/wallet")

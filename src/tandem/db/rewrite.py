@@ -17,12 +17,13 @@ AT_ONCE: Final = 200
 
 
 class SealedColumn(NamedTuple):
-    """A `bytea` column of secrets in a table with an `id`. `context` is what each is bound to."""
+    """A `bytea` column of secrets. `context` is what each is bound to, by its row's `key`."""
 
     table: str
     column: str
     prefix: str
     context: Callable[[UUID], bytes]
+    key: str = "id"
 
 
 class Rewritten(NamedTuple):
@@ -44,15 +45,15 @@ async def rewrite(
     *,
     at_once: int = AT_ONCE,
 ) -> Rewritten:
-    """Change every value of the column, in order of id. `progress` is told how many were seen."""
+    """Change every value of the column, in order of key. `progress` is told how many were seen."""
     changed, seen, unchangeable = 0, 0, list[UUID]()
     last: UUID | None = UUID(int=0)
     while last is not None:
         progress(seen)
         async with work(pool) as connection:
             rows = await connection.fetch(
-                f"SELECT id, {column.column} FROM {column.table} WHERE id > $1 "
-                "ORDER BY id LIMIT $2 FOR NO KEY UPDATE",
+                f"SELECT {column.key}, {column.column} FROM {column.table} "
+                f"WHERE {column.key} > $1 ORDER BY {column.key} LIMIT $2 FOR NO KEY UPDATE",
                 last,
                 at_once,
             )
@@ -69,12 +70,12 @@ async def rewrite(
             await connection.execute(
                 f"UPDATE {column.table} SET {column.column} = made.value "
                 "FROM unnest($1::uuid[], $2::bytea[]) AS made (id, value) "
-                f"WHERE {column.table}.id = made.id",
+                f"WHERE {column.table}.{column.key} = made.id",
                 ids,
                 values,
             )
         changed, seen = changed + len(ids), seen + len(rows)
-        last = rows[-1]["id"] if rows else None
+        last = rows[-1][column.key] if rows else None
     return Rewritten(changed, unchangeable)
 
 

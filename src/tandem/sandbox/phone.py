@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec import Meta
 
 from tandem.api.routes.taps import TakeTap, TapTaken, taken
+from tandem.api.sealed import sandbox_card_context
 from tandem.cards import Cards, unwrap
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
 from tandem.emv.application_data import Method, Verifier
@@ -282,7 +283,7 @@ class SandboxPhones:
         once = Idempotency(device_id, self._entropy(16).hex(), bytes(32))
         package = await self._cards.deliver(person_id, device_id, card_id, once)
         profile = unwrap(base64.b64decode(package.sealed), secret, card_id)
-        sealed = self._keyring.seal(msgspec.json.encode(profile), _context(card_id))
+        sealed = self._keyring.seal(msgspec.json.encode(profile), sandbox_card_context(card_id))
         async with work(self._pool, changes=False) as connection:
             await connection.execute(
                 "INSERT INTO sandbox_cards (card_id, person_id, currency, sealed, state) "
@@ -303,7 +304,7 @@ class SandboxPhones:
             code,
         )
         assert row is not None, "it was provided"
-        opened = self._keyring.open(row["sealed"], _context(row["card_id"]))
+        opened = self._keyring.open(row["sealed"], sandbox_card_context(row["card_id"]))
         return _Held(
             row["card_id"],
             msgspec.json.decode(opened, type=Profile),
@@ -343,7 +344,3 @@ def _nearby(place: Place, order: Payment) -> NearbyTill:
         order.amount,
         order.currency,
     )
-
-
-def _context(card_id: UUID) -> bytes:
-    return b"sandbox card " + card_id.bytes

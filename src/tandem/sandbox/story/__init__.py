@@ -10,5 +10,6 @@ raises `StoryBroke`.
 from tandem.sandbox.story.cast import Cast, Scene, stage
 from tandem.sandbox.story.errors import StoryBroke
 from tandem.sandbox.story.play import play
+from tandem.sandbox.story.shop import checkout
 
-__all__ = ["Cast", "Scene", "StoryBroke", "play", "stage"]
+__all__ = ["Cast", "Scene", "StoryBroke", "checkout", "play", "stage"]

@@ -21,6 +21,7 @@ _TAKEN: Final = 409
 _TIMEOUT_SECONDS: Final = 15.0
 LINS_TOP_UP: Final = 50_000
 MEIS_TOP_UP: Final = 8_000
+BOS_LIMIT: Final = 20_000
 FEES: Final = {"fee_basis_points": 60, "fee_fixed": 10}
 
 
@@ -103,6 +104,7 @@ async def stage(
         mei = await _person(page, http, ids, "mei", "Mei Chen", run)
         for person, amount in ((lin, LINS_TOP_UP), (mei, MEIS_TOP_UP)):
             await _top_up(page, operator, person, amount, f"BANK-{run}-{person.handle}")
+        await _staff(page, operator, merchant_id)
         shop_sees = await stack.enter_async_context(following(http, merchant.key))
         lin_sees = await stack.enter_async_context(following(http, lin.api.key))
         cast = Cast(operator, merchant_id, merchant, gate, lake, till, lin, mei)
@@ -130,6 +132,18 @@ async def _shops(page: Page, merchant: Api) -> tuple[Json, Json, Json]:
     till = await merchant.post(f"/v1/shops/{gate['id']}/tills", {"name": "Till 1"})
     page.step("Blue Door", "makes Till 1 at East Gate", till)
     return gate.body, lake.body, till.body
+
+
+async def _staff(page: Page, operator: Api, merchant_id: str) -> None:
+    """Whoever a sandbox offers to sign in as: at the till, and at the consoles of both."""
+    path = f"/v1/merchants/{merchant_id}/staff"
+    made = await operator.post(path, {"name": "Ada Shen", "role": "owner"})
+    page.step("Operator", "invites Ada, who owns Blue Door", made)
+    body = {"name": "Bo Xu", "role": "cashier", "refund_limit": BOS_LIMIT}
+    made = await operator.post(path, body)
+    page.step("Operator", f"invites Bo, a cashier: refunds up to {yuan(BOS_LIMIT)}", made)
+    made = await operator.post("/v1/staff", {"name": "Noor Haddad", "role": "owner"})
+    page.step("Operator", "invites Noor, who owns the installation", made)
 
 
 async def _person(

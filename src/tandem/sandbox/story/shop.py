@@ -12,6 +12,7 @@ COFFEES = 3_800
 NOODLES = 1_250
 TEA = 900
 BICYCLE = 20_000
+CHECKOUT_SECONDS = 24 * 3600
 
 
 async def dynamic_code(scene: Scene) -> Reply:
@@ -230,3 +231,18 @@ async def refused_way(scene: Scene) -> None:
     expect(made["status"] == "created", "scan is taken again", made.body)
     page.step("Blue Door", "takes scan again: the same order is made", open_again)
     await shop.post(f"/v1/payments/{made['id']}/cancel")
+
+
+async def checkout(scene: Scene) -> str:
+    """An order of the online shop that stays open. Returns the address of its page."""
+    order = {
+        "shop_id": scene.cast.gate["id"],
+        "amount": COFFEES,
+        "currency": "CNY",
+        "order_reference": "order-1031",
+        "lines": [{"name": "Flat white", "unit_amount": COFFEES // 2, "quantity": 2}],
+        "expires_seconds": CHECKOUT_SECONDS,
+    }
+    made = await scene.cast.merchant.post("/v1/checkout/sessions", order)
+    expect(made["status"] == "created", "the order waits on its page", made.body)
+    return str(made["url"])
