@@ -110,6 +110,7 @@ async def lose_and_remove(stage: Stage, phone: Screen, key: str) -> None:
     await phone.seen("wallet-card-lost")
     await phone.role("button", "Stop this phone|停用这部手机").click()
     await phone.page.get_by_text(re.compile("Only the operator brings|只有运营方能恢复")).wait_for()
+    await phone.page.get_by_role("dialog").wait_for(state="hidden")  # the phone, too, is stopped
     async with stage.server.client(key) as device:
         assert (await device.get("/v1/wallet")).status_code == 401
 
@@ -163,7 +164,7 @@ async def test_too_many_wrong_codes(stage: Stage) -> None:
 async def test_top_up_in_a_sandbox(stage: Stage, look: Look) -> None:
     before = await stage.balance(stage.mei)
     async with stage.phone(stage.mei, look) as phone:
-        await phone.role("link", "^(Top up|充值)").click()
+        await phone.role("link", "^(Top up|充值)$").click()
         await phone.page.get_by_text(re.compile("Ask the operator|请联系运营方")).wait_for()
         await type_amount(phone, "30")
         await phone.seen("wallet-topup-none", whole=True)
