@@ -143,13 +143,19 @@ async def furnish(server: Living, session: requests.Session) -> House:
         "person": of_person,
         "nobody": nobody,
     }
+    sense = sensible(shop, url)
+    return House(server, keys, there, session, sense)
+
+
+def sensible(shop: Shop, packet_url: str) -> dict[str, Any]:
+    """Values that make sense, by the names of fields."""
     sense = {"currency": "CNY", "amount": 1, "shop_id": shop.shop_id, "to": "mei", "of": "mei"}
     sense |= {
         "device_key": DEVICE_KEY,
         "code": shop.code,
         "url": "http://127.0.0.1:9/x",
         "scopes": ["shops:read"],
-        "token": url.partition("#")[2],
+        "token": packet_url.partition("#")[2],
         "people": [{"of": "mei"}],
     }
     sense |= {"customer_name": "Xu", "customer_email": "xu@shop.example", "metadata": {}}
@@ -159,7 +165,7 @@ async def furnish(server: Living, session: requests.Session) -> House:
     texts = ("name", "device_name", "city", "description", "order_reference", "message", "reason")
     sense |= dict.fromkeys(texts, "Tea")
     sense["currencies"] = {"CNY": {"fee_basis_points": 60, "fee_fixed": 10}}
-    return House(server, keys, there, session, sense)
+    return sense
 
 
 async def furnish_together(

@@ -84,8 +84,6 @@ def test_a_refusal_recommends_only_ways_that_a_payment_can_be_made_in() -> None:
         assert msgspec.convert({**body, "way": way}, CreatePayment).way == way
     for way in set(WAYS) - set(OFFERED):
         assert way not in refused.value.sentence()
-        with pytest.raises(msgspec.ValidationError):
-            msgspec.convert({**body, "way": way}, CreatePayment)
 
 
 def test_a_partner_is_taken_like_its_wallet_unless_it_is_refused_itself() -> None:

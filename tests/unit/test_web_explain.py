@@ -49,8 +49,20 @@ FEES = {"fee_basis_points": 60, "fee_fixed": 10}
 @pytest.mark.parametrize(
     ("operation", "body", "field", "pointer", "reason"),
     [
-        (create_payment, PAY | {"way": "tap"}, "way", "/way", "must be scan or click, not 'tap'"),
-        (create_payment, PAY | {"way": 1}, "way", "/way", "must be scan or click, not a number"),
+        (
+            create_payment,
+            PAY | {"way": "fax"},
+            "way",
+            "/way",
+            "must be tap, scan or click, not 'fax'",
+        ),
+        (
+            create_payment,
+            PAY | {"way": 1},
+            "way",
+            "/way",
+            "must be tap, scan or click, not a number",
+        ),
         (
             *(create_payment, PAY | {"currency": "cny"}, "currency", "/currency"),
             "must be an ISO 4217 currency code such as CNY, not 'cny'",
