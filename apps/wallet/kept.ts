@@ -12,7 +12,7 @@ export async function keptLines(currency: string | undefined): Promise<Line[]> {
   return (await read<Line[]>(place(currency))) ?? [];
 }
 
-/** Keep these as well, the newest of all. They never change, so none is kept twice. */
+/** Keep these as well, the newest of all; of one that is kept already only its message changes. */
 export async function keepLines(currency: string, lines: Line[]): Promise<void> {
   await write(place(currency), merged(lines, await keptLines(currency)));
 }

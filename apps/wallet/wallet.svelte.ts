@@ -3,6 +3,7 @@ import { answered, apiClient, isRefused, type Api, type Schemas } from '../lib/a
 import { follow, type Event } from '../lib/api/live.ts';
 import { payCode, nextMark, SHOWN_S, STEP_S, type Mark } from '../lib/codes/paycode.ts';
 import { forgetDevice, thisDevice, type Device } from '../lib/device.ts';
+import { t } from '../lib/i18n/index.ts';
 import { stepUp } from '../lib/sign-in/stepUp.ts';
 import { read, write } from '../lib/store.ts';
 
@@ -250,3 +251,9 @@ class Wallet {
 const SHOWN_CARDS = new Set(['active', 'suspended', 'waiting_code', 'waiting_operator']);
 
 export const wallet = new Wallet();
+
+/** What a list says of a message that whoever looks may not see; null: there is none. */
+export function hiddenOf(one: Line | Request): string | null {
+  if (one.message !== null || one.message_state === 'clear') return null;
+  return t(one.message_state === 'checking' ? 'message.checking' : 'message.hidden');
+}

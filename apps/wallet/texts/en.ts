@@ -117,6 +117,8 @@ export const en = {
   'settings.leave.lead':
     'The wallet and its money stay; this phone forgets them. To come back, sign in with your passkey or a code; without either you need another device, or the operator.',
   'settings.leave.go': 'Forget the wallet here',
+  'message.hidden': 'A message is hidden: it looks like spam',
+  'message.checking': 'A message is being checked',
   'line.payment': 'Payment',
   'line.refund': 'Refund',
   'line.send': 'Transfer',

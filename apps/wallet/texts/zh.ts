@@ -116,6 +116,8 @@ export const zh = {
   'settings.leave.lead':
     '钱包和钱都还在，只是这部手机不再记得它们。要再次使用，请用通行密钥或验证码登录；两者都没有时，需要另一台设备或联系运营方。',
   'settings.leave.go': '在此忘记钱包',
+  'message.hidden': '有一条留言疑似垃圾信息，已隐藏',
+  'message.checking': '有一条留言正在审核',
   'line.payment': '付款',
   'line.refund': '退款',
   'line.send': '转账',
