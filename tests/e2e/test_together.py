@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from browsing import DESK, PHONE, Look, Screen, Stage, type_amount
+from browsing import DESK, Look, Screen, Stage, type_amount
 from living import Person, made, post, sign_up
 
-LOOKS = [Look(), Look("zh", "dark", PHONE), Look("zh", "light", DESK), Look("en", "dark", DESK)]
+# Each language, appearance and width once; the gallery has every component in all of them.
+LOOKS = [Look(), Look("zh", "dark", DESK)]
 SCRIPT = "<img src=x onerror=alert(1)> مقهى الياسمين"
 LONG = "Maximiliane-Theodora von und zu Hohenstein-Waldenburg-Schillingsfürst"
 
@@ -187,7 +188,7 @@ async def test_it_is_taken_back(stage: Stage) -> None:
     assert await stage.balance(stage.lin) == before
 
 
-@pytest.mark.parametrize("look", LOOKS[:2], ids=lambda look: look.name)
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_a_bill_is_split(stage: Stage, look: Look) -> None:
     number = LOOKS.index(look)
     noor = await friend(stage, f"noor.s{number}", LONG)
