@@ -41,7 +41,7 @@ BODIES: Final = {
     "negative": (b'{"amount":-5,', 422, "invalid_request"),
     "text for a number": (b'{"amount":"500",', 422, "invalid_request"),
     "truth for a number": (b'{"amount":true,', 422, "invalid_request"),
-    "an unknown field": (b'{"amount":500,"tip":5,', 422, "invalid_request"),
+    "an unknown field": (b'{"amount":500,"gratuity":5,', 422, "invalid_request"),
     "a field twice": (b'{"amount":1,"amount":500,', 400, "malformed_request"),
     "a field twice, once escaped": (b'{"amount":1,"\\u0061mount":500,', 400, "malformed_request"),
     "NUL": (b'{"amount":500,"description":"a\\u0000b",', 422, "invalid_request"),
