@@ -208,15 +208,15 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def server(chromium: Browser) -> AsyncIterator[Living]:  # noqa: ARG001 - no server without one
-    """One Tandem for all browser tests."""
+    """One Tandem for the browser tests of a file: a person has twenty devices at most."""
     with open_folder() as folder:
         async with living(folder / "data") as server:
             yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def stage(chromium: Browser, server: Living) -> Stage:
     """People with money, and a shop."""
     async with server.client(server.operator_key) as operator:
