@@ -102,7 +102,7 @@ export const en = {
   'way.tap': 'Tap',
   'way.scan': 'Scan',
   'way.click': 'Online',
-  'receipt.title': 'Receipt',
+  'till.slip': 'Receipt',
   'receipt.lines': 'What was bought',
   'receipt.price': 'Price',
   'receipt.tip': 'Tip',

@@ -102,7 +102,7 @@ export const zh = {
   'way.tap': '碰一碰',
   'way.scan': '扫码',
   'way.click': '网上',
-  'receipt.title': '小票',
+  'till.slip': '小票',
   'receipt.lines': '所购商品',
   'receipt.price': '价格',
   'receipt.tip': '小费',
