@@ -14,6 +14,7 @@ from tandem.kernel import read_id, show_id
 from tandem.ledger import packet as packet_account
 from tandem.packets.entries import EndPacket, MakePacket, Named, OpenPacket
 from tandem.packets.model import PACKETS, SHARES, PacketLink
+from tandem.screening import CLEAR
 from tills import SPENDING
 
 PACKET_SECONDS: Final = 1300
@@ -50,6 +51,7 @@ class PacketPlay(Play):
             division="luck" if luck else "equal",
             maker_opens=own,
             message=None,
+            screened=CLEAR,
             expires_seconds=PACKET_SECONDS,
         )
         await self.give(entry, expected)
@@ -74,6 +76,7 @@ class PacketPlay(Play):
             maker=self.people[p["who"]],
             taker=self.people[who],
             luck=luck,
+            message_state="clear",
         )
         answer = await self.give(entry, "packet_over" if over else "done")
         if over:
@@ -106,6 +109,7 @@ class PacketPlay(Play):
             maker_id=self.people[p["who"]].id,
             currency="CNY",
             status=status,
+            message_state="clear",
         )
         await self.give(entry, expected)
         if expected == "done":

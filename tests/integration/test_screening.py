@@ -20,6 +20,7 @@ from tandem.kernel import NotFound, read_id
 from tandem.screening import AlreadyAppealed, MessageScreening, NotHeld
 from tandem.screening.akismet import Akismet
 from tandem.settings import Settings
+from tandem.wallet import Asked
 
 SPAM = "Congratulations! You won a prize, claim your cash at bit.ly/3xYz"
 KEY = "1234567890ab"
@@ -170,6 +171,64 @@ async def test_the_same_words_to_many_strangers_are_held(town: Town, lin: Someon
         lin.id, (await town.person()).id, 1, "CNY", "look: www.shop.example.com", key()
     )
     assert said(last)["message_state"] == "clear"
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_packets_message_is_hidden_wherever_it_is_shown(
+    town: Town, lin: Someone, mei: Someone, *, named: bool
+) -> None:
+    packets, screening = town.services.packets, town.services.screening
+    made = said(
+        await packets.make(
+            lin.id,
+            200,
+            "CNY",
+            1 if named else 2,
+            "equal",
+            key(),
+            to=(mei.handle,) if named else (),
+            message=SPAM,
+        )
+    )
+    packet_id = read_id("pkt", made["id"])
+    assert (made["message"], made["message_state"]) == (SPAM, "held")
+    token = None
+    if not named:
+        token = (await packets.link(lin.id, packet_id)).url.partition("#")[2]
+        assert (await packets.find(mei.id, token)).message is None
+    opened = said(await packets.open(mei.id, packet_id, token, key()))
+    assert (opened["message"], opened["message_state"], opened["mine"]) == (
+        None,
+        "held",
+        200 // (1 if named else 2),
+    )
+    if not named:
+        town.wait(days=2)
+        assert await packets.expire_due() == 1
+    assert (await packets.view(mei.id, packet_id)).message is None
+    assert (await packets.view(lin.id, packet_id)).message == SPAM
+    assert (await town.services.wallet.history(mei.id, "CNY", None, 5))[0].message is None
+    assert (await town.services.wallet.history(lin.id, "CNY", None, 5))[0].message == SPAM
+    assert SPAM not in str(await events(town, mei))
+    await screening.appeal(lin.id, packet_id, made["id"], None)
+    await screening.decide(packet_id, made["id"], release=True)
+    assert (await packets.view(mei.id, packet_id)).message == SPAM
+    assert (await town.services.wallet.history(mei.id, "CNY", None, 5))[0].message == SPAM
+
+
+async def test_a_splits_message_is_screened_for_each_who_is_asked(
+    town: Town, lin: Someone, mei: Someone
+) -> None:
+    noor = await town.person(name="Noor Haddad")
+    people = [Asked(one.handle, None) for one in (mei, noor)]
+    made = said(await town.services.splits.make(lin.id, 300, "CNY", people, SPAM, key()))
+    for one in (mei, noor):
+        (request,) = await town.services.wallet.requests(one.id, None, 5)
+        assert (request.message, request.message_state) == (None, "held")
+        assert SPAM not in str(await events(town, one))
+    await town.services.splits.remind(lin.id, read_id("spl", made["id"]), key())
+    await town.services.splits.cancel(lin.id, read_id("spl", made["id"]), key())
+    assert SPAM not in str(await events(town, mei))
 
 
 # -- Akismet -------------------------------------------------------------------------------------

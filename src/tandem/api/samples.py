@@ -254,6 +254,7 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
         division="luck",
         audience="link",
         message="Happy new year",
+        message_state="clear",
         status="open",
         opened=1,
         opened_amount=688,

@@ -43,6 +43,7 @@ from tandem.people import (
     objection,
     unconfirmed,
 )
+from tandem.screening import SCREENINGS, MessageState, Screened
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -71,6 +72,7 @@ class MakePacket(msgspec.Struct, frozen=True, kw_only=True):
     division: str
     maker_opens: bool
     message: str | None
+    screened: Screened
     expires_seconds: int
     confirmed: Confirmed | None = None
 
@@ -97,15 +99,19 @@ class MakePacket(msgspec.Struct, frozen=True, kw_only=True):
             raise wrong
         made = self._row(view)
         transfer = Transfer(debit, credit, self.amount, TransferCode.PACKET, made.id, spends=True)
-        shown = packet_view(made, self.maker.id, None)
+        state = self.screened.state
+        shown = packet_view(made, self.maker.id, None, state)
         writes = [Write(PACKETS, made)]
+        if state is not MessageState.CLEAR and made.message is not None:
+            kept = self.screened.row("pkt", made.id, made.maker_id, None, made.message, view.now)
+            writes.append(Write(SCREENINGS, kept))
         writes += [Write(PEOPLE, PacketPerson(made.id, one.id, one.name)) for one in self.people]
         if self.link is not None:
             writes.append(Write(LINKS, self.link))
         writes += announce(view, self.maker.id, "packet.made", made.id, shown)
         for one in self.people:
-            seen = packet_view(made, one.id, None)
-            writes += announce(view, one.id, "packet.received", made.id, seen)
+            received = packet_view(made, one.id, None, state)
+            writes += announce(view, one.id, "packet.received", made.id, received)
         return Decision(shown, (transfer,), writes)
 
     def _check(self) -> None:
@@ -156,6 +162,7 @@ class OpenPacket(msgspec.Struct, frozen=True, kw_only=True):
     maker: PersonTerms
     taker: PersonTerms
     luck: bytes
+    message_state: str
     openers: tuple[PacketShare, ...] = ()
 
     def touches(self) -> Touches:
@@ -199,11 +206,12 @@ class OpenPacket(msgspec.Struct, frozen=True, kw_only=True):
             TransferCode.PACKET_SHARE,
             found.id,
         )
-        answer = packet_view(after, self.taker.id, amount)
+        answer = packet_view(after, self.taker.id, amount, self.message_state)
         got = {one.person_id: one.amount for one in self.openers} | {self.taker.id: amount}
-        told = _told(view, after, "packet.opened", {self.taker.id: amount}, got)
+        state = self.message_state
+        told = _told(view, after, "packet.opened", {self.taker.id: amount}, got, state)
         if after.status == "emptied":
-            told += _told(view, after, "packet.emptied", got, got)
+            told += _told(view, after, "packet.emptied", got, got, state)
         writes = (Write(PACKETS, after), Write(SHARES, share), *told)
         return Decision(answer, (transfer,), writes)
 
@@ -217,6 +225,7 @@ class EndPacket(msgspec.Struct, frozen=True, kw_only=True):
     maker_id: UUID
     currency: str
     status: str
+    message_state: str
     openers: tuple[PacketShare, ...] = ()
 
     def touches(self) -> Touches:
@@ -246,8 +255,8 @@ class EndPacket(msgspec.Struct, frozen=True, kw_only=True):
         )
         after = msgspec.structs.replace(found, status=self.status, updated_at=view.now)
         got = {one.person_id: one.amount for one in self.openers}
-        told = _told(view, after, f"packet.{self.status}", got, got)
-        answer = packet_view(after, found.maker_id, got.get(found.maker_id))
+        told = _told(view, after, f"packet.{self.status}", got, got, self.message_state)
+        answer = packet_view(after, found.maker_id, got.get(found.maker_id), self.message_state)
         return Decision(answer, (back,), (Write(PACKETS, after), *told))
 
 
@@ -261,11 +270,16 @@ def _open_packet(view: View, packet_id: UUID) -> Packet:
 
 
 def _told(
-    view: View, after: Packet, event: str, others: dict[UUID, int], got: dict[UUID, int]
+    view: View,
+    after: Packet,
+    event: str,
+    others: dict[UUID, int],
+    got: dict[UUID, int],
+    state: str,
 ) -> list[Write]:
-    """Tell the maker and these others, each with what they have got."""
+    """Tell the maker and these others, each with what they have got; the message stands so."""
     writes: list[Write] = []
     for owner in dict.fromkeys((after.maker_id, *others)):
-        shown = packet_view(after, owner, got.get(owner))
+        shown = packet_view(after, owner, got.get(owner), state)
         writes += announce(view, owner, event, after.id, shown)
     return writes

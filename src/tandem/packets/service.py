@@ -20,7 +20,6 @@ from tandem.packets.model import (
     LUCK_BYTES,
     MAX_SHARES,
     TOKEN_BYTES,
-    Packet,
     PacketLink,
     hash_token,
     subject_of,
@@ -45,6 +44,7 @@ from tandem.packets.store import (
     shares_of,
 )
 from tandem.people import Confirmed, PersonTerms, Spending, find_id_by_handle, load_terms
+from tandem.screening import MessageScreening, MessageState, states_of
 from tandem.settings import Settings
 from tandem.signin import count_try, forget_tries
 
@@ -63,6 +63,7 @@ class Packets:
         entropy: Entropy,
         keyring: KeyRing,
         settings: Settings,
+        screening: MessageScreening,
     ) -> None:
         self._pool = pool
         self._journal = journal
@@ -71,6 +72,7 @@ class Packets:
         self._entropy = entropy
         self._keyring = keyring
         self._settings = settings
+        self._screening = screening
         self._spending = Spending(settings.limit_per_payment, settings.limit_per_day)
 
     async def make(
@@ -87,11 +89,13 @@ class Packets:
         message: str | None = None,
         expires_seconds: int | None = None,
         confirmed: Confirmed | None = None,
+        client: str | None = None,
     ) -> Outcome:
         """Put money into a red packet; the outcome is a PacketView.
 
         `to` are the handles of those whom it is for; without any it gets a link. Amount in minor
-        units. Raises `NotFound`, `Invalid`, what stands against spending, `PasskeyNeeded`.
+        units; `client` is the address that it was asked from. Raises `NotFound`, `Invalid`, what
+        stands against spending, `PasskeyNeeded`.
         """
         note = clean_note(message, "message")
 
@@ -111,6 +115,7 @@ class Packets:
                 division=division,
                 maker_opens=maker_opens,
                 message=note,
+                screened=await self._screening.look(note, maker_id, None, client),
                 expires_seconds=expires_seconds or self._settings.packet_seconds,
                 confirmed=confirmed,
             )
@@ -135,7 +140,7 @@ class Packets:
             holds_link = by_link is not None and by_link.packet.id == packet_id
             if seen is None or not (_is_theirs(seen, person_id) or named or holds_link):
                 raise _not_found(packet_id)
-            packet, mine = seen
+            packet, mine, state = seen
             if mine is not None:
                 raise PacketOpened(mine, packet.currency)
             if packet.maker_id == person_id and not packet.maker_opens:
@@ -148,6 +153,7 @@ class Packets:
                 maker=await self._terms(packet.maker_id),
                 taker=await self._terms(person_id),
                 luck=self._entropy(LUCK_BYTES),
+                message_state=state,
                 openers=tuple(openers),
             )
 
@@ -162,7 +168,7 @@ class Packets:
         """
 
         async def entry() -> Entry:
-            packet = await self._made_by(person_id, packet_id)
+            packet, _, state = await self._made_by(person_id, packet_id)
             return EndPacket(
                 id=self._ids.entry(),
                 idempotency=idempotency,
@@ -170,6 +176,7 @@ class Packets:
                 maker_id=person_id,
                 currency=packet.currency,
                 status="cancelled",
+                message_state=state,
             )
 
         return await self._submit(entry, idempotency)
@@ -177,12 +184,12 @@ class Packets:
     async def find(self, person_id: UUID, token: str) -> PacketView:
         """The packet behind a link's token. Raises `NotFound`, `PacketLinksPaused`."""
         found = await self._by_token(person_id, token)
-        return packet_view(found.packet, person_id, found.mine)
+        return packet_view(found.packet, person_id, found.mine, found.state)
 
     async def view(self, person_id: UUID, packet_id: UUID) -> PacketView:
         """A packet that the person made, is named in or has opened. Raises `NotFound`."""
         found = await self._seen(person_id, packet_id)
-        return packet_view(found.packet, person_id, found.mine)
+        return packet_view(found.packet, person_id, found.mine, found.state)
 
     async def list(self, person_id: UUID, before: UUID | None, limit: int) -> list[Seen]:
         """The packets that the person made, is named in or has opened, newest first."""
@@ -193,7 +200,7 @@ class Packets:
         self, person_id: UUID, packet_id: UUID, before: UUID | None, limit: int
     ) -> Sequence[PacketShareView]:
         """Who got how much, the last first. Raises `NotFound`, `PacketUnopened`."""
-        packet, mine = await self._seen(person_id, packet_id)
+        packet, mine, _ = await self._seen(person_id, packet_id)
         if mine is None and packet.maker_id != person_id:
             raise PacketUnopened
         async with self._pool.acquire() as connection:
@@ -205,7 +212,7 @@ class Packets:
 
     async def link(self, person_id: UUID, packet_id: UUID) -> PacketLinkView:
         """The link of a packet, for its maker. Raises `NotFound`, also if it has none."""
-        packet = await self._made_by(person_id, packet_id)
+        packet, *_ = await self._made_by(person_id, packet_id)
         async with self._pool.acquire() as connection:
             sealed = await sealed_token(connection, packet.id)
         if sealed is None:
@@ -217,6 +224,7 @@ class Packets:
         """Give back what is left of packets whose time is over; returns of how many."""
         async with self._pool.acquire() as connection:
             due = await due_packets(connection, self._clock.now(), DUE_AT_ONCE)
+            states = await states_of(connection, [packet.id for packet in due])
         ended = 0
         for packet in due:
             async with self._pool.acquire() as connection:
@@ -228,6 +236,7 @@ class Packets:
                 maker_id=packet.maker_id,
                 currency=packet.currency,
                 status="expired",
+                message_state=states.get(packet.id, MessageState.CLEAR),
                 openers=tuple(openers),
             )
             try:
@@ -288,12 +297,12 @@ class Packets:
                 raise _not_found(packet_id)
         return seen
 
-    async def _made_by(self, person_id: UUID, packet_id: UUID) -> Packet:
+    async def _made_by(self, person_id: UUID, packet_id: UUID) -> Seen:
         async with self._pool.acquire() as connection:
             seen = await packet_by_id(connection, packet_id, person_id)
         if seen is None or seen.packet.maker_id != person_id:
             raise _not_found(packet_id)
-        return seen.packet
+        return seen
 
 
 def _is_theirs(seen: Seen, person_id: UUID) -> bool:

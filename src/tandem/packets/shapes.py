@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from tandem.kernel import show_id
 from tandem.packets.model import AUDIENCES, DIVISIONS, MAX_SHARES, STATES, Packet, PacketShare
+from tandem.screening import State, seen
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[1288])]
 CurrencyCode = Annotated[
@@ -54,6 +55,7 @@ class PacketView(msgspec.Struct, frozen=True):
         ),
     ]
     message: str | None
+    message_state: State
     status: Annotated[str, Meta(examples=["open"], extra_json_schema={"enum": list(STATES)})]
     opened: Annotated[int, Meta(description="How many shares were opened", examples=[3])]
     opened_amount: Annotated[
@@ -97,24 +99,28 @@ class PacketLinkView(msgspec.Struct, frozen=True):
     url: Annotated[str, Meta(examples=["https://pay.example/wallet/packet#mJ0x3o5mR1mM8nq0v3XyZQ"])]
 
 
-def packet_view(packet: Packet, person_id: UUID, mine: int | None) -> PacketView:
-    """The packet as this person sees it, who has got `mine` of it, or not opened it."""
+def packet_view(packet: Packet, person_id: UUID, mine: int | None, state: str) -> PacketView:
+    """The packet as this person sees it, who has got `mine` of it, or not opened it.
+
+    `state` is where its message stands.
+    """
     made = packet.maker_id == person_id
-    seen = made or mine is not None
+    inside = made or mine is not None
     may = packet.maker_opens if made else True
     return PacketView(
         id=show_id("pkt", packet.id),
         role="made" if made else "received",
         maker=packet.maker_name,
-        amount=packet.amount if seen else None,
+        amount=packet.amount if inside else None,
         currency=packet.currency,
         shares=packet.shares,
         division=packet.division,
         audience=packet.audience,
-        message=packet.message,
+        message=seen(packet.message, state, by_author=made),
+        message_state=state,
         status=packet.status,
         opened=packet.opened,
-        opened_amount=packet.opened_amount if seen else None,
+        opened_amount=packet.opened_amount if inside else None,
         mine=mine,
         can_open=may and mine is None and packet.status == "open",
         expires_at=packet.expires_at,

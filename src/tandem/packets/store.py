@@ -7,11 +7,13 @@ from uuid import UUID
 from tandem.db import Connection
 from tandem.db.rewrite import SealedColumn
 from tandem.packets.model import PACKETS, SHARES, Packet, PacketShare
+from tandem.screening import MessageState
 
 _COLUMNS: Final = ", ".join(f"p.{column}" for column in PACKETS.columns)
 _SEEN: Final = (
-    f"SELECT {_COLUMNS}, s.amount FROM packets AS p "
-    "LEFT JOIN packet_shares AS s ON s.packet_id = p.id AND s.person_id = $1"
+    f"SELECT {_COLUMNS}, s.amount, coalesce(m.state, '{MessageState.CLEAR}') FROM packets AS p "
+    "LEFT JOIN packet_shares AS s ON s.packet_id = p.id AND s.person_id = $1 "
+    "LEFT JOIN screenings AS m ON m.object_id = p.id"
 )
 _SHARE: Final = f"SELECT {', '.join(SHARES.columns)} FROM packet_shares"
 _LIST: Final = f"""
@@ -29,10 +31,11 @@ _LIST: Final = f"""
 
 
 class Seen(NamedTuple):
-    """A packet, and what the person who looks at it has got of it."""
+    """A packet, what the person who looks at it has got of it, and where its message stands."""
 
     packet: Packet
     mine: int | None
+    state: str
 
 
 def link_context(packet_id: UUID) -> bytes:
@@ -47,7 +50,7 @@ PACKET_LINKS: Final = SealedColumn("packet_links", "sealed", "pkt", link_context
 async def packet_by_id(connection: Connection, packet_id: UUID, person_id: UUID) -> Seen | None:
     """The packet as this person would see it, or None; whether they may is asked elsewhere."""
     row = await connection.fetchrow(f"{_SEEN} WHERE p.id = $2", person_id, packet_id)
-    return None if row is None else Seen(Packet(*row[:-1]), row[-1])
+    return None if row is None else Seen(Packet(*row[:-2]), *row[-2:])
 
 
 async def packet_by_hash(connection: Connection, hashed: bytes, person_id: UUID) -> Seen | None:
@@ -55,7 +58,7 @@ async def packet_by_hash(connection: Connection, hashed: bytes, person_id: UUID)
     row = await connection.fetchrow(
         f"{_SEEN} JOIN packet_links AS l ON l.id = p.id WHERE l.hash = $2", person_id, hashed
     )
-    return None if row is None else Seen(Packet(*row[:-1]), row[-1])
+    return None if row is None else Seen(Packet(*row[:-2]), *row[-2:])
 
 
 async def is_named(connection: Connection, packet_id: UUID, person_id: UUID) -> bool:
@@ -73,7 +76,7 @@ async def packets_of(
 ) -> list[Seen]:
     """The packets that a person made, is named in or has opened, newest first."""
     rows = await connection.fetch(_LIST, person_id, before, limit)
-    return [Seen(Packet(*row[:-1]), row[-1]) for row in rows]
+    return [Seen(Packet(*row[:-2]), *row[-2:]) for row in rows]
 
 
 async def sealed_token(connection: Connection, packet_id: UUID) -> bytes | None:

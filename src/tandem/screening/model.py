@@ -12,8 +12,8 @@ from tandem.db import SmallInt, Table
 from tandem.kernel import show_id
 from tandem.screening.errors import AlreadyAppealed, NotHeld
 
-Kind = Literal["snd", "req"]
-"""What a message is attached to, by the prefix of its id: money sent, money asked for."""
+Kind = Literal["snd", "req", "pkt"]
+"""What a message is attached to, by its id's prefix: money sent, asked for, a red packet."""
 
 Source = Literal["local", "akismet", "operator"]
 """Who said that a message is held, or is not."""
@@ -207,7 +207,7 @@ class ScreeningView(msgspec.Struct, frozen=True):
     id: Annotated[
         str,
         Meta(
-            description="What it is attached to: money sent, or asked for",
+            description="What it is attached to: money sent or asked for, or a red packet",
             examples=["snd_0199f0a4c0de7000800000000000002c"],
         ),
     ]

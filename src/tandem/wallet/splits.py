@@ -8,7 +8,7 @@ from tandem.db import Idempotency, Pool
 from tandem.kernel import Ids, Invalid, NotFound, clean_note, show_id
 from tandem.ledger import Entry, Journal, Outcome, submit_fresh
 from tandem.people import PersonTerms, find_id_by_handle, load_terms
-from tandem.screening import states_of
+from tandem.screening import MessageScreening, Screened, states_of
 from tandem.settings import Settings
 from tandem.wallet.model import MoneyRequest, Split
 from tandem.wallet.shapes import SplitView, split_view
@@ -33,11 +33,19 @@ class Parted(NamedTuple):
 class Splits:
     """Amounts that people split among several."""
 
-    def __init__(self, pool: Pool, journal: Journal, ids: Ids, settings: Settings) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        journal: Journal,
+        ids: Ids,
+        settings: Settings,
+        screening: MessageScreening,
+    ) -> None:
         self._pool = pool
         self._journal = journal
         self._ids = ids
         self._settings = settings
+        self._screening = screening
 
     async def make(
         self,
@@ -47,9 +55,14 @@ class Splits:
         people: Sequence[Asked],
         message: str | None,
         idempotency: Idempotency | None,
+        *,
+        client: str | None = None,
     ) -> Outcome:
-        """Split an amount; the outcome is a SplitView. Raises `Invalid`, `NotFound`."""
-        return await self._make(maker_id, amount, code, people, message, None, idempotency)
+        """Split an amount; the outcome is a SplitView. Raises `Invalid`, `NotFound`.
+
+        `client` is the address that it was asked from.
+        """
+        return await self._make(maker_id, amount, code, people, message, None, idempotency, client)
 
     async def make_of_payment(
         self,
@@ -58,6 +71,8 @@ class Splits:
         people: Sequence[Asked],
         message: str | None,
         idempotency: Idempotency | None,
+        *,
+        client: str | None = None,
     ) -> Outcome:
         """Split what the person has paid by one of their payments; the outcome is a SplitView.
 
@@ -70,7 +85,7 @@ class Splits:
         if paid.amount == 0:
             raise Invalid("payment_id", "must be a payment of which something was paid")
         return await self._make(
-            maker_id, paid.amount, paid.currency, people, message, payment_id, idempotency
+            maker_id, paid.amount, paid.currency, people, message, payment_id, idempotency, client
         )
 
     async def remind(
@@ -134,6 +149,7 @@ class Splits:
         message: str | None,
         payment_id: UUID | None,
         idempotency: Idempotency | None,
+        client: str | None,
     ) -> Outcome:
         note = clean_note(message, "message")
         given = [one.amount for one in people if one.amount is not None]
@@ -141,15 +157,17 @@ class Splits:
             raise Invalid("people", "must all have an amount, or none of them")
 
         async def entry() -> Entry:
+            asked = await self._people(people)
             return MakeSplit(
                 id=self._ids.entry(),
                 idempotency=idempotency,
                 maker=await self._terms(maker_id),
-                people=await self._people(people),
+                people=asked,
                 parts=tuple(given) if given else None,
                 amount=amount,
                 currency=self._settings.unit(code).code,
                 message=note,
+                screened=await self._looked(note, maker_id, asked, client),
                 payment_id=payment_id,
                 expires_seconds=self._settings.request_seconds,
             )
@@ -169,6 +187,17 @@ class Splits:
         async with self._pool.acquire() as connection:
             ids = [await find_id_by_handle(connection, one.handle) for one in people]
             return tuple([await load_terms(connection, person_id) for person_id in ids])
+
+    async def _looked(
+        self,
+        note: str | None,
+        maker_id: UUID,
+        people: Sequence[PersonTerms],
+        client: str | None,
+    ) -> tuple[Screened, ...]:
+        """What becomes of the message for each of those who are asked."""
+        look = self._screening.look
+        return tuple([await look(note, maker_id, payer.id, client) for payer in people])
 
     async def _states(self, found: Parted) -> dict[UUID, str]:
         async with self._pool.acquire() as connection:

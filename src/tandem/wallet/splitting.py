@@ -10,7 +10,7 @@ from tandem.events import announce
 from tandem.kernel import Invalid, NotFound, check_amount, equal_part, show_id
 from tandem.ledger import Decision, Touches, View, Write
 from tandem.people import PersonTerms
-from tandem.screening import MessageState
+from tandem.screening import MessageState, Screened
 from tandem.wallet.entries import Ask, asked, both_told, closed
 from tandem.wallet.errors import RemindedLately, SplitClosed
 from tandem.wallet.model import MAX_PARTS, REMIND_AGAIN, REQUESTS, SPLITS, MoneyRequest, Split
@@ -21,6 +21,7 @@ class MakeSplit(msgspec.Struct, frozen=True, kw_only=True):
     """A person splits an amount: each of `people` is asked for a part, the rest is their own.
 
     `parts` are what each is asked for; None: as much as each other and the maker. Minor units.
+    `screened` is what becomes of the message for each of them.
     """
 
     id: UUID
@@ -31,6 +32,7 @@ class MakeSplit(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
+    screened: tuple[Screened, ...]
     payment_id: UUID | None
     expires_seconds: int
 
@@ -64,13 +66,13 @@ class MakeSplit(msgspec.Struct, frozen=True, kw_only=True):
         )
         made: list[MoneyRequest] = []
         writes = [Write(SPLITS, split)]
-        for payer, part in zip(self.people, parts, strict=True):
-            request, written = asked(view, self._ask(payer, part), split.id)
+        for payer, part, screened in zip(self.people, parts, self.screened, strict=True):
+            request, written = asked(view, self._ask(payer, part, screened), split.id)
             made.append(request)
             writes += written
         return Decision(split_view(split, made), (), writes)
 
-    def _ask(self, payer: PersonTerms, amount: int) -> Ask:
+    def _ask(self, payer: PersonTerms, amount: int, screened: Screened) -> Ask:
         return Ask(
             id=self.id,
             idempotency=None,
@@ -79,6 +81,7 @@ class MakeSplit(msgspec.Struct, frozen=True, kw_only=True):
             amount=amount,
             currency=self.currency,
             message=self.message,
+            screened=screened,
             expires_seconds=self.expires_seconds,
         )
 

@@ -189,9 +189,11 @@ async def stories(
         message = seen(send.message, state, by_author=send.author_id == person_id)
         found[send.id] = Story(show_id("snd", send.id), other, message, state)
     packets = set[UUID]().union(*(wanted.get(code, set()) for code in _PACKETS))
+    states = await states_of(connection, packets)
     for row in await _by_ids(connection, "id, maker_id, maker_name, message", "packets", packets):
-        maker = None if row[1] == person_id else row[2]
-        found[row[0]] = Story(show_id("pkt", row[0]), maker, row[3])
+        state, own = states.get(row[0], MessageState.CLEAR), row[1] == person_id
+        message = seen(row[3], state, by_author=own)
+        found[row[0]] = Story(show_id("pkt", row[0]), None if own else row[2], message, state)
     for code, prefix, columns, table in _BY_HAND:
         for row in await _by_ids(connection, columns, table, wanted.get(code, set())):
             found[row[0]] = Story(show_id(prefix, row[0]), None, row[1])

@@ -149,6 +149,7 @@ async def make_packet(call: Call[Services], body: MakePacket) -> Outcome:
             message=body.message,
             expires_seconds=body.expires_seconds,
             confirmed=confirmed,
+            client=call.client,
         )
 
     return await call.services.consents.paying(person_id, body.assertion, make)
@@ -167,7 +168,7 @@ async def list_packets(call: Call[Services], query: ListQuery) -> Page[PacketVie
     rows = await call.services.packets.list(person_id, query.after_id("pkt"), query.limit + 1)
 
     def show(seen: Seen) -> PacketView:
-        return packet_view(seen.packet, person_id, seen.mine)
+        return packet_view(seen.packet, person_id, seen.mine, seen.state)
 
     return page(rows, query.limit, show)
 

@@ -97,12 +97,18 @@ async def make_split(call: Call[Services], body: MakeSplit) -> Outcome:
             raise Invalid("payment_id", "must stand alone: its amount and currency are known")
         payment_id = read_id("pay", body.payment_id, "payment_id")
         return await splits.make_of_payment(
-            maker_id, payment_id, people, body.message, call.idempotency
+            maker_id, payment_id, people, body.message, call.idempotency, client=call.client
         )
     if body.amount is None or body.currency is None:
         raise Invalid("amount", "must be there with its currency, or a payment_id")
     return await splits.make(
-        maker_id, body.amount, body.currency, people, body.message, call.idempotency
+        maker_id,
+        body.amount,
+        body.currency,
+        people,
+        body.message,
+        call.idempotency,
+        client=call.client,
     )
 
 

@@ -15,11 +15,12 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
-    # The object is money sent or asked for. Its message stays there too; who may see it says this.
+    # The object is money sent or asked for, or a red packet, and has the message too; who may see
+    # it says this.
     """
     CREATE TABLE screenings (
         object_id uuid PRIMARY KEY,
-        kind text NOT NULL CHECK (kind IN ('snd', 'req')),
+        kind text NOT NULL CHECK (kind IN ('snd', 'req', 'pkt')),
         author_id uuid NOT NULL REFERENCES people (id),
         receiver_id uuid REFERENCES people (id),
         message text NOT NULL CHECK (length(message) >= 1),
