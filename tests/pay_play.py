@@ -30,6 +30,7 @@ from tandem.payments.entries import (
 )
 from tandem.payments.model import PAYMENTS
 from tandem.people import PersonTerms
+from tandem.screening import CLEAR
 from tandem.settlement import Booking
 from tandem.settlement.corrections import MakeCorrection
 from tandem.settlement.payouts import MakePayout
@@ -379,6 +380,7 @@ class Play:
             amount=amount,
             currency="CNY",
             message=None,
+            screened=CLEAR,
         )
         await self.give(entry, expected)
         if expected == "done":
@@ -394,6 +396,7 @@ class Play:
             amount=amount,
             currency="CNY",
             message="please",
+            screened=CLEAR,
             expires_seconds=REQUEST_SECONDS,
         )
         answer = await self.give(entry, expected)

@@ -43,7 +43,7 @@ from tandem.people import (
     objection,
     unconfirmed,
 )
-from tandem.screening import SCREENINGS, MessageState, Screened
+from tandem.screening import Screened
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -102,9 +102,7 @@ class MakePacket(msgspec.Struct, frozen=True, kw_only=True):
         state = self.screened.state
         shown = packet_view(made, self.maker.id, None, state)
         writes = [Write(PACKETS, made)]
-        if state is not MessageState.CLEAR and made.message is not None:
-            kept = self.screened.row("pkt", made.id, made.maker_id, None, made.message, view.now)
-            writes.append(Write(SCREENINGS, kept))
+        writes += self.screened.writes("pkt", made.id, made.maker_id, None, made.message, view.now)
         writes += [Write(PEOPLE, PacketPerson(made.id, one.id, one.name)) for one in self.people]
         if self.link is not None:
             writes.append(Write(LINKS, self.link))

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tandem.db import SmallInt, Table
 from tandem.kernel import show_id
+from tandem.ledger import Write
 from tandem.screening.errors import AlreadyAppealed, NotHeld
 
 Kind = Literal["snd", "req", "pkt"]
@@ -86,6 +87,20 @@ class Screened(msgspec.Struct, frozen=True):
     points: int = 0
     reasons: tuple[str, ...] = ()
     client: str | None = None
+
+    def writes(
+        self,
+        kind: Kind,
+        object_id: UUID,
+        author_id: UUID,
+        receiver_id: UUID | None,
+        message: str | None,
+        now: datetime,
+    ) -> list[Write]:
+        """What is written beside the object that the message is attached to: nothing if clear."""
+        if self.state is MessageState.CLEAR or message is None:
+            return []
+        return [Write(SCREENINGS, self.row(kind, object_id, author_id, receiver_id, message, now))]
 
     def row(
         self,

@@ -1,7 +1,7 @@
 """The use cases of screening: what is written is looked at, what is held can be appealed.
 
     screened = await screening.look(text, author_id, receiver_id, client)     before it is written
-    Write(SCREENINGS, screened.row("snd", send.id, …))                        with it, unless clear
+    screened.writes("snd", send.id, …)                                        with it, unless clear
 
 Money never waits for it: a message that is held is hidden from everybody but its author, and what
 it was attached to is done (docs/decisions/0030).

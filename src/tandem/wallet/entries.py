@@ -28,7 +28,7 @@ from tandem.people import (
     objection,
     unconfirmed,
 )
-from tandem.screening import CLEAR, SCREENINGS, MessageState, Screened
+from tandem.screening import Screened
 from tandem.wallet.errors import RequestClosed, SendsToSelf
 from tandem.wallet.model import REQUESTS, SENDS, TOP_UPS, MoneyRequest, Send, TopUp
 from tandem.wallet.shapes import request_view, send_view, top_up_view
@@ -45,7 +45,7 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     message: str | None
-    screened: Screened = CLEAR
+    screened: Screened
     confirmed: Confirmed | None = None
 
     def touches(self) -> Touches:
@@ -57,11 +57,9 @@ class MakeSend(msgspec.Struct, frozen=True, kw_only=True):
         send, transfer = _send(view, self.spending, self, request_id=None)
         state = self.screened.state
         writes = [Write(SENDS, send), *_told(view, send, state)]
-        if state is not MessageState.CLEAR and send.message is not None:
-            kept = self.screened.row(
-                "snd", send.id, send.sender_id, send.receiver_id, send.message, view.now
-            )
-            writes.append(Write(SCREENINGS, kept))
+        writes += self.screened.writes(
+            "snd", send.id, send.sender_id, send.receiver_id, send.message, view.now
+        )
         return Decision(send_view(send, self.sender.id, state), (transfer,), writes)
 
 
@@ -76,7 +74,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     message: str | None
     expires_seconds: int
-    screened: Screened = CLEAR
+    screened: Screened
 
     def touches(self) -> Touches:
         """Nothing: no money moves."""
@@ -216,11 +214,9 @@ def asked(
     shown = request_view(request, request.payer_id, state)
     told = announce(view, request.payer_id, "request.received", request.id, shown)
     writes = [Write(REQUESTS, request), *told]
-    if state is not MessageState.CLEAR and request.message is not None:
-        kept = ask.screened.row(
-            "req", request.id, ask.requester.id, ask.payer.id, request.message, view.now
-        )
-        writes.append(Write(SCREENINGS, kept))
+    writes += ask.screened.writes(
+        "req", request.id, ask.requester.id, ask.payer.id, request.message, view.now
+    )
     return request, tuple(writes)
 
 
