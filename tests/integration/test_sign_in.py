@@ -226,7 +226,7 @@ async def test_a_device_is_called_what_its_owner_calls_it(site: Site) -> None:
     made = (await phone.sign_up("lin"))["device"]
     await other.sign_up("mei")
     path = f"/v1/people/me/devices/{made['id']}"
-    name = "Lin’s old phone 📱"
+    name = "Lin's old phone 📱"
     renamed = ok(await phone.client.patch(path, json={"name": f"  {name} "}))
     assert renamed == {key: made[key] for key in ("id", "created_at")} | {
         "name": name,

@@ -176,9 +176,7 @@ async def add_my_device(call: Call[Services], body: AddDevice) -> NewDevice:
     summary="Rename a device",
     who=("person",),
 )
-async def rename_my_device(
-    call: Call[Services], device_id: UUID, body: ChangeDevice
-) -> DeviceView:
+async def rename_my_device(call: Call[Services], device_id: UUID, body: ChangeDevice) -> DeviceView:
     """Call one of your devices what you know it by. Its key and its pay codes stay as they are."""
     owner = call.principal.owner_id
     return await call.services.people.rename_device(owner, device_id, body.name)
