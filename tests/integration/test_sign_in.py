@@ -241,11 +241,11 @@ async def test_a_device_is_called_what_its_owner_calls_it(site: Site) -> None:
         ok(await device.patch(path, json={"name": again}))
     office = site.program(await site.operator_key())
     named = [
-        (row["actor_kind"], row["actor_name"])
+        (row["actor"][:3], row["actor_name"])
         for row in ok(await office.get("/v1/audit/all"))["data"]
         if row["action"] == "rename_my_device" and row["object"] == made["id"]
     ]
-    assert named == [("device", "Desk"), ("device", name), ("person", "Lin")]
+    assert named == [("dev", "Desk"), ("dev", name), ("ppl", "Lin")]
 
 
 async def test_a_browser_becomes_a_device(site: Site) -> None:
