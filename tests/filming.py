@@ -38,13 +38,13 @@ def film(path: Path, text: str | None) -> Path:
 
 
 @asynccontextmanager
-async def seeing(path: Path, *, allowed: bool = True) -> AsyncIterator[Browser]:
-    """A browser whose camera plays this film; its person allows it, or not."""
+async def seeing(path: Path) -> AsyncIterator[Browser]:
+    """A browser whose camera plays this film; its person allows it."""
     flags = (
         *FLAGS,
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={path}",
-        "--use-fake-ui-for-media-stream" if allowed else "--deny-permission-prompts",
+        "--use-fake-ui-for-media-stream",
     )
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
