@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
+import { fewFiles } from './build/chunks.ts';
 import { compress } from './build/compress.ts';
 import { offline } from './build/offline.ts';
 
@@ -23,6 +24,7 @@ export default defineConfig({
     reportCompressedSize: false,
     rolldownOptions: {
       checks: { bundlerTimings: false },
+      output: { codeSplitting: fewFiles(here('wallet/main.ts'), here('wallet/')) },
       input: {
         wallet: here('wallet/index.html'),
         till: here('till/index.html'),

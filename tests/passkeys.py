@@ -59,6 +59,18 @@ class Passkeys:
             {"authenticatorId": self.authenticator, "credential": credential},
         )
 
+    async def go_back(self) -> None:
+        """Its passkeys count from the beginning again: what it has are older copies of them."""
+        for credential in await self.all():
+            await self.session.send(
+                "WebAuthn.removeCredential",
+                {
+                    "authenticatorId": self.authenticator,
+                    "credentialId": credential["credentialId"],
+                },
+            )
+            await self.take_over(credential | {"signCount": 0})
+
     async def _verified(self, *, value: bool) -> None:
         await self.session.send(
             "WebAuthn.setUserVerified",

@@ -16,7 +16,8 @@ export interface Device {
   person: { handle: string; name: string };
 }
 
-const PLACE = 'wallet.device';
+/** Where the device that this phone is lies; nothing if it is none yet. */
+export const DEVICE = 'wallet.device';
 const SIGN_UP = 'wallet.sign-up';
 const KEY = /^tk_dev_[A-Za-z0-9_-]{16,100}$/;
 const INDEX = /^[0-9]{8}$/;
@@ -24,11 +25,6 @@ const INDEX = /^[0-9]{8}$/;
 /** Whether this page may keep keys: browsers allow it over https, and on the machine itself. */
 export function canKeepKeys(): boolean {
   return isSecureContext && 'subtle' in crypto;
-}
-
-/** The device that this phone is, or null if it is none yet. */
-export async function thisDevice(): Promise<Device | null> {
-  return (await read<Device>(PLACE)) ?? null;
 }
 
 interface SignUp {
@@ -140,7 +136,7 @@ async function keep(
     ...(id === undefined ? {} : { id }),
     ...{ key, index, seed: await importSeed(bytes), person: { handle, name } },
   };
-  await write(PLACE, device);
+  await write(DEVICE, device);
   return device;
 }
 

@@ -22,7 +22,24 @@ test('an export is read to its end, and says how far it is', async () => {
   );
   expect(await file.text()).toBe('a,b\r\n1,2\r\n3,4\r\n');
   expect(file.type).toBe('text/csv');
-  expect(seen).toEqual([{ rows: 1 }, { rows: 3 }]);
+  expect(seen).toEqual([
+    { rows: 0, total: null },
+    { rows: 2, total: null },
+  ]);
+});
+
+test('an export says how far it is of all, and never further', async () => {
+  const far = async (kind: string, total: string): Promise<Progress[]> => {
+    const seen: Progress[] = [];
+    const headers = { 'content-type': kind, 'tandem-total': total };
+    await readExport(answer(['a\n', 'b\n', '"c\nd"\n'], headers), (now) => seen.push(now));
+    return seen;
+  };
+  const rows = (total: number | null, ...done: number[]): Progress[] =>
+    done.map((one) => ({ rows: one, total }));
+  expect(await far('text/csv; charset=utf-8', '2')).toEqual(rows(2, 0, 1, 2));
+  expect(await far('application/x-ndjson', '4')).toEqual(rows(4, 1, 2, 4));
+  expect(await far('application/x-ndjson', 'many')).toEqual(rows(null, 1, 2, 4));
 });
 
 test('a file for spreadsheets begins with a mark', async () => {

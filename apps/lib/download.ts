@@ -5,9 +5,10 @@
 import { credentialsOf, RefusedError, UnknownOutcomeError, type Caller } from './api/client.ts';
 import type { Problem } from './api/client.ts';
 
-/** How far an export is: the rows that came. How many will come nobody knows before the end. */
+/** How far an export is: the rows that came, of all that will, where those were counted. */
 export interface Progress {
   rows: number;
+  total: number | null;
 }
 
 /** The files that every list of the API comes as, whole, if one asks for them. */
@@ -43,8 +44,15 @@ export async function askExport(
   throw new UnknownOutcomeError(response.status);
 }
 
+/** How many rows the server counted before it began. */
+function totalOf(response: Response): number | null {
+  const total = response.headers.get('tandem-total') ?? '';
+  return /^[0-9]{1,15}$/.test(total) ? Number(total) : null;
+}
+
 /**
- * Read an export to its end. Every row ends with a line feed, which is how many there are so far.
+ * Read an export to its end. Every row ends with a line feed, which is how many there are so far; a
+ * table has its heads above them. What is in quotes may have more, so it is never more than all.
  * `before` is put in front of it. Throws `UnknownOutcomeError` if it broke off: a part of a list is
  * worse than none.
  */
@@ -54,7 +62,9 @@ export async function readExport(
   before = '',
 ): Promise<Blob> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  let lines = 0;
+  const total = totalOf(response);
+  const heads = (response.headers.get('content-type') ?? '').startsWith(FORMATS.csv) ? 1 : 0;
+  let lines = -heads;
   const source = response.body?.getReader();
   try {
     for (;;) {
@@ -62,7 +72,7 @@ export async function readExport(
       if (part === undefined || part.done) break;
       parts.push(new Uint8Array(part.value));
       for (const byte of part.value) if (byte === 10) lines += 1;
-      onProgress({ rows: lines });
+      onProgress({ rows: Math.min(Math.max(0, lines), total ?? Infinity), total });
     }
   } catch (error) {
     throw new UnknownOutcomeError(error);

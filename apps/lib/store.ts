@@ -23,15 +23,12 @@ function database(): Promise<IDBDatabase> {
   return opened;
 }
 
-async function run<T>(
-  mode: IDBTransactionMode,
-  work: (table: IDBObjectStore) => IDBRequest<T>,
-): Promise<T> {
-  const transaction = (await database()).transaction(TABLE, mode, { durability: 'strict' });
-  const request = work(transaction.objectStore(TABLE));
+async function change(work: (table: IDBObjectStore) => unknown): Promise<void> {
+  const transaction = (await database()).transaction(TABLE, 'readwrite', { durability: 'strict' });
+  work(transaction.objectStore(TABLE));
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => {
-      resolve(request.result);
+      resolve();
     };
     transaction.onerror = transaction.onabort = () => {
       reject(transaction.error ?? new Error('the device did not keep it'));
@@ -41,16 +38,34 @@ async function run<T>(
 
 /** What is kept under a name, or undefined. */
 export async function read<T>(name: string): Promise<T | undefined> {
-  return (
-    (await run('readonly', (table) => table.get(name) as IDBRequest<T | undefined>)) ?? undefined
+  return (await readAll<[T]>([name]))[0];
+}
+
+/** What is kept under several names, as they were at one moment. */
+export async function readAll<Kept extends unknown[]>(names: {
+  [At in keyof Kept]: string;
+}): Promise<{ [At in keyof Kept]: Kept[At] | undefined }> {
+  const table = (await database()).transaction(TABLE, 'readonly').objectStore(TABLE);
+  const found = names.map(
+    (name) =>
+      new Promise((resolve, reject) => {
+        const request: IDBRequest<unknown> = table.get(name);
+        request.onsuccess = () => {
+          resolve(request.result ?? undefined);
+        };
+        request.onerror = () => {
+          reject(request.error ?? new Error('the device did not read it'));
+        };
+      }),
   );
+  return (await Promise.all(found)) as { [At in keyof Kept]: Kept[At] | undefined };
 }
 
 export async function write(name: string, value: unknown): Promise<void> {
-  await run('readwrite', (table) => table.put(value, name));
+  await change((table) => table.put(value, name));
 }
 
 /** Forget everything whose name begins so. */
 export async function forget(prefix: string): Promise<void> {
-  await run('readwrite', (table) => table.delete(IDBKeyRange.bound(prefix, `${prefix}\uffff`)));
+  await change((table) => table.delete(IDBKeyRange.bound(prefix, `${prefix}\uffff`)));
 }

@@ -2,10 +2,10 @@
 import { answered, apiClient, isRefused, type Api, type Schemas } from '../lib/api/client.ts';
 import { follow, type Event } from '../lib/api/live.ts';
 import { payCode, nextMark, SHOWN_S, STEP_S, type Mark } from '../lib/codes/paycode.ts';
-import { forgetDevice, thisDevice, type Device } from '../lib/device.ts';
+import { DEVICE, forgetDevice, type Device } from '../lib/device.ts';
 import { t } from '../lib/i18n/index.ts';
 import { stepUp } from '../lib/sign-in/stepUp.ts';
-import { read, write } from '../lib/store.ts';
+import { read, readAll, write } from '../lib/store.ts';
 
 export type Balance = Schemas['BalanceView'];
 export type Line = Schemas['HistoryLine'];
@@ -36,6 +36,8 @@ const CLOSE_MS = 5000;
 /** One that is further off is said to be wrong: its owner may miss other things by it. */
 const WRONG_MS = 60_000;
 const SOON_MS = 30;
+/** An answer that has not come by then is late. */
+const LATE_MS = 2000;
 
 class Wallet {
   device = $state.raw<Device | null>(null);
@@ -66,24 +68,29 @@ class Wallet {
   /** whether there is such a clock, as far as is known */
   #sandbox = true;
   #ending = new AbortController();
+  /** whether anything was read since the wallet was opened */
+  #fresh = false;
   #refresh: ReturnType<typeof setTimeout> | null = null;
 
   /** Read what this phone kept, and begin to follow. */
   async start(): Promise<void> {
-    const [device, snapshot, clock, last] = await Promise.all([
-      thisDevice(),
-      read<Snapshot>(SNAPSHOT),
-      read<number>(CLOCK),
-      read<string>(LAST),
+    const [device, snapshot, clock, last] = await readAll<[Device, Snapshot, number, string]>([
+      DEVICE,
+      SNAPSHOT,
+      CLOCK,
+      LAST,
     ]);
     this.#clockMs = clock ?? 0;
-    if (snapshot !== undefined && device !== null) {
+    if (snapshot !== undefined && device !== undefined) {
       this.balances = snapshot.balances;
       this.lines = snapshot.lines;
       this.currency = snapshot.currency;
-      this.asOf = snapshot.at;
+      // It is said to be old if nothing newer comes soon. Most often it does, and nothing jumps.
+      setTimeout(() => {
+        if (!this.#fresh && this.device === device) this.asOf ??= snapshot.at;
+      }, LATE_MS);
     }
-    if (device !== null) this.begin(device, last ?? null);
+    if (device !== undefined) this.begin(device, last ?? null);
     this.ready = true;
   }
 
@@ -105,6 +112,7 @@ class Wallet {
     this.packets = [];
     this.cards = [];
     this.asOf = null;
+    this.#fresh = false;
     this.live = 'starting';
   }
 
@@ -132,10 +140,10 @@ class Wallet {
     try {
       const asked = api.GET('/v1/wallet');
       const { balances } = await answered(asked);
-      await this.#setClock((await asked).response);
       if (!balances.some((one) => one.currency === this.currency)) {
         this.currency = balances[0]?.currency ?? this.currency;
       }
+      this.balances = balances;
       const query = { currency: this.currency, limit: HOME_LINES };
       const [history, payments, requests, packets, cards] = await Promise.all([
         answered(api.GET('/v1/wallet/history', { params: { query } })),
@@ -143,8 +151,9 @@ class Wallet {
         answered(api.GET('/v1/wallet/requests', { params: { query: { limit: 50 } } })),
         answered(api.GET('/v1/wallet/packets', { params: { query: { limit: 20 } } })),
         answered(api.GET('/v1/people/me/cards', { params: { query: { limit: 20 } } })),
+        this.#setClock((await asked).response),
       ]);
-      this.balances = balances;
+      this.#fresh = true;
       this.lines = history.data;
       this.waiting = payments.data.filter((one) => one.status === 'waiting');
       this.asked = requests.data.filter(
@@ -201,8 +210,9 @@ class Wallet {
         this.#soon();
       },
       onState: (state: 'live' | 'away'): void => {
-        // What happened while nobody listened before the first connection comes by a refresh.
-        if (state === 'live' && this.live !== 'live') this.#soon();
+        // What happened since the last event that is known comes as events. Else it was missed.
+        const missed = after === null || this.live === 'away' || this.asOf !== null;
+        if (state === 'live' && this.live !== 'live' && missed) this.#soon();
         this.live = state;
       },
       onShut: () => void this.end(),

@@ -23,3 +23,12 @@ async def test_components(stage: Stage, look: Look) -> None:
         await screen.seen("sheet", loading=True)
         await screen.page.keyboard.press("Escape")
         await screen.page.get_by_role("dialog").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[-1]], ids=lambda look: look.name)
+async def test_components_that_are_pages(stage: Stage, look: Look) -> None:
+    async with stage.screen(look) as screen:
+        for name in ("away", "out", "offered", "frame", "head", "missing"):
+            await screen.open(f"/gallery/{name}")
+            await screen.page.get_by_role("main").wait_for()
+            await screen.seen(f"gallery-{name}")

@@ -218,12 +218,28 @@ async def test_other_devices_and_recovery(stage: Stage) -> None:
         # the lost phone is taken out of use, and forgets the wallet
         devices = found.page.get_by_role("list", name="Devices")
         await expect(devices.get_by_role("listitem")).to_have_count(3)
+        await rename_last(found, "Dov’s old phone")
         await devices.get_by_role("button", name="Take out of use").last.click()
+        await found.page.get_by_role("dialog").get_by_text("Dov’s old phone").wait_for()
         await found.seen("device-lost")
         await found.page.get_by_role("dialog").get_by_role("button", name="Take out of use").click()
         await expect(devices.get_by_role("listitem")).to_have_count(2)
         await phone.open("/wallet")
         await phone.role("button", "Open my wallet").wait_for()
+
+
+async def rename_last(screen: Screen, name: str) -> None:
+    """Give the last device in the list another name; one that cannot be shown is refused."""
+    devices = screen.page.get_by_role("list", name="Devices")
+    await devices.get_by_role("button", name="Rename").last.click()
+    field = screen.page.get_by_label("Name of the device")
+    await field.fill(f"{name}\u202e")
+    await screen.role("button", "Save the name").click()
+    await screen.page.get_by_role("alert").wait_for()
+    await screen.seen("device-rename")
+    await field.fill(name)
+    await screen.role("button", "Save the name").click()
+    await devices.get_by_text(name).wait_for()
 
 
 async def by_code(screen: Screen, handle: str, code: str) -> None:
@@ -287,6 +303,17 @@ async def test_passkeys_are_looked_after(stage: Stage) -> None:
         sessions = phone.page.get_by_role("list", name="Where you are signed in")
         await sessions.get_by_text("Here").wait_for()
 
+        # later the passkey is asked for again; without it nothing is changed
+        await later(stage)
+        await keys.refuse()
+        await phone.role("button", "Make new codes").click()
+        await phone.page.get_by_text("No passkey was used.").wait_for()
+        await phone.page.get_by_text("10 codes are left").wait_for()
+        await phone.seen("security-stale")
+        await keys.allow()
+        await phone.role("button", "Make new codes").click()
+        await dialog.get_by_role("button", name="I have kept them").click()
+
         # and everything as a file
         async with phone.page.expect_download() as download:
             await phone.role("button", "Save my data").click()
@@ -302,3 +329,18 @@ async def test_passkeys_are_looked_after(stage: Stage) -> None:
         await phone.page.route("**/v1/people/me/data", cut)
         await phone.role("button", "Save my data").click()
         await phone.page.get_by_text("The file did not come whole").wait_for()
+
+        # an older copy of the passkey is used: it signs nobody in any more
+        await later(stage)
+        await keys.go_back()
+        await phone.role("button", "Make new codes").click()
+        await phone.page.get_by_text("This passkey may have been copied").wait_for()
+        await security(phone)
+        await passkeys.get_by_text("May have been copied").wait_for()
+        await phone.seen("security-suspect", whole=True)
+
+
+async def later(stage: Stage) -> None:
+    """Longer than a passkey that was asked for is good for changing how one signs in."""
+    async with stage.server.client(stage.server.operator_key) as operator:
+        await post(operator, "/v1/sandbox/clock/advance", {"seconds": 660})

@@ -10,6 +10,7 @@ import pytest
 
 from browsing import DESK, Look, Screen, Stage, type_amount
 from filming import film, picture_of, seeing
+from living import made, post
 
 FOREIGN = "https://pay.elsewhere.example/order?id=7"
 
@@ -95,8 +96,21 @@ async def test_a_camera_that_is_not_allowed_leaves_other_ways(stage: Stage) -> N
         await phone.seen("wallet-camera-refused")
 
 
+async def links(stage: Stage) -> tuple[str, str]:
+    """The paths of the links of a red packet of Mei's, and of a payment link of the shop's."""
+    packet = {"amount": 200, "currency": "CNY", "shares": 1, "division": "equal"}
+    async with stage.server.client(stage.mei.key) as mei:
+        made_packet = await post(mei, "/v1/wallet/packets", packet)
+        shared = made(await mei.get(f"/v1/wallet/packets/{made_packet['id']}/link"))["url"]
+    link = {"shop_id": stage.shop.shop_id, "description": "Tea", "currency": "CNY", "amount": 900}
+    async with stage.server.client(stage.shop.key) as shop:
+        pay = (await post(shop, "/v1/payment-links", link))["url"]
+    return shared[shared.index("/wallet/") :], pay[pay.index("/checkout/") :]
+
+
 async def test_without_a_camera_a_picture_does(stage: Stage) -> None:
     order = await stage.order(700)
+    packet, pay = await links(stage)
     async with stage.phone(stage.lin) as phone:
         await phone.open("/wallet/scan")
         choose = phone.page.get_by_label("Choose a picture")
@@ -112,6 +126,7 @@ async def test_without_a_camera_a_picture_does(stage: Stage) -> None:
             (None, "There is no code in this picture."),
             ("283456789065134296", "That is a pay code, which a person shows"),
             ("WIFI:T:WPA;S:home;P:secret;;", "This is no shop’s code."),
+            (f"https://elsewhere.example{packet}", "This is a link of another wallet’s."),
             (order["code"]["payload"][:-1] + "0", "This code is damaged."),
         ):
             drawn = io.BytesIO()
@@ -125,6 +140,19 @@ async def test_without_a_camera_a_picture_does(stage: Stage) -> None:
         await chosen("photo.jpg", drawn.getvalue())
         await phone.role("button", "Pay ¥7.00").click()
         await phone.role("heading", "^Paid$").wait_for()
+
+        # links to pages of ours lead there: a red packet's from a picture, a payment link's as text
+        await phone.open("/wallet/scan")
+        drawn = io.BytesIO()
+        picture_of(f"{stage.server.url}{packet}").save(drawn, "PNG")
+        await chosen("packet.png", drawn.getvalue())
+        await phone.role("button", "Open").wait_for()
+        assert phone.page.url == f"{stage.server.url}{packet}"
+        await phone.open("/wallet/scan")
+        await phone.page.get_by_label("The code’s text or link").fill(f"{stage.server.url}{pay}")
+        await phone.role("button", "Look it up").click()
+        await phone.page.get_by_text("Tea").wait_for()
+        assert phone.page.url == f"{stage.server.url}{pay}"
 
 
 FAKE_READER = """

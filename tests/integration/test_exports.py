@@ -37,11 +37,13 @@ async def test_a_list_comes_whole_as_a_table(
     answer = await office.support.get("/v1/people", headers=TABLE)
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="people.csv"'
+    assert answer.headers["tandem-total"] == "8"
     found = rows(answer.text)
     assert [row["handle"] for row in found] == [f"'@{name}" for name in reversed(names)]
     assert set(found[0]) == {"id", "handle", "name", "status", "created_at"}
     only = await office.support.get("/v1/people", params={"search": "lin3"}, headers=TABLE)
     assert [row["handle"] for row in rows(only.text)] == ["'@lin3"]
+    assert only.headers["tandem-total"] == "1"
     (record,) = (await office.log(action="list_people.export"))[1:]
     assert (record["actor_name"], record["outcome"]) == ("Support", "done")
 
@@ -84,6 +86,49 @@ async def test_an_export_is_from_one_moment(
         answer = await office.support.get("/v1/people", headers=TABLE)
     assert pages == 3
     assert [row["name"] for row in rows(answer.text)] == ["Name 1"] * 3
+
+
+async def test_how_many_rows_there_will_be(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted by every list that has more than a page, with its filters, from where it begins."""
+    monkeypatch.setattr(export, "ROWS", 2)
+    people = [await office.person(f"lin{number}", yuan=number + 1) for number in range(5)]
+    for _ in range(3):
+        ok(await office.key.post(f"/v1/people/{people[0]}/devices", {"name": "x"}))
+    account = f"/v1/ledger/accounts/{people[0]}/statement"
+    for path in (
+        *("/v1/people", "/v1/people?search=lin", f"/v1/people?after={people[3]}"),
+        *("/v1/audit/all", "/v1/audit/all?action=create_top_up", account),
+        *(f"/v1/people/{people[0]}/devices", "/v1/ledger/accounts"),
+    ):
+        answer = await office.owner.get(path, headers=LINES)
+        assert answer.status_code == 200, path
+        assert answer.headers["tandem-total"] == str(len(answer.text.splitlines())), path
+
+
+async def test_what_takes_long_to_count_is_not_counted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS", 2)
+    for number in range(5):
+        await office.person(f"lin{number}")
+    with monkeypatch.context() as few:
+        few.setattr(export, "COUNTED", 4)
+        answer = await office.owner.get("/v1/people", headers=LINES)
+    assert "tandem-total" not in answer.headers
+    assert len(answer.text.splitlines()) == 5
+    services = office.site.town.services
+    search = services.people.search
+
+    async def slowly(*arguments: Any) -> Any:  # noqa: ANN401 - as search has them
+        async with services.pool.acquire() as connection:
+            await connection.fetch("SELECT pg_sleep($1::int - 3) LIMIT $1", 3)
+        return await search(*arguments)
+
+    monkeypatch.setattr(services.people, "search", slowly)
+    monkeypatch.setattr(export, "COUNT_SECONDS", 0.05)
+    answer = await office.owner.get("/v1/people", headers=LINES)
+    assert "tandem-total" not in answer.headers
+    assert len(answer.text.splitlines()) == 5
 
 
 async def test_only_who_may_read_a_list_exports_it(office: Office) -> None:

@@ -221,6 +221,33 @@ async def test_a_device_out_of_use_takes_its_session_along(site: Site) -> None:
     refused(await phone.get("/v1/session"), 401, "session_over")
 
 
+async def test_a_device_is_called_what_its_owner_calls_it(site: Site) -> None:
+    phone, other = site.browser(), site.browser()
+    made = (await phone.sign_up("lin"))["device"]
+    await other.sign_up("mei")
+    path = f"/v1/people/me/devices/{made['id']}"
+    name = "Lin's old phone 📱"
+    renamed = ok(await phone.client.patch(path, json={"name": f"  {name} "}))
+    assert renamed == {key: made[key] for key in ("id", "created_at")} | {
+        "name": name,
+        "revoked_at": None,
+    }
+    assert ok(await phone.get("/v1/people/me/devices"))["data"] == [renamed]
+    for bad in ("", " ", "a\u202eb", "a\nb", "x" * 101):
+        assert (await phone.client.patch(path, json={"name": bad})).status_code == 422
+    refused(await other.client.patch(path, json={"name": "Mine"}), 404, "not_found")
+    device = site.program(made["key"]).client
+    for again in ("Desk", "Shelf"):
+        ok(await device.patch(path, json={"name": again}))
+    office = site.program(await site.operator_key())
+    named = [
+        (row["actor_kind"], row["actor_name"])
+        for row in ok(await office.get("/v1/audit/all"))["data"]
+        if row["action"] == "rename_my_device" and row["object"] == made["id"]
+    ]
+    assert named == [("device", "Desk"), ("device", name), ("person", "Lin")]
+
+
 async def test_a_browser_becomes_a_device(site: Site) -> None:
     phone, laptop = site.browser(), site.browser()
     await phone.sign_up("lin")

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { readScanned } from './scanned.ts';
+import { readScanned as readAt, type Scanned } from './scanned.ts';
 
 const EMVCO = '00020101021129180014de.elsewhere.x520458125802CN5909Blue Door6008Hangzhou6304ABCD';
+
+const HERE = 'https://pay.example';
+const TOKEN = 'mJ0x3o5mR1mM8nq0v3XyZQ';
+const HEX = '0199f0a4c0de70008000000000000040';
+const readScanned = (text: string): Scanned => readAt(text, HERE);
 
 describe('what a camera read', () => {
   it.each([
@@ -54,7 +59,48 @@ describe('what a camera read', () => {
     'hello',
     '',
   ])('%s stays on the phone', (text) => {
-    expect(readScanned(text)).toEqual({ kind: 'other', text, host: null });
+    expect(readScanned(text)).toEqual({ kind: 'other', text, host: null, page: false });
+  });
+
+  it.each([
+    `/wallet/packet#${TOKEN}`,
+    `/wallet/packets/pkt_${HEX}`,
+    `/wallet/splits/spl_${HEX}`,
+    '/checkout/s/AbCdEfGhIjKlMnOpQrSt',
+    '/checkout/l/AbCdEfGhIjKlMnOpQrSt',
+    '/checkout/i/AbCd-_GhIjKlMnOpQrSt',
+  ])('%s is a page of ours, and nowhere else', (path) => {
+    expect(readScanned(` ${HERE}${path}\n`)).toEqual({ kind: 'page', path });
+    for (const host of ['elsewhere.example', 'pay.example:8443', 'pay.example.elsewhere.example']) {
+      const text = `https://${host}${path}`;
+      expect(readScanned(text)).toEqual({ kind: 'other', text, host, page: true });
+    }
+    expect(readScanned(`http://pay.example${path}`)).toMatchObject({ kind: 'other', page: true });
+    expect(readScanned(`https://pay.example@elsewhere.example${path}`)).toMatchObject({
+      kind: 'other',
+      host: 'elsewhere.example',
+    });
+  });
+
+  it.each([
+    `/wallet/connect#tk_dev_x.12345678.${TOKEN}`,
+    '/wallet/packet',
+    `/wallet/packet#${TOKEN}x`,
+    `/wallet/packet?to=x#${TOKEN}`,
+    `/wallet/../console#operator`,
+    '/wallet/settings',
+    `/join#${TOKEN}`,
+    '/checkout/l/AbCdEfGhIjKlMnOpQrSt/x',
+  ])('%s is opened by no code', (path) => {
+    expect(readScanned(HERE + path)).toMatchObject({ kind: 'other', page: false });
+  });
+
+  it('this machine has several names', () => {
+    const path = `/wallet/packet#${TOKEN}`;
+    const read = (at: string): string => readAt(`${at}${path}`, 'http://localhost:8080').kind;
+    expect(read('http://127.0.0.1:8080')).toBe('page');
+    expect(read('http://127.0.0.1:8081')).toBe('other');
+    expect(readAt(`http://127.0.0.1${path}`, HERE).kind).toBe('other');
   });
 
   it('a pay code is a person’s', () => {

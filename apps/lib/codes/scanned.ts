@@ -1,7 +1,7 @@
 /**
- * What a camera read: may it be a shop's code, which the server is asked about, or is it something
- * else, which stays on this phone? A code can hold anything: the password of a network, the secret
- * of another service's sign-in.
+ * What a camera read: may it be a shop's code, which the server is asked about, a link to a page of
+ * this installation, which is opened here, or is it something else, which stays on this phone? A
+ * code can hold anything: the password of a network, the secret of another service's sign-in.
  */
 
 /** No code holds a longer text (tandem.codes.scan). */
@@ -10,14 +10,25 @@ const PAY_CODE = /^28[0-9]{16}$/;
 /** EMVCo's payloads begin with their format (EMV QRCPS, Merchant-Presented Mode, 4.3). */
 const EMVCO = /^000201/;
 const CODE_PATH = /\/[ct]\/[A-Za-z0-9_-]{16,32}$/;
+/** The pages that links lead to, whole: a red packet's, a split's; an order's, a payment link's, an
+    invoice's. No other page is opened by a code: one could ask to connect this phone. */
+const PAGES = [
+  /^\/wallet\/packet#[A-Za-z0-9_-]{22}$/,
+  /^\/wallet\/(?:packets\/pkt|splits\/spl)_[0-9a-f]{32}$/,
+  /^\/checkout\/[sli]\/[A-Za-z0-9_-]{20}$/,
+];
+/** The names of this machine itself: the same server, as long as the port is the same. */
+const ITSELF = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 export type Scanned =
   /** to be asked about; what it says of itself is for when it turns out to be another's */
   | { kind: 'shop'; text: string; claims: Claims | null }
+  /** a page of ours, by its path */
+  | { kind: 'page'; path: string }
   /** a code that a person shows to a till */
   | { kind: 'person' }
-  /** nobody is asked about it, and nothing opens it */
-  | { kind: 'other'; text: string; host: string | null };
+  /** nobody is asked about it, and nothing opens it; `page`: another installation may have it */
+  | { kind: 'other'; text: string; host: string | null; page: boolean };
 
 /** What a foreign code says of itself. Anybody may write anything there. */
 export interface Claims {
@@ -26,9 +37,10 @@ export interface Claims {
   place: string;
 }
 
-export function readScanned(read: string): Scanned {
+/** What was read; `origin` is where the wallet itself is: `https://pay.example`. */
+export function readScanned(read: string, origin: string): Scanned {
   const text = read.trim();
-  if (text.length > LONGEST) return { kind: 'other', text: text.slice(0, LONGEST), host: null };
+  if (text.length > LONGEST) return other(text.slice(0, LONGEST));
   if (PAY_CODE.test(text.replaceAll(' ', ''))) return { kind: 'person' };
   if (EMVCO.test(text)) {
     const fields = fieldsOf(text);
@@ -36,11 +48,24 @@ export function readScanned(read: string): Scanned {
     return { kind: 'shop', text, claims };
   }
   const url = linkOf(text);
-  if (url === null) return { kind: 'other', text, host: null };
+  if (url === null) return other(text);
+  const path = url.pathname + url.search + url.hash;
+  if (PAGES.some((page) => page.test(path))) {
+    return isHere(url, new URL(origin)) ? { kind: 'page', path } : other(text, url.host, true);
+  }
   if (CODE_PATH.test(url.pathname)) {
     return { kind: 'shop', text, claims: { host: url.host, name: '', place: '' } };
   }
-  return { kind: 'other', text, host: url.host };
+  return other(text, url.host);
+}
+
+function other(text: string, host: string | null = null, page = false): Scanned {
+  return { kind: 'other', text, host, page };
+}
+
+function isHere(url: URL, here: URL): boolean {
+  if (ITSELF.has(url.hostname) && ITSELF.has(here.hostname)) return url.port === here.port;
+  return url.origin === here.origin;
 }
 
 /** A link that the web has; its host is in the form that no letters of other scripts imitate. */

@@ -19,6 +19,7 @@ export const en = {
   'export.stop': 'Stop',
   'export.begins': 'Asking for the list…',
   'export.far': '{rows} rows so far',
+  'export.of': '{rows} of {total} rows',
   'export.broken':
     'The connection broke before the list was whole, so no file was saved. Try again.',
   'filter.open': 'Filter',

@@ -70,14 +70,28 @@ export function tag(): string {
   return own ?? TAGS[language];
 }
 
+const TIME: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit' };
+const MOMENT: Intl.DateTimeFormatOptions = { month: 'short', day: 'numeric', ...TIME };
+const DAY: Intl.DateTimeFormatOptions = { weekday: 'long', month: 'long', day: 'numeric' };
+const DAY_OF_YEAR: Intl.DateTimeFormatOptions = { ...DAY, year: 'numeric' };
+
+/** The formats of dates that were used, in each language: a browser takes long to make one. */
+const formats = new WeakMap<Intl.DateTimeFormatOptions, Map<string, Intl.DateTimeFormat>>();
+
+function formatOf(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const made = formats.get(options) ?? new Map<string, Intl.DateTimeFormat>();
+  formats.set(options, made);
+  const language = tag();
+  const format = made.get(language) ?? new Intl.DateTimeFormat(language, options);
+  made.set(language, format);
+  return format;
+}
+
 /** A moment as people say it: today's only by its time. */
 export function when(moment: string, now: number): string {
   const date = new Date(moment);
   const today = date.toDateString() === new Date(now).toDateString();
-  const format: Intl.DateTimeFormatOptions = today
-    ? { hour: '2-digit', minute: '2-digit' }
-    : { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' };
-  return new Intl.DateTimeFormat(tag(), format).format(date);
+  return formatOf(today ? TIME : MOMENT).format(date);
 }
 
 /** A day as a heading. */
@@ -90,12 +104,6 @@ export function dayName(moment: string, now: number): string {
     const text = new Intl.RelativeTimeFormat(tag(), { numeric: 'auto' }).format(-days, 'day');
     return text.charAt(0).toUpperCase() + text.slice(1);
   }
-  const year =
-    date.getFullYear() === new Date(now).getFullYear() ? {} : { year: 'numeric' as const };
-  return new Intl.DateTimeFormat(tag(), {
-    weekday: 'long',
-    month: 'long',
-    day: 'numeric',
-    ...year,
-  }).format(date);
+  const sameYear = date.getFullYear() === new Date(now).getFullYear();
+  return formatOf(sameYear ? DAY : DAY_OF_YEAR).format(date);
 }

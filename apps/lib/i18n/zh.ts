@@ -20,6 +20,7 @@ export const zh = {
   'export.stop': '停止',
   'export.begins': '正在读取列表…',
   'export.far': '已读取 {rows} 行',
+  'export.of': '已读取 {rows} 行，共 {total} 行',
   'export.broken': '列表传输中断，没有保存文件。请重试。',
   'filter.open': '筛选',
   'filter.go': '显示',

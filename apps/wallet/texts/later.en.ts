@@ -25,6 +25,7 @@ export const en = {
   'picture.none': 'There is no code in this picture. Take one that is sharp and has all of it.',
   'picture.wrong': 'This is no picture that can be read. Choose a photo or a screenshot.',
   'foreign.title': 'A code of somebody else',
+  'foreign.page': 'This is a link of another wallet’s. It opens there, not here.',
   'foreign.host': 'This link leads to',
   'foreign.says': 'The code says of itself',
   'foreign.text': 'What is in it. Your wallet does not open it.',

@@ -23,6 +23,7 @@ export const zh = {
   'picture.none': '图片里没有找到码。请选一张清晰、完整的图片。',
   'picture.wrong': '无法读取这个文件。请选择照片或截图。',
   'foreign.title': '其他来源的码',
+  'foreign.page': '这是其他钱包的链接，只能在那里打开。',
   'foreign.host': '此链接指向',
   'foreign.says': '这个码自称是',
   'foreign.text': '码中的内容如下。钱包不会打开它。',

@@ -155,6 +155,17 @@ class Access:
         for row in rows:
             self._forget(*row)
 
+    async def rename_device(self, connection: Connection, device_id: UUID, name: str) -> None:
+        """Name the keys of a device as it is named: the audit log calls whoever asks by it.
+
+        Another process that knows such a key says the old name until it reads the key anew.
+        """
+        rows = await connection.fetch(
+            "UPDATE api_keys SET name = $2 WHERE device_id = $1 RETURNING hash", device_id, name
+        )
+        for row in rows:
+            self._known.drop(row["hash"])
+
     async def keys_of(
         self, connection: Connection, owner_id: UUID, before: UUID | None, limit: int
     ) -> list[Key]:

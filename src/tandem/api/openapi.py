@@ -41,7 +41,8 @@ needs an Idempotency-Key of your choice: sent again with the same body it gets t
 and nothing happens twice.
 
 Lists come a page at a time, newest first: pass `next` as `after` for the page that follows. \
-With Accept: text/csv or application/x-ndjson a list comes whole, as a file, from one moment. \
+With Accept: text/csv or application/x-ndjson a list comes whole, as a file, from one moment; \
+its header Tandem-Total is how many rows it has, where they were counted. \
 A refusal is a problem (RFC 9457) with a stable `code`; every code has a page of its own."""
 """What stands at the beginning of the reference."""
 

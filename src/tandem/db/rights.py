@@ -47,7 +47,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "transfers": Right(),
     "reservations": Right(delete=True),
     "idempotency": Right(delete=True),
-    "api_keys": Right(update=("revoked_at",)),
+    "api_keys": Right(update=("name", "revoked_at")),
     "people": Right(update=("name", "status", "terms")),
     "person_limits": Right(update=("per_payment", "per_day")),
     "devices": Right(

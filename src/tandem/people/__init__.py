@@ -13,6 +13,7 @@ from tandem.people.limits import (
 from tandem.people.model import (
     DEVICES,
     AddDevice,
+    ChangeDevice,
     CreatePerson,
     Device,
     DeviceView,
@@ -42,6 +43,7 @@ __all__ = [
     "CODE_SEEDS",
     "DEVICES",
     "AddDevice",
+    "ChangeDevice",
     "Confirmed",
     "CreatePerson",
     "Device",

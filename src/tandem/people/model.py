@@ -104,6 +104,12 @@ class AddDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Lin's watch"])]
 
 
+class ChangeDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device is called from now on."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Lin's old phone"])]
+
+
 class SetLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person's limits in one currency."""
 

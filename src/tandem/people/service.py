@@ -240,6 +240,20 @@ class People:
         async with self._pool.acquire() as connection:
             return await devices_of(connection, person_id, before, limit)
 
+    async def rename_device(self, person_id: UUID, device_id: UUID, name: str) -> DeviceView:
+        """Call a device something else. Raises `NotFound`; `Invalid` for what cannot be shown."""
+        label = clean_text(name, "name", NAME_LENGTH)
+        async with work(self._pool) as connection:
+            row = await connection.fetchrow(
+                "UPDATE devices SET name = $3 WHERE id = $1 AND person_id = $2 RETURNING *",
+                device_id,
+                person_id,
+                label,
+            )
+            changed = _changed(device_id, row)
+            await self._access.rename_device(connection, device_id, label)
+        return changed
+
     async def revoke_device(self, person_id: UUID, device_id: UUID) -> DeviceView:
         """Take a device out of use: its key and its pay codes work no more. Raises `NotFound`."""
         async with work(self._pool) as connection:
@@ -250,12 +264,9 @@ class People:
                 person_id,
                 self._clock.now(),
             )
-            if row is None:
-                raise NotFound("device", show_id("dev", device_id))
+            changed = _changed(device_id, row)
             await self._access.revoke_device(connection, device_id)
-        return DeviceView(
-            show_id("dev", device_id), row["name"], row["created_at"], row["revoked_at"]
-        )
+        return changed
 
     async def _insert_person(
         self, connection: Connection, person_id: UUID, handle: str, name: str, device_name: str
@@ -327,6 +338,13 @@ class People:
         if idempotency is not None:
             sealed = self._keyring.seal(msgspec.json.encode(made), _context(idempotency))
             await keep_answer(connection, idempotency, sealed, self._clock.now())
+
+
+def _changed(device_id: UUID, row: asyncpg.Record | None) -> DeviceView:
+    """A device after a change to its row. Raises `NotFound` where there was none to change."""
+    if row is None:
+        raise NotFound("device", show_id("dev", device_id))
+    return DeviceView(show_id("dev", device_id), row["name"], row["created_at"], row["revoked_at"])
 
 
 @contextmanager

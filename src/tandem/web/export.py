@@ -5,6 +5,9 @@ may read it: `Accept: text/csv` (RFC 4180) or `application/x-ndjson` asks for al
 a page. The columns of a table are the fields of what the list shows, `payment.amount` for a field
 within a field. A text that a spreadsheet would take for a formula begins with an apostrophe there.
 
+How many rows there will be stands before them in `Tandem-Total`, where that is counted quickly: by
+the list's own statement, in the same snapshot, so that it is true.
+
 An export that breaks off ends without its last chunk (RFC 9112 §7.1), so that nobody takes a part
 for the whole.
 """
@@ -12,6 +15,7 @@ for the whole.
 import asyncio
 import csv
 import io
+import re
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -25,11 +29,12 @@ from collections.abc import (
 from types import UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+import asyncpg
 import msgspec
 
 from tandem.api.errors import TooManyRequests
 from tandem.api.operation import CSV, NDJSON, Call, Streamed
-from tandem.db import Pool, reading_from, snapshot
+from tandem.db import Connection, Pool, reading_from, snapshot
 from tandem.web.routing import Route
 
 Receive = Callable[[], Awaitable[Any]]
@@ -41,18 +46,36 @@ ROWS: Final = 500
 MOST: Final = 3
 """Exports that one process makes at once: each keeps a connection and a snapshot."""
 LONGEST_SECONDS: Final = 1800
+COUNTED: Final = 1_000_000
+"""How far rows are counted before the first is sent."""
+COUNT_SECONDS: Final = 1.0
+"""How long that may take."""
+TOTAL: Final = b"tandem-total"
 _RETRY_AFTER_SECONDS: Final = 15
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How what a spreadsheet takes for a formula begins (OWASP, "CSV Injection")."""
+_LIMITED: Final = re.compile(r" LIMIT \$[0-9]+\s*$")
+"""How the statement of a list ends."""
 _KINDS: Final = {kind.encode(): kind for kind in (CSV, NDJSON)}
 
 
 class Export(NamedTuple):
-    """An answer that is a file, as it is made. `name` is what to call it."""
+    """An answer that is a file, as it is made. `name` is what to call it.
+
+    `total` is how many rows it will have; None: nobody counted.
+    """
 
     media_type: str
     name: str
     frames: AsyncGenerator[bytes]
+    total: int | None = None
+
+
+class _Rows(NamedTuple):
+    """A page of a list; the first one knows how many rows there are in all, if that was counted."""
+
+    rows: Sequence[Any]
+    total: int | None = None
 
 
 def asked_for(accept: bytes | None) -> str | None:
@@ -100,7 +123,8 @@ class Exports:
         return Export(
             media_type,
             f"{name.replace('_', '-')}.{ending}",
-            _frames(first, pages, columns),
+            _frames(first.rows, pages, columns),
+            first.total,
         )
 
     async def of(self, file: Streamed) -> Export:
@@ -128,19 +152,25 @@ class Exports:
 
     async def _pages(
         self, route: Route, call: Call[Any], values: dict[str, Any]
-    ) -> AsyncGenerator[Sequence[Any]]:
+    ) -> AsyncGenerator[_Rows]:
         self._open += 1
         try:
             async with asyncio.timeout(LONGEST_SECONDS), snapshot(self._pool) as connection:
-                after = values["query"].after
-                while True:
+                asked: list[Any] = []
+
+                async def read(after: str | None) -> Any:  # noqa: ANN401 - a page of any list
                     query = msgspec.structs.replace(values["query"], limit=ROWS, after=after)
                     with reading_from(connection):
-                        page: Any = await route.operation.handler(call, **values | {"query": query})
-                    yield page.data
-                    after = page.next
-                    if not page.has_more:
-                        return
+                        return await route.operation.handler(call, **values | {"query": query})
+
+                with connection.query_logger(asked.append):
+                    page = await read(values["query"].after)
+                    await asyncio.sleep(0)  # the driver tells at the loop's next turn
+                total = await _count(connection, asked) if page.has_more else len(page.data)
+                yield _Rows(page.data, total)
+                while page.has_more:
+                    page = await read(page.next)
+                    yield _Rows(page.data)
         finally:
             self._open -= 1
 
@@ -150,6 +180,8 @@ class Exports:
             (b"content-type", f"{export.media_type}; charset=utf-8".encode()),
             (b"content-disposition", f'attachment; filename="{export.name}"'.encode()),
         ]
+        if export.total is not None:
+            headers.append((TOTAL, b"%d" % export.total))
         gone = asyncio.create_task(_gone(receive), name="export client")
         try:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -163,6 +195,26 @@ class Exports:
             await export.frames.aclose()
 
 
+async def _count(connection: Connection, asked: Sequence[Any]) -> int | None:
+    """How many rows a list has, by the statement that read its first page; None: too many.
+
+    That statement is the one whose limit is a page and one row more, by which the list knows that
+    there is another page. Where it is not found, or takes long, nobody knows how many there are.
+    """
+    limit = ROWS + 1
+    found = next((one for one in asked if limit in one.args and _LIMITED.search(one.query)), None)
+    if found is None:
+        return None
+    arguments = [COUNTED + 1 if one == limit else one for one in found.args]
+    try:
+        async with connection.transaction():
+            counting = f"SELECT count(*) FROM ({found.query}) AS listed"  # noqa: S608 - it is ours
+            count: int = await connection.fetchval(counting, *arguments, timeout=COUNT_SECONDS)
+    except (TimeoutError, asyncpg.QueryCanceledError):
+        return None
+    return count if count <= COUNTED else None
+
+
 async def _begun(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     try:
         yield first
@@ -174,14 +226,14 @@ async def _begun(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[b
 
 async def _frames(
     first: Sequence[Any],
-    pages: AsyncGenerator[Sequence[Any]],
+    pages: AsyncGenerator[_Rows],
     columns: list[str] | None,
 ) -> AsyncGenerator[bytes]:
     """The file, a page at a time; a table if it has columns."""
     try:
         yield (b"" if columns is None else _table([columns])) + _shown(first, columns)
-        async for rows in pages:
-            yield _shown(rows, columns)
+        async for page in pages:
+            yield _shown(page.rows, columns)
     finally:
         await pages.aclose()
 

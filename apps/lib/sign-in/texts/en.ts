@@ -102,6 +102,11 @@ export const en = {
   'security.device.this': 'This device',
   'security.device.since': 'since {time}',
   'security.device.out': 'Take out of use',
+  'security.device.rename': 'Rename',
+  'security.device.rename.title': 'Rename this device',
+  'security.device.name': 'Name of the device',
+  'security.device.name.hint': 'So that you know it again, should you lose it.',
+  'security.device.rename.do': 'Save the name',
   'security.device.lost': 'Take this device out of use?',
   'security.device.lost.lead':
     'Its key, its pay codes and its cards work no more, at once. If it is lost or stolen, do this first.',

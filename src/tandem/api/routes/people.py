@@ -11,6 +11,7 @@ from tandem.api.operation import Call, ListQuery, Page, operation, page
 from tandem.kernel import Invalid, read_id
 from tandem.people import (
     AddDevice,
+    ChangeDevice,
     CreatePerson,
     DeviceView,
     HandleTaken,
@@ -166,6 +167,19 @@ async def add_my_device(call: Call[Services], body: AddDevice) -> NewDevice:
     made = await call.services.people.add_device(owner, body.name, call.idempotency)
     await call.services.sign_in.bind_device(call.principal, read_id("dev", made.id))
     return made
+
+
+@operation(
+    "PATCH",
+    "/v1/people/me/devices/{device_id}",
+    tag="People",
+    summary="Rename a device",
+    who=("person",),
+)
+async def rename_my_device(call: Call[Services], device_id: UUID, body: ChangeDevice) -> DeviceView:
+    """Call one of your devices what you know it by. Its key and its pay codes stay as they are."""
+    owner = call.principal.owner_id
+    return await call.services.people.rename_device(owner, device_id, body.name)
 
 
 @operation(
@@ -326,6 +340,7 @@ OPERATIONS = (
     get_my_limits,
     list_my_devices,
     add_my_device,
+    rename_my_device,
     revoke_my_device,
     find_person,
     get_person,
