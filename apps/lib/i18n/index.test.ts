@@ -86,7 +86,7 @@ const has = (folder: string, key: string): boolean =>
 test('every text is used where it stands', () => {
   // these are made from what the API says: a problem's code, a state, a role, a way
   const made =
-    /^(?:problem|line|status|role|way|colour|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
+    /^(?:problem|line|status|role|way|colour|act|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&

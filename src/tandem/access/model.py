@@ -113,7 +113,7 @@ class KeyView(msgspec.Struct, frozen=True):
     revoked_at: datetime | None
     last_used_at: Annotated[
         datetime | None, Meta(description="When it was used last, to the minute")
-    ] = None
+    ]
 
 
 class NewKey(msgspec.Struct, frozen=True):

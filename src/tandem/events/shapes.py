@@ -141,7 +141,7 @@ class DeliveryView(msgspec.Struct, frozen=True):
             ),
             examples=["ok"],
         ),
-    ] = None
+    ]
 
 
 class Payload(msgspec.Struct, frozen=True):

@@ -387,7 +387,7 @@ class TillView(msgspec.Struct, frozen=True):
     created_at: datetime
     closed_at: Annotated[
         datetime | None, Meta(description="Since when it takes nothing; none: it is open")
-    ] = None
+    ]
 
 
 def merchant_view(merchant: Merchant) -> MerchantView:
