@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { addTexts } from '../../lib/i18n/index.ts';
 import { texts } from '../texts/index.ts';
-import { placeOf, sentenceOf, short } from './acts.ts';
+import { short } from '../short.ts';
+import { placeOf, sentenceOf } from './acts.ts';
 
 addTexts(texts);
 const said = (...asked: Parameters<typeof sentenceOf>): string =>

@@ -12,11 +12,6 @@ const PLACES: Record<string, string> = {
   ...{ shp: '/shops/{id}', til: '/shops/{id}', key: '/keys', stf: '/staff' },
 };
 
-/** An id as a sentence has room for: its kind and its end. */
-export function short(id: string): string {
-  return id.length > 20 ? `${id.slice(0, id.indexOf('_') + 1)}…${id.slice(-6)}` : id;
-}
-
 /** The page of what has this id; null if there is none. */
 export function placeOf(id: string): string | null {
   return PLACES[id.slice(0, id.indexOf('_'))]?.replace('{id}', id) ?? null;
@@ -41,14 +36,12 @@ export function sentenceOf(
       { text: ` ${action} `, name: null },
       ...(what === null ? [] : [{ text: what, name: 'what' } satisfies Part]),
     ];
-  return text
-    .split(/(?=\{what\})|(?<=\{what\})/)
-    .flatMap((part) =>
-      part === '{what}'
-        ? [{ text: what ?? '', name: 'what' } satisfies Part]
-        : pieces(part, { who }).map((piece): Part => ({
-            text: piece.text,
-            name: piece.value ? 'who' : null,
-          })),
-    );
+  return text.split(/(?=\{what\})|(?<=\{what\})/).flatMap((part) =>
+    part === '{what}'
+      ? [{ text: what ?? '', name: 'what' } satisfies Part]
+      : pieces(part, { who }).map((piece): Part => ({
+          text: piece.text,
+          name: piece.value ? 'who' : null,
+        })),
+  );
 }

@@ -17,14 +17,6 @@ export const places: Place[] = [
     null,
     ['/', 'merchant.today', 'today', 'payments:read', () => import('./Today.svelte')],
     ['/payments', 'merchant.payments', 'lines', 'payments:read', () => import('./Payments.svelte')],
-    ['/links', 'merchant.links', 'link', 'checkout:read', () => import('./Links.svelte')],
-    [
-      '/invoices',
-      'merchant.invoices',
-      'receipt',
-      'checkout:read',
-      () => import('./Invoices.svelte'),
-    ],
     [
       '/acceptance',
       'merchant.acceptance',
@@ -35,6 +27,14 @@ export const places: Place[] = [
   ),
   ...under(
     'merchant.group.money',
+    ['/links', 'merchant.links', 'link', 'checkout:read', () => import('./Links.svelte')],
+    [
+      '/invoices',
+      'merchant.invoices',
+      'receipt',
+      'checkout:read',
+      () => import('./Invoices.svelte'),
+    ],
     [
       '/statements',
       'merchant.statements',
