@@ -99,6 +99,7 @@ class Key(msgspec.Struct, frozen=True):
     scopes: list[str]
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: datetime | None = None
 
 
 class KeyView(msgspec.Struct, frozen=True):
@@ -110,6 +111,9 @@ class KeyView(msgspec.Struct, frozen=True):
     scopes: Annotated[list[Scope], Meta(examples=[["payments:write", "payments:read"]])]
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: Annotated[
+        datetime | None, Meta(description="When it was used last, to the minute")
+    ]
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -156,5 +160,11 @@ def check_scopes(kind: Kind, scopes: list[str]) -> list[str]:
 def key_view(key: Key) -> KeyView:
     """The key as it is listed."""
     return KeyView(
-        show_id("key", key.id), key.name, key.hint, key.scopes, key.created_at, key.revoked_at
+        show_id("key", key.id),
+        key.name,
+        key.hint,
+        key.scopes,
+        key.created_at,
+        key.revoked_at,
+        key.last_used_at,
     )

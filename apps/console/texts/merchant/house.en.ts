@@ -114,7 +114,6 @@ export const en = {
   'staff.none': 'No staff yet',
   'staff.none.lead': 'Whoever you invite makes a passkey and signs in here.',
   'audit.lead': 'Every change by staff and keys, and what was refused to staff.',
-  'audit.who': 'Who',
   'audit.what': 'What',
   'audit.object': 'To what',
   'audit.outcome': 'Outcome',

@@ -116,7 +116,6 @@ export const zh = {
   'staff.none': '还没有员工',
   'staff.none.lead': '受邀的人创建通行密钥后即可在此登录。',
   'audit.lead': '员工和密钥的每次更改，以及被拒绝的操作。',
-  'audit.who': '操作人',
   'audit.what': '操作',
   'audit.object': '对象',
   'audit.outcome': '结果',
