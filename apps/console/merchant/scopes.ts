@@ -13,6 +13,7 @@ export const SCOPES = [
   'payouts:read',
   'balance:read',
   'staff:write',
+  'staff:manage',
   'staff:read',
   'audit:read',
 ] as const;
@@ -33,6 +34,7 @@ export const SCOPE_TEXTS = {
   'payouts:read': 'scope.payouts.read',
   'balance:read': 'scope.balance.read',
   'staff:write': 'scope.staff.write',
+  'staff:manage': 'scope.staff.manage',
   'staff:read': 'scope.staff.read',
   'audit:read': 'scope.audit.read',
 } as const satisfies Record<ScopeName, string>;
