@@ -12,14 +12,15 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
 
+import pictures
 from conftest import open_folder
 from living import Living, Person, Shop, living, made, open_shop, post, sign_up
 
@@ -39,9 +40,20 @@ PHONE: Final = (360, 760)
 DESK: Final = (1440, 900)
 
 
-_REFUSED: Final = re.compile(
+_NO_FAULT: Final = re.compile(
     r"error: Failed to load resource: the server responded with a status of 4\d\d"
+    "|warning: Service Worker registration blocked by Playwright"
 )
+"""What a browser says of the API's refusals, and of what a test has switched off."""
+
+_ARRIVED: Final = """async () => {
+  const ends = (one) => one.effect.getComputedTiming().endTime < Infinity;
+  const moving = () => document.getAnimations().filter(ends);
+  await new Promise(requestAnimationFrame);
+  while (moving().some((one) => one.playState === 'running'))
+    await Promise.allSettled(moving().map((one) => one.finished));
+  await new Promise(requestAnimationFrame);
+}"""
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,8 @@ class Screen:
     complaints: list[str] = field(default_factory=list)
 
     def complain(self, text: str) -> None:
-        """Note what a browser complains of; refusals of the API are no fault of the page."""
-        if not _REFUSED.match(text):
+        """Note what a browser complains of, unless it is no fault of the page."""
+        if not _NO_FAULT.match(text):
             self.complaints.append(text)
 
     async def open(self, path: str) -> None:
@@ -82,25 +94,36 @@ class Screen:
         return self.page.get_by_role(role, name=re.compile(name))
 
     async def seen(self, name: str, *, whole: bool = False) -> None:
-        """Check a page as it is now: no violation of WCAG, no overflow. Keep its picture.
+        """Check a page as it is now: no violation of WCAG, no overflow, the look that is kept.
 
         `whole` is the page with what lies below the screen's edge.
         """
-        await self.page.wait_for_timeout(300)  # what moves has arrived
-        if SCREENS:
-            path = f"{SCREENS}/{name}-{self.look.name}.png"
-            await self.page.screenshot(path=path, full_page=whole)
+        await self.settled()
+        await self._picture(f"{name}-{self.look.name}", whole=whole)
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         # A frame of another origin does not answer it, and the browser complains of the question.
-        asked = "() => axe.run({ resultTypes: ['violations'], iframes: false })"
-        found = await self.page.evaluate(asked)
-        shown = [
-            (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]])
-            for one in found["violations"]
-        ]
+        asked = """async () => (await axe.run({ resultTypes: ['violations'], iframes: false }))
+            .violations.map((one) => [one.id, one.nodes.map((at) => at.failureSummary)])
+        """
+        shown = await self.page.evaluate(asked)
         assert not shown, f"{name} {self.look.name}: {json.dumps(shown, indent=1)}"
         wide = await self.page.evaluate("() => document.documentElement.scrollWidth")
         assert wide <= self.look.size[0], f"{name} is {wide} pixels wide"
+
+    async def settled(self) -> None:
+        """Wait until nothing is loading, and what moves has arrived."""
+        await self.page.locator("[role=status][aria-busy=true]").first.wait_for(state="detached")
+        await self.page.evaluate(_ARRIVED)
+
+    async def _picture(self, name: str, *, whole: bool) -> None:
+        """Keep the page's picture where one wants them, else compare it with the one kept."""
+        if not SCREENS and not pictures.kept(name).exists():
+            return
+        png = await self.page.screenshot(full_page=whole)
+        if SCREENS:
+            pictures.keep(Path(SCREENS), name, png)
+        else:
+            pictures.compare(name, png, await pictures.changing(self.page))
 
 
 @dataclass
@@ -114,13 +137,19 @@ class Stage:
     shop: Shop
 
     @asynccontextmanager
-    async def screen(self, look: Look | None = None) -> AsyncIterator[Screen]:
-        """A browser of one's own. Whatever it complains of in its console fails the test."""
+    async def screen(
+        self, look: Look | None = None, *, worker: bool = False
+    ) -> AsyncIterator[Screen]:
+        """A browser of one's own. Whatever it complains of in its console fails the test.
+
+        `worker`: it may keep the app for when there is no network, which takes it a second.
+        """
         look = look or Look()
         context = await self.browser.new_context(
             viewport={"width": look.size[0], "height": look.size[1]},
             locale=LOCALES[look.language],
             color_scheme="dark" if look.scheme == "dark" else "light",
+            service_workers="allow" if worker else "block",
         )
         page = await context.new_page()
         screen = Screen(page, context, look, self.server.url)
@@ -133,11 +162,13 @@ class Stage:
         assert not screen.complaints, screen.complaints
 
     @asynccontextmanager
-    async def phone(self, person: Person, look: Look | None = None) -> AsyncIterator[Screen]:
+    async def phone(
+        self, person: Person, look: Look | None = None, *, worker: bool = False
+    ) -> AsyncIterator[Screen]:
         """A phone that is a new device of a person's, at the wallet's first page."""
         async with self.server.client(person.key) as client:
             device = await post(client, "/v1/people/me/devices", {"name": "Phone"})
-        async with self.screen(look) as screen:
+        async with self.screen(look, worker=worker) as screen:
             await screen.open("/wallet")
             await screen.role("button", "I have a wallet already|我已有钱包").click()
             fields = screen.page.get_by_role("textbox")
@@ -148,9 +179,11 @@ class Stage:
             yield screen
 
     @asynccontextmanager
-    async def till(self, look: Look | None = None) -> AsyncIterator[Screen]:
+    async def till(
+        self, look: Look | None = None, *, worker: bool = False
+    ) -> AsyncIterator[Screen]:
         """A till at its amount pad."""
-        async with self.screen(look) as screen:
+        async with self.screen(look, worker=worker) as screen:
             await screen.open("/till")
             await screen.page.get_by_label(re.compile("Merchant’s key|商户密钥")).fill(
                 self.shop.key
@@ -159,6 +192,32 @@ class Stage:
             await screen.role("button", "Till 1").click()
             await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
             yield screen
+
+    @asynccontextmanager
+    async def member(
+        self, role: str, look: Look | None = None, *, of: Shop | None = None
+    ) -> AsyncIterator[Screen]:
+        """A member of a shop's staff, or of the operator's, at the first page of the console."""
+        path, name = (f"/v1/merchants/{of.merchant_id}/staff", "Xu") if of else ("/v1/staff", "Bo")
+        async with self.server.client(self.server.operator_key) as operator:
+            invited = await post(operator, path, {"name": name, "role": role})
+        async with self.screen(look or Look(size=DESK)) as screen:
+            answer = await screen.context.request.post(
+                f"{self.server.url}/v1/sandbox/sign-in",
+                data={"staff_id": invited["staff"]["id"]},
+                headers={"origin": self.server.url},
+            )
+            assert answer.ok, await answer.text()
+            await screen.open("/console")
+            await screen.page.get_by_role("navigation").first.wait_for()
+            yield screen
+
+    def till_of(
+        self, shop: Shop, look: Look | None = None, *, key: str = "", worker: bool = False
+    ) -> AbstractAsyncContextManager[Screen]:
+        """A till of another shop's, at its amount pad."""
+        other = replace(self, shop=shop._replace(key=key or shop.key))
+        return other.till(look, worker=worker)
 
     async def balance(self, person: Person) -> int:
         """What they have, in fen."""

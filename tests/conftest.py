@@ -17,7 +17,6 @@ import logging
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -30,6 +29,7 @@ import pytest
 import structlog
 from pytest_socket import disable_socket, enable_socket
 
+from living import begin
 from tandem.db.embedded import EmbeddedPostgres
 from tandem.db.locate import check_server
 from tandem.db.migrate import upgrade
@@ -111,9 +111,7 @@ async def _made_once() -> AsyncIterator[Path]:
 @pytest.fixture
 def data(new_data: Path, _made_once: Path) -> Path:
     """A data folder with a stopped cluster in it, for one test."""
-    new_data.mkdir()
-    command = ["/bin/cp", "-a", str(_made_once / "postgres"), str(new_data / "postgres")]
-    subprocess.run(command, check=True)  # noqa: S603 - a program that we name, no shell
+    begin(new_data, _made_once)
     return new_data
 
 

@@ -1,44 +1,20 @@
 """The console: its shell, for whom it is what, and what a merchant's staff does there."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from browsing import DESK, PHONE, Look, Screen, Stage
-from living import Shop, post
+from browsing import DESK, PHONE, Look, Stage
+from living import post
 
 # Each language, appearance and width once; the gallery has every component in all of them.
 LOOKS = [Look("en", "light", DESK), Look("zh", "dark")]
 
 
-@asynccontextmanager
-async def member(
-    stage: Stage, role: str, look: Look | None = None, *, of: Shop | None = None
-) -> AsyncIterator[Screen]:
-    """A browser in which a member of a shop's staff is signed in, at the console's first page."""
-    shop = of or stage.shop
-    async with stage.server.client(stage.server.operator_key) as operator:
-        invited: dict[str, Any] = await post(
-            operator, f"/v1/merchants/{shop.merchant_id}/staff", {"name": "Xu", "role": role}
-        )
-    async with stage.screen(look or Look("en", "light", DESK)) as screen:
-        answer = await screen.context.request.post(
-            f"{stage.server.url}/v1/sandbox/sign-in",
-            data={"staff_id": invited["staff"]["id"]},
-            headers={"origin": stage.server.url},
-        )
-        assert answer.ok, await answer.text()
-        await screen.open("/console")
-        await screen.page.get_by_role("navigation").first.wait_for()
-        yield screen
-
-
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_the_shell(stage: Stage, look: Look) -> None:
     await stage.order(1234)
-    async with member(stage, "owner", look) as screen:
+    async with stage.member("owner", look, of=stage.shop) as screen:
         await screen.open("/console/payments?status=created")
         await screen.page.get_by_role("cell", name="¥12.34").first.wait_for()
         await screen.seen("console-payments")
@@ -59,7 +35,7 @@ async def test_the_shell(stage: Stage, look: Look) -> None:
 
 async def test_filters_live_in_the_address(stage: Stage) -> None:
     await stage.order(4321)
-    async with member(stage, "cashier") as screen:
+    async with stage.member("cashier", of=stage.shop) as screen:
         await screen.open("/console/payments")
         await screen.role("button", "^Filter$").click()
         await screen.page.get_by_label("State").select_option("refunded")
@@ -78,7 +54,7 @@ async def test_filters_live_in_the_address(stage: Stage) -> None:
 async def test_rows_by_keyboard(stage: Stage) -> None:
     await stage.order(1111)
     await stage.order(2222)
-    async with member(stage, "manager") as screen:
+    async with stage.member("manager", of=stage.shop) as screen:
         await screen.open("/console/payments?status=created")
         await screen.page.get_by_role("cell", name="¥22.22").first.wait_for()
         keys = screen.page.keyboard
@@ -121,18 +97,17 @@ PLACES = [
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_every_place(stage: Stage, look: Look) -> None:
     await taken(stage, 3800)
-    async with member(stage, "owner", look) as screen:
+    async with stage.member("owner", look, of=stage.shop) as screen:
         for path, heading, name in PLACES:
             await screen.open(f"/console{path}")
             await screen.role("heading", heading).first.wait_for()
-            await screen.page.wait_for_load_state("networkidle")
             await screen.seen(f"console-{name}", whole=True)
 
 
 async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
     payment = await taken(stage, 3800)
     before = await stage.balance(stage.lin)
-    async with member(stage, "cashier", Look()) as screen:
+    async with stage.member("cashier", Look(), of=stage.shop) as screen:
         await screen.open(f"/console/payments/{payment}")
         await screen.role("button", "^Refund$").click()
         dialog = screen.page.get_by_role("dialog")
@@ -150,7 +125,7 @@ async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
 
 async def test_what_a_cashier_may_not(stage: Stage) -> None:
     large = await taken(stage, 50_000)
-    async with member(stage, "cashier") as screen:
+    async with stage.member("cashier", of=stage.shop) as screen:
         await screen.page.get_by_role("link", name="Payments").wait_for()
         for hidden in ("Statements", "API keys", "Staff", "Who did what"):
             assert await screen.page.get_by_role("link", name=hidden).count() == 0
@@ -169,7 +144,7 @@ async def test_what_a_cashier_may_not(stage: Stage) -> None:
 
 
 async def test_tap_off_holds_at_once(stage: Stage) -> None:
-    async with member(stage, "manager") as screen:
+    async with stage.member("manager", of=stage.shop) as screen:
         await screen.open("/console/acceptance")
         switch = screen.page.get_by_role("switch", name="Blue Door: Tap").first
         await switch.click()
@@ -186,7 +161,7 @@ async def test_tap_off_holds_at_once(stage: Stage) -> None:
 
 
 async def test_a_key_is_shown_once(stage: Stage) -> None:
-    async with member(stage, "owner") as screen:
+    async with stage.member("owner", of=stage.shop) as screen:
         await screen.open("/console/keys")
         await screen.role("button", "^Make a key$").first.click()
         dialog = screen.page.get_by_role("dialog")
@@ -206,7 +181,7 @@ async def test_a_key_is_shown_once(stage: Stage) -> None:
 
 async def test_an_export_is_saved(stage: Stage) -> None:
     await taken(stage, 4200)
-    async with member(stage, "owner") as screen:
+    async with stage.member("owner", of=stage.shop) as screen:
         await screen.open("/console/payments?paid=yes")
         await screen.page.get_by_role("cell", name="¥42.00").first.wait_for()
         await screen.role("button", "^Export$").click()

@@ -1,7 +1,5 @@
 """The console of the operator's staff: what it looks after, and how each page looks."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,23 +11,6 @@ from living import made, post
 LOOKS = [Look("en", "light", DESK), Look("zh", "dark")]
 SPAM = "Congratulations! You won a prize, claim your cash at bit.ly/3xYz"
 DEVICE_KEY = "CQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
-
-
-@asynccontextmanager
-async def member(stage: Stage, role: str, look: Look | None = None) -> AsyncIterator[Screen]:
-    """A browser in which a member of the operator's staff is signed in, at the first page."""
-    async with stage.server.client(stage.server.operator_key) as operator:
-        invited: dict[str, Any] = await post(operator, "/v1/staff", {"name": "Bo", "role": role})
-    async with stage.screen(look or Look("en", "light", DESK)) as screen:
-        answer = await screen.context.request.post(
-            f"{stage.server.url}/v1/sandbox/sign-in",
-            data={"staff_id": invited["staff"]["id"]},
-            headers={"origin": stage.server.url},
-        )
-        assert answer.ok, await answer.text()
-        await screen.open("/console")
-        await screen.page.get_by_role("navigation").first.wait_for()
-        yield screen
 
 
 async def lin_of(stage: Stage) -> dict[str, Any]:
@@ -56,7 +37,7 @@ async def why(screen: Screen, button: str, reason: str = "She lost her phone") -
 async def test_a_day_at_the_operators(stage: Stage) -> None:
     """Find a person, change a limit, suspend a lost phone's card, follow a payment, verify."""
     lin = await lin_of(stage)
-    async with member(stage, "owner") as screen:
+    async with stage.member("owner") as screen:
         page = screen.page
         await page.get_by_role("searchbox").fill("@lin")
         await screen.role("button", "^Find$").click()
@@ -95,7 +76,7 @@ async def test_a_day_at_the_operators(stage: Stage) -> None:
 
 async def test_support_sees_what_it_may_do_and_no_more(stage: Stage) -> None:
     lin = await lin_of(stage)
-    async with member(stage, "support") as screen:
+    async with stage.member("support") as screen:
         await screen.open(f"/console/people/{lin['id']}")
         await screen.role("button", "^Suspend$").wait_for()
         await screen.role("heading", "^Limits$").wait_for()
@@ -124,11 +105,11 @@ async def held_message(stage: Stage) -> str:
 async def test_an_appeal_is_decided_on(stage: Stage) -> None:
     """Support reads what was held and why, rejects it, and releases it after all."""
     sent = await held_message(stage)
-    async with member(stage, "treasurer") as screen:
+    async with stage.member("treasurer") as screen:
         await screen.open("/console/messages")
         await screen.page.get_by_text(SPAM).first.wait_for()
         assert await screen.role("button", "^(Release|Reject)$").count() == 0
-    async with member(stage, "support") as screen:
+    async with stage.member("support") as screen:
         page = screen.page
         await screen.role("link", "Appeals that wait for your decision").click()
         row = page.get_by_role("row").filter(has=page.locator(f"[title='{sent}']"))
@@ -152,7 +133,7 @@ async def test_an_appeal_is_decided_on(stage: Stage) -> None:
 
 async def test_an_export_is_saved_whole(stage: Stage) -> None:
     await lin_of(stage)
-    async with member(stage, "treasurer") as screen:
+    async with stage.member("treasurer") as screen:
         await screen.open("/console/people")
         await screen.role("button", "^Export$").click()
         async with screen.page.expect_download() as coming:
@@ -169,7 +150,7 @@ async def test_names_that_mean_harm_are_only_names(stage: Stage) -> None:
         evil = '<img src=x onerror="document.title=1">'
         fees = {"fee_basis_points": 60, "fee_fixed": 10}
         await post(operator, "/v1/merchants", {"name": evil, "currencies": {"CNY": fees}})
-    async with member(stage, "owner") as screen:
+    async with stage.member("owner") as screen:
         await screen.open("/console/merchants")
         await screen.page.get_by_text(evil).first.click()
         await screen.role("heading", "onerror").wait_for()
@@ -214,11 +195,10 @@ async def test_each_page(stage: Stage, look: Look) -> None:
         "account": f"ledger/{booked[0]['debit_account_id']}?since=2026-01-01",
         "entry": f"ledger/{booked[0]['entry_id']}",
     }
-    async with member(stage, "owner", look) as screen:
+    async with stage.member("owner", look) as screen:
         for name, path in (PAGES | single).items():
             await screen.open(f"/console/{path}")
             await screen.page.locator("h1").wait_for()
-            await screen.page.wait_for_load_state("networkidle")
             await screen.seen(f"operator-{name}", whole=True)
         await screen.open(f"/console/people/{lin['id']}")
         await screen.role("button", "^(Suspend|停用)$").click()

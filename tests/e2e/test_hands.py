@@ -290,7 +290,7 @@ async def test_all_of_the_history_is_searched(stage: Stage) -> None:
             message = "The first tea" if number == 0 else f"Lunch {number}"
             send = {"to": "@mei", "amount": 1, "currency": "CNY", "message": message}
             await post(mine, "/v1/wallet/sends", send)
-    async with stage.phone(ada) as phone:
+    async with stage.phone(ada, worker=True) as phone:
         await phone.role("link", "^History$").click()
         await phone.page.get_by_text("Lunch 129").wait_for()
         assert await phone.page.get_by_text("The first tea").count() == 0
@@ -331,7 +331,6 @@ async def test_all_of_the_history_is_searched(stage: Stage) -> None:
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_limits_and_a_wrong_clock(stage: Stage, look: Look) -> None:
     async with stage.phone(stage.lin, look) as phone:
-        await phone.seen("wallet-home", whole=True)
         await phone.open("/wallet/history")
         await phone.page.get_by_text("bank-lin").first.wait_for()
         await phone.seen("wallet-history")

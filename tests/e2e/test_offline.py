@@ -15,7 +15,7 @@ async def ready_for_offline(page: Page) -> None:
 
 
 async def test_a_pay_code_made_offline_is_good(stage: Stage) -> None:
-    async with stage.phone(stage.lin) as phone:
+    async with stage.phone(stage.lin, worker=True) as phone:
         await ready_for_offline(phone.page)
         await phone.page.get_by_text("12,").first.wait_for()
         await phone.context.set_offline(True)
@@ -73,7 +73,7 @@ async def test_a_phone_whose_clock_is_wrong(stage: Stage) -> None:
 
 async def test_a_till_over_a_short_loss(stage: Stage) -> None:
     """An order that is paid while the till hears nothing is shown as paid when it hears again."""
-    async with stage.till() as till, stage.server.client(stage.lin.key) as lin:
+    async with stage.till(worker=True) as till, stage.server.client(stage.lin.key) as lin:
         await ready_for_offline(till.page)
         await type_amount(till, "5")
         await till.page.keyboard.press("Enter")

@@ -1,13 +1,15 @@
-"""The story through the wallet and the till at once: money that is seen moving, live."""
+"""The story through the faces at once: money that is seen moving, live."""
 
 import io
+import re
 
 import pytest
 import zxingcpp
 from PIL import Image
 
-from browsing import DESK, PHONE, Look, Stage, pay_code_of, type_amount
-from living import post
+from browsing import DESK, PHONE, Look, Screen, Stage, pay_code_of, type_amount
+from cafes import cafe
+from living import Shop, made, post
 
 LOOKS = [Look(), Look("zh", "dark", DESK), Look("zh", "light", PHONE), Look("en", "dark", PHONE)]
 TABLET = (1024, 768)
@@ -166,3 +168,93 @@ async def test_a_link_of_a_shop_leads_through_the_wallet(stage: Stage) -> None:
     async with stage.server.client(stage.shop.key) as shop:
         paid = (await shop.get(f"/v1/payments/{order['id']}")).json()
     assert (paid["status"], paid["way"]) == ("captured", "click")
+
+
+async def by_pay_code(till: Screen, phone: Screen) -> None:
+    """At the till: the phone shows its code."""
+    await type_amount(till, "38.5")
+    await till.page.keyboard.press("Enter")
+    await till.page.get_by_text("Scan, or hold near the reader").wait_for()
+    await phone.role("link", "^Pay$").first.click()
+    await till.page.keyboard.type(await pay_code_of(phone))
+    await till.page.keyboard.press("Enter")
+    await till.role("heading", "^Paid$").wait_for()
+    await phone.role("heading", "^Paid$").wait_for()
+
+
+async def by_checkout(stage: Stage, shop: Shop, desk: Screen, phone: Screen) -> None:
+    """On the shop's site: the desk shows a code, the phone takes it, the desk sees it paid."""
+    async with stage.server.client(shop.key) as client:
+        order = {"shop_id": shop.shop_id, "amount": 1250, "currency": "CNY"}
+        page = await post(client, "/v1/checkout/sessions", order)
+    await desk.open(page["url"].removeprefix(stage.server.url))
+    await desk.role("img", "The order’s code").wait_for()
+    picture = Image.open(io.BytesIO(await desk.page.screenshot()))
+    (found,) = zxingcpp.read_barcodes(picture)
+    await phone.open("/wallet/scan")
+    await phone.page.get_by_label("text or link").fill(found.text)
+    await phone.role("button", "Look it up").click()
+    await desk.role("heading", "Confirm in the wallet").wait_for()
+    await phone.role("button", "Pay ¥12.50").click()
+    await phone.role("heading", "^Paid$").wait_for()
+    await desk.role("heading", "^Paid$").wait_for()
+
+
+async def refund(console: Screen) -> None:
+    """The owner gives the first sum back."""
+    await console.role("link", "^Payments$").click()
+    await console.page.get_by_role("cell", name="¥38.50").first.click()
+    await console.role("button", "^Refund$").click()
+    dialog = console.page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Refund ¥38.50").click()
+
+
+async def follow_to_the_books(office: Screen, payment_id: str) -> None:
+    """The operator finds a payment, its entries, and that the books are right."""
+    await office.page.get_by_role("searchbox").fill(payment_id)
+    await office.role("button", "^Find$").click()
+    await office.page.get_by_role("cell", name="¥38.50").first.wait_for()
+    await office.page.locator("td a[title^='ent_']").first.click()
+    await office.role("heading", "Journal entry").wait_for()
+    await office.role("link", "^Verification$").click()
+    await office.role("button", "Begin a verification").first.click()
+    await office.page.get_by_text("The books are right").wait_for()
+
+
+async def test_the_four_faces_at_once(stage: Stage) -> None:
+    """A shop's till and site, its owner's console, a phone and the operator: one day, live."""
+    before = await stage.balance(stage.lin)
+    async with (
+        cafe(stage, items=False) as shop,
+        stage.till_of(shop, Look(size=TABLET)) as till,
+        stage.member("owner", of=shop) as console,
+        stage.phone(stage.lin) as phone,
+        stage.screen(Look(size=DESK)) as desk,
+    ):
+        taken = console.page.locator("section.taken")
+        await taken.get_by_text("¥0.00").first.wait_for()
+        await by_pay_code(till, phone)
+        await taken.get_by_text("¥38.50").first.wait_for()
+        await by_checkout(stage, shop, desk, phone)
+        await taken.get_by_text("¥51.00").first.wait_for()
+        assert await stage.balance(stage.lin) == before - 5100
+
+        # NFC is switched off: the till that has an order on its screen says so at once
+        await till.page.keyboard.press("Enter")
+        await type_amount(till, "20")
+        await till.page.keyboard.press("Enter")
+        await till.page.get_by_text("Scan, or hold near the reader").wait_for()
+        await console.role("link", "^Acceptance$").click()
+        await console.role("switch", "Café: Tap").click()
+        await till.page.get_by_text(re.compile("^Scan to pay$")).wait_for()
+
+        # the phone sees money come back, without a reload
+        await phone.role("link", "^Done$").click()
+        await refund(console)
+        await phone.page.locator("main").get_by_text("+¥38.50").first.wait_for()
+        assert await stage.balance(stage.lin) == before - 1250
+
+        async with stage.server.client(shop.key) as client:
+            first = made(await client.get("/v1/payments", params={"limit": 3}))["data"][-1]
+        async with stage.member("owner") as office:
+            await follow_to_the_books(office, first["id"])

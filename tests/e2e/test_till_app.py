@@ -1,8 +1,6 @@
 """A cashier's day at the till: items, tips, taps, refunds, shifts, and a network that goes away."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,17 +14,6 @@ TABLET = (1024, 768)
 LOOKS = [Look("en", "light", TABLET), Look("zh", "dark", DESK), Look("zh", "light", PHONE)]
 
 
-@asynccontextmanager
-async def till_of(
-    stage: Stage, shop: Shop, look: Look | None = None, key: str = ""
-) -> AsyncIterator[Screen]:
-    other = Stage(
-        stage.browser, stage.server, stage.lin, stage.mei, shop._replace(key=key or shop.key)
-    )
-    async with other.till(look) as till:
-        yield till
-
-
 async def accept(stage: Stage, shop: Shop, ways: dict[str, Any]) -> None:
     async with stage.server.client(shop.key) as client:
         made(await client.put(f"/v1/shops/{shop.shop_id}/acceptance", json={"ways": ways}))
@@ -35,7 +22,7 @@ async def accept(stage: Stage, shop: Shop, ways: dict[str, Any]) -> None:
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
     tips = {"percentages": [5, 10, 15], "own_amount": True}
-    async with cafe(stage, tips=tips) as shop, till_of(stage, shop, look) as till:
+    async with cafe(stage, tips=tips) as shop, stage.till_of(shop, look) as till:
         wide = look.size[0] >= 900
         if not wide:
             await till.page.locator("label", has_text=re.compile("Items|商品")).click()
@@ -89,7 +76,7 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
 async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
     async with (
         cafe(stage, items=False) as shop,
-        till_of(stage, shop, Look("en", "light", TABLET)) as till,
+        stage.till_of(shop, Look("en", "light", TABLET)) as till,
     ):
         await till.role("button", "^Shift$").click()
         await till.role("heading", "No shift is open").wait_for()
@@ -125,7 +112,7 @@ async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
 async def test_a_way_that_is_switched_off_goes_at_once(stage: Stage) -> None:
     async with (
         cafe(stage, items=False) as shop,
-        till_of(stage, shop, Look("en", "dark", TABLET)) as till,
+        stage.till_of(shop, Look("en", "dark", TABLET)) as till,
     ):
         await till.role("button", "^Settings$").click()
         await till.page.get_by_text("With a reader").click()
@@ -161,7 +148,7 @@ async def test_a_phone_of_the_sandbox_is_held_to_the_till(stage: Stage) -> None:
     before = await stage.balance(stage.lin)
     async with (
         cafe(stage, items=False) as shop,
-        till_of(stage, shop, Look("en", "light", TABLET)) as till,
+        stage.till_of(shop, Look("en", "light", TABLET)) as till,
         stage.phone(stage.lin) as phone,
     ):
         await till.page.wait_for_timeout(500)
@@ -190,7 +177,7 @@ async def test_a_phone_of_the_sandbox_is_held_to_the_till(stage: Stage) -> None:
 
 async def test_items_are_changed_by_whoever_may(stage: Stage) -> None:
     async with cafe(stage, items=False) as shop:
-        async with till_of(stage, shop, Look("en", "light", PHONE)) as till:
+        async with stage.till_of(shop, Look("en", "light", PHONE), worker=True) as till:
             await till.role("button", "^Settings$").click()
             await till.role("button", "Items of the shop").click()
             await till.role("heading", "No items yet").wait_for()
@@ -222,7 +209,7 @@ async def test_items_are_changed_by_whoever_may(stage: Stage) -> None:
             assert len(made(await client.get(f"/v1/shops/{shop.shop_id}/items"))["data"]) == 1
             scopes = ["payments:write", "payments:read", "shops:read", "events:read"]
             key = (await post(client, "/v1/keys", {"name": "till", "scopes": scopes}))["secret"]
-        async with till_of(stage, shop, None, key) as till:
+        async with stage.till_of(shop, key=key) as till:
             await till.role("button", "^Settings$").click()
             await till.role("button", "^10 %$").click()
             await till.page.get_by_text("lacks shops:write").wait_for()
@@ -243,7 +230,7 @@ async def lose(route: Route, times: list[int]) -> None:
 
 
 async def test_an_order_whose_answers_are_lost_is_one(stage: Stage) -> None:
-    async with cafe(stage, items=False) as shop, till_of(stage, shop) as till:
+    async with cafe(stage, items=False) as shop, stage.till_of(shop) as till:
         times = [2]
         await till.page.route("**/v1/payments", lambda route: lose(route, times))
         await type_amount(till, "12")
@@ -259,7 +246,7 @@ async def test_an_order_whose_answers_are_lost_is_one(stage: Stage) -> None:
 
 
 async def test_an_order_that_is_given_up_is_cancelled_later(stage: Stage) -> None:
-    async with cafe(stage, items=False) as shop, till_of(stage, shop) as till:
+    async with cafe(stage, items=False) as shop, stage.till_of(shop) as till:
         times = [100]
         await till.page.route("**/v1/payments", lambda route: lose(route, times))
         await type_amount(till, "12")
@@ -281,7 +268,7 @@ async def test_an_order_that_is_given_up_is_cancelled_later(stage: Stage) -> Non
 
 
 async def test_a_refund_whose_answers_are_lost_is_one(stage: Stage) -> None:
-    async with cafe(stage, items=False) as shop, till_of(stage, shop) as till:
+    async with cafe(stage, items=False) as shop, stage.till_of(shop) as till:
         await type_amount(till, "12")
         await till.page.keyboard.press("Enter")
         await till.role("img", "order’s code").wait_for()
@@ -304,7 +291,7 @@ async def test_a_refund_whose_answers_are_lost_is_one(stage: Stage) -> None:
 
 
 async def test_the_customers_window_follows_the_till(stage: Stage) -> None:
-    async with cafe(stage) as shop, till_of(stage, shop, Look("en", "light", TABLET)) as till:
+    async with cafe(stage) as shop, stage.till_of(shop, Look("en", "light", TABLET)) as till:
         window = await till.context.new_page()
         await window.goto(f"{till.url}/till/display")
         await till.role("button", "^Flat white").click()

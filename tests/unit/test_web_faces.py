@@ -197,6 +197,11 @@ async def test_nothing_else_is_there(client: httpx.AsyncClient, path: str) -> No
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
+async def test_what_is_no_page_the_app_says_itself(client: httpx.AsyncClient) -> None:
+    page = await client.get("/wallet/receipts/%3Cscript%3E;%E7%BA%A2")
+    assert page.text == (await client.get("/wallet/")).text
+
+
 async def test_faces_are_only_read(client: httpx.AsyncClient) -> None:
     problem(await client.post("/wallet/"), 405, "method_not_allowed")
 

@@ -69,8 +69,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "webmanifest": "application/manifest+json",
     "wasm": "application/wasm",
 }
-_PAGE: Final = re.compile(r"[A-Za-z0-9_/-]*", re.ASCII)
-"""A path within a face. One with a point names a file, and there is none."""
+_PAGE: Final = re.compile(r"[^.\x00-\x1f\x7f]*")
+"""A path within a face: what is no page of it the app says itself, in the language of whoever
+looks. One with a point names a file, and there is none."""
 _QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 

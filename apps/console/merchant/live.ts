@@ -1,0 +1,32 @@
+/** The merchant's events, heard live by what shows figures of them. */
+import { follow } from '../../lib/api/live.ts';
+import { session } from '../session.svelte.ts';
+
+/** Figures are added up anew at most this often, however busy the shops are. */
+const PAUSE_MS = 2000;
+
+/**
+ * Call `then` when something has happened to the merchant's payments: soon after the first event,
+ * then at most once in a pause. Returns what ends it.
+ */
+export function onEvents(then: () => void): () => void {
+  const ending = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let last = -PAUSE_MS;
+  const heard = (): void => {
+    timer ??= setTimeout(
+      () => {
+        timer = null;
+        last = performance.now();
+        then();
+      },
+      Math.max(0, last + PAUSE_MS - performance.now()),
+    );
+  };
+  const follower = { onEvent: heard, onState: () => undefined, onShut: () => undefined };
+  void follow(session.asker, follower, ending.signal);
+  return () => {
+    ending.abort();
+    if (timer !== null) clearTimeout(timer);
+  };
+}

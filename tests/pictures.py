@@ -1,0 +1,99 @@
+"""Pictures of screens that are kept in docs/screens, and whether a screen still looks like its own.
+
+Compared is what a person would call the look: where things stand, their colours and their words.
+What is another at each run is put out of sight in both pictures first: text with digits (amounts,
+times, codes), the codes themselves and charts. So is what differs from machine to machine: each
+tile of 4 by 4 pixels counts as its mean colour, since browsers draw the edges of letters
+differently.
+"""
+
+import io
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image, ImageChops, ImageDraw
+from playwright.async_api import Page
+
+KEPT: Final = Path(__file__).parents[1] / "docs/screens"
+TILE: Final = 4
+"""Pixels of a tile's side."""
+NEAR: Final = 40
+"""How far two tiles may be from each other in red, green or blue (of 255)."""
+ALIKE: Final = 0.004
+"""The part of all tiles that may differ in two pictures of the same look: half a line of text."""
+
+_CHANGING: Final = r"""() => {
+  const boxes = [...document.querySelectorAll('svg[role=img], svg.turning, figure, canvas, video')]
+    .map((one) => one.getBoundingClientRect());
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  while (texts.nextNode()) {
+    if (!/\d/.test(texts.currentNode.data)) continue;
+    range.selectNodeContents(texts.currentNode);
+    boxes.push(...range.getClientRects());
+  }
+  return boxes.map((box) => [box.left, box.top, box.right, box.bottom]);
+}"""
+
+Box = tuple[float, float, float, float]
+
+
+def kept(name: str) -> Path:
+    """Where the picture of a screen in a look is, if one is kept."""
+    return KEPT / f"{name}.png"
+
+
+async def changing(page: Page) -> list[Box]:
+    """Where a page shows what is another at each run: left, top, right, bottom in pixels."""
+    found: list[Any] = await page.evaluate(_CHANGING)
+    return [(left, top, right, bottom) for left, top, right, bottom in found]
+
+
+def difference(kept: Image.Image, now: Image.Image, boxes: list[Box]) -> float:
+    """The part of the tiles, 0 to 1, that differ; 1 if the pictures have different sizes."""
+    if kept.size != now.size:
+        return 1.0
+    small = [_tiles(picture, boxes) for picture in (kept, now)]
+    apart = ImageChops.difference(small[0], small[1])
+    red, green, blue = apart.split()
+    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    counts = most.histogram()
+    return sum(counts[NEAR + 1 :]) / sum(counts)
+
+
+def _tiles(picture: Image.Image, boxes: list[Box]) -> Image.Image:
+    covered = picture.convert("RGB")
+    draw = ImageDraw.Draw(covered)
+    for left, top, right, bottom in boxes:
+        draw.rectangle((left - TILE, top - TILE, right + TILE, bottom + TILE), fill="grey")
+    return covered.reduce(TILE)
+
+
+def compare(name: str, png: bytes, boxes: list[Box]) -> None:
+    """Hold a screen against the picture that is kept of it.
+
+    Raises AssertionError, and keeps both beside each other under the system's temporary folder, if
+    they differ: `make screens` takes the kept ones anew.
+    """
+    path = kept(name)
+    with Image.open(path) as old, Image.open(io.BytesIO(png)) as now:
+        part = difference(old, now, boxes)
+        if part <= ALIKE:
+            return
+        beside = Path(tempfile.gettempdir()) / f"tandem-{name}.png"
+        both = Image.new("RGB", (old.width + now.width, max(old.height, now.height)))
+        both.paste(old, (0, 0))
+        both.paste(now, (old.width, 0))
+        both.save(beside)
+    message = f"{name} looks different from {path.name}: {part:.1%} of it; both are in {beside}"
+    raise AssertionError(message)
+
+
+def keep(folder: Path, name: str, png: bytes) -> None:
+    """Keep a screen's picture: 256 colours are enough for what our screens show."""
+    with Image.open(io.BytesIO(png)) as now:
+        few = now.convert("RGB").quantize(
+            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
+        few.save(folder / f"{name}.png", optimize=True)
