@@ -195,7 +195,7 @@ async def give_back(screen: Screen, payment: str, amount: str) -> None:
 
 @pytest.mark.parametrize("look", [Look("zh", "dark")], ids=lambda look: look.name)
 async def test_a_manager_approves_at_the_till(stage: Stage, look: Look) -> None:
-    """A cashier's refund above their limit, and another's shift: by a manager's own passkey."""
+    """A cashier's refund above their limit goes by a manager's own passkey, there and then."""
     mo, yi = f"Mo {look.name}", f"Yi {look.name}"
     async with cafe(stage, items=False) as shop, stage.screen(look) as till:
         other = replace(stage, shop=shop)
