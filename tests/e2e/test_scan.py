@@ -16,11 +16,9 @@ FOREIGN = "https://pay.elsewhere.example/order?id=7"
 
 
 @asynccontextmanager
-async def filmed(
-    stage: Stage, path: Path, *, look: Look | None = None, allowed: bool = True
-) -> AsyncIterator[Screen]:
+async def filmed(stage: Stage, path: Path, look: Look | None = None) -> AsyncIterator[Screen]:
     """A phone whose camera sees a film."""
-    async with seeing(path, allowed=allowed) as browser:
+    async with seeing(path) as browser:
         filming = replace(stage, browser=browser)
         async with filming.phone(stage.lin, look) as phone:
             yield phone

@@ -18,6 +18,7 @@ export const SCOPES = [
   'payouts:read',
   'balance:read',
   'staff:write',
+  'staff:manage',
   'staff:read',
   'audit:read',
 ] as const satisfies ScopeName[];
@@ -41,6 +42,7 @@ export const SCOPE_TEXTS = {
   'payouts:read': 'scope.payouts.read',
   'balance:read': 'scope.balance.read',
   'staff:write': 'scope.staff.write',
+  'staff:manage': 'scope.staff.manage',
   'staff:read': 'scope.staff.read',
   'audit:read': 'scope.audit.read',
 } as const satisfies Record<ScopeName, string>;

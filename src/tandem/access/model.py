@@ -43,6 +43,8 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "payouts:read": "See payouts",
         "balance:read": "See the balance and its statement",
         "staff:write": "Invite staff with roles that can do no more than this key, change them",
+        "staff:manage": "Suspend and resume staff whose role can do less than this key, and say "
+        "what they may refund",
         "staff:read": "See the staff",
         "audit:read": "See who did what",
     },
@@ -62,13 +64,15 @@ _SECRET = re.compile(r"tk_(?:op|mer|dev)_[A-Za-z0-9_-]{43}", re.ASCII)
 class SignedIn(msgspec.Struct, frozen=True):
     """Who signed in: a person, or a member of a merchant's or the operator's staff.
 
-    `refund_limit` is in hundredths of a currency's unit, the same for each; None: no limit.
+    `refund_limit` is the most of one payment that they give back, `refund_day_limit` the most in a
+    day: in hundredths of a currency's unit, the same for each; None: no limit.
     """
 
     session_id: UUID
     holder_id: UUID
     role: str | None
     refund_limit: int | None
+    refund_day_limit: int | None
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -139,8 +139,12 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "withdrawals": Right(),
     "corrections": Right(),
     "staff": Right(
-        update=("name", "role", "refund_limit", "status", "invitation", "invited_until")
+        update=(
+            *("name", "role", "refund_limit", "refund_day_limit", "status", "invitation"),
+            "invited_until",
+        )
     ),
+    "staff_refunds": Right(update=("day", "refunded")),
     "passkeys": Right(
         update=("sign_count", "backed_up", "name", "last_used_at", "suspect_at", "removed_at")
     ),
