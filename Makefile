@@ -48,6 +48,7 @@ up: $(READY) $(BUILT) ## serve Tandem
 
 .PHONY: test
 test: $(READY) $(BUILT) ## run all tests (ARGS="-k refund": some of Python's)
+	@tools/browser.sh
 	@failed=0; \
 	[ -n '$(subst ','\'',$(ARGS))' ] || $(MAKE) test-apps || failed=1; \
 	$(PY) -m pytest $(ARGS) || failed=1; \

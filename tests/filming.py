@@ -1,7 +1,6 @@
 """A camera that sees what a test shows it: Chromium's fake one, playing a film made here."""
 
 import io
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import segno
 from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
-from browsing import FLAGS
+from browsing import FLAGS, program_of_browser
 
 SIZE: Final = (640, 480)
 FRAMES: Final = 4
@@ -39,17 +38,18 @@ def film(path: Path, text: str | None) -> Path:
 
 
 @asynccontextmanager
-async def seeing(path: Path, *, allowed: bool = True) -> AsyncIterator[Browser]:
-    """A browser whose camera plays this film; its person allows it, or not."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+async def seeing(path: Path) -> AsyncIterator[Browser]:
+    """A browser whose camera plays this film; its person allows it."""
     flags = (
         *FLAGS,
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={path}",
-        *(("--use-fake-ui-for-media-stream",) if allowed else ()),
+        "--use-fake-ui-for-media-stream",
     )
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(flags))
+        browser = await playwright.chromium.launch(
+            executable_path=program_of_browser(), args=list(flags)
+        )
         try:
             yield browser
         finally:

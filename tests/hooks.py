@@ -284,11 +284,11 @@ async def deliveries(shop: House, made: NewEndpoint) -> list[tuple[str, int, int
     """Status, attempts and last HTTP status, oldest first."""
     endpoint_id = read_id("whe", made.id)
     found = await shop.webhooks().deliveries(shop.merchant_id, endpoint_id, None, 100)
-    return [(d.status, d.attempts, d.last_status) for d, _ in reversed(found)]
+    return [(d.status, d.attempts, d.last_status) for d, *_ in reversed(found)]
 
 
 async def only_delivery(shop: House, made: NewEndpoint) -> UUID:
     """The id of the only delivery."""
     endpoint_id = read_id("whe", made.id)
-    ((found, _),) = await shop.webhooks().deliveries(shop.merchant_id, endpoint_id, None, 2)
+    ((found, *_),) = await shop.webhooks().deliveries(shop.merchant_id, endpoint_id, None, 2)
     return found.id

@@ -18,6 +18,7 @@ export function whoIs(name: string): Who {
   const times = { created_at: '', last_used_at: '', expires_at: '' };
   return {
     ...{ kind: 'merchant', id: 'stf_01', name, handle: null, employer_id: 'mer_01' },
-    ...{ role: 'cashier', refund_limit: 20_000, scopes: [], session: { ...session, ...times } },
+    ...{ role: 'cashier', refund_limit: 20_000, refund_day_limit: 100_000, scopes: [] },
+    session: { ...session, ...times },
   };
 }

@@ -52,7 +52,7 @@ from tandem.settlement import (
     Withdrawals,
 )
 from tandem.shifts import Shifts
-from tandem.signin import Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
+from tandem.signin import Approvals, Audit, Consents, Keeper, Recovery, SignIn, Staff, site_of
 from tandem.tags import Tags
 from tandem.timers import Due, run_timers
 from tandem.wallet import Splits, Wallet
@@ -119,6 +119,7 @@ class Services:
     recovery: Recovery
     staff: Staff
     consents: Consents
+    approvals: Approvals
     audit: Audit
     merchants: Merchants
     terms_watch: TermsWatch
@@ -236,6 +237,7 @@ def put_together(
         recovery=Recovery(keeper, sign_in),
         staff=Staff(keeper, sign_in, settings.public_url),
         consents=Consents(keeper),
+        approvals=Approvals(keeper),
         audit=Audit(pool),
         merchants=merchants,
         terms_watch=TermsWatch(pool, merchants),

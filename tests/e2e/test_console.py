@@ -1,11 +1,13 @@
 """The console: its shell, for whom it is what, and what a merchant's staff does there."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from browsing import DESK, PHONE, Look, Stage
-from living import post
+from hooks import receiver, status
+from living import fresh_key, made, post
 
 # Each language, appearance and width once; the gallery has every component in all of them.
 LOOKS = [Look("en", "light", DESK), Look("zh", "dark")]
@@ -80,9 +82,12 @@ async def taken(stage: Stage, amount: int) -> str:
     return found
 
 
+NOT_NOW = status(503, body=b"<script>alert(1)</script>\nno room")
 PLACES = [
     ("/", "^(Today|今天)$", "today"),
     ("/payments", "^(Payments|收款)$", "payments"),
+    ("/links", "^(Payment links|收款链接)$", "links"),
+    ("/invoices", "^(Invoices|账单)$", "invoices"),
     ("/acceptance", "^(Acceptance|收款方式)$", "acceptance"),
     ("/statements", "^(Statements|对账单)$", "statements"),
     ("/fees", "^(Fees|费率)$", "fees"),
@@ -94,11 +99,41 @@ PLACES = [
 ]
 
 
+async def papers(stage: Stage) -> tuple[tuple[str, str, str], ...]:
+    """A link that Lin has begun to pay, an invoice, a payout: the pages of each."""
+    async with (
+        stage.server.client(stage.shop.key) as shop,
+        stage.server.client(stage.server.operator_key) as operator,
+    ):
+        of_shop = {"shop_id": stage.shop.shop_id, "currency": "CNY"}
+        tea = {"description": "Tea for the whole long table by the window", "amount": 3800}
+        link = await post(shop, "/v1/payment-links", of_shop | tea)
+        token = link["url"].rpartition("/")[2]
+        visit = {"Idempotency-Key": str(uuid4())}
+        made(await shop.post(f"/v1/checkout/links/{token}/visits", json={}, headers=visit))
+        lines = [
+            {"name": "Flour, 25 kg", "unit_amount": 12_500, "quantity": 4, "tax": 3000},
+            {"name": "Discount", "unit_amount": -2500},
+        ]
+        asked = {"customer_name": "Harbour Bakery", "lines": lines, "due_on": "2100-01-31"}
+        invoice = await post(shop, "/v1/invoices", of_shop | asked)
+        await post(shop, f"/v1/invoices/{invoice['id']}/open", {})
+        number = fresh_key()
+        paid = {"amount": 100, "currency": "CNY", "reference": number}
+        await post(operator, f"/v1/merchants/{stage.shop.merchant_id}/payouts", paid)
+    return (
+        (f"/links/{link['id']}", "^(Payment link|收款链接详情)$", "link"),
+        (f"/invoices/{invoice['id']}", "^(Invoice|账单) [0-9]+$", "invoice"),
+        (f"/shops/{stage.shop.shop_id}", "^Blue Door", "code"),
+    )
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_every_place(stage: Stage, look: Look) -> None:
     await taken(stage, 3800)
+    pages = await papers(stage)
     async with stage.member("owner", look, of=stage.shop) as screen:
-        for path, heading, name in PLACES:
+        for path, heading, name in (*PLACES, *pages):
             await screen.open(f"/console{path}")
             await screen.role("heading", heading).first.wait_for()
             await screen.seen(f"console-{name}", whole=True)
@@ -192,3 +227,98 @@ async def test_an_export_is_saved(stage: Stage) -> None:
         assert text.splitlines()[0].startswith("id,status,amount")
         assert ",4200," in text
         assert "created," not in text.replace("created_at,", "")
+
+
+async def test_a_link_and_an_invoice_are_made(stage: Stage) -> None:
+    async with stage.member("manager", of=stage.shop) as screen:
+        await screen.open("/console/links")
+        await screen.role("button", "^Make a link$").first.click()
+        dialog = screen.page.get_by_role("dialog")
+        await dialog.get_by_label("What it is for").fill("<i>Cake</i>")
+        await dialog.get_by_label("Amount", exact=True).last.fill("38.005")
+        await dialog.get_by_text("Type an amount such as 38.00.").wait_for()
+        await dialog.get_by_label("Amount", exact=True).last.fill("38")
+        await dialog.get_by_text("Once", exact=True).click()
+        await screen.seen("console-link-new")
+        await dialog.get_by_role("button", name="Make a link").dblclick()
+        await screen.role("heading", "^Payment link$").wait_for()
+        await screen.page.get_by_text("<i>Cake</i>").wait_for()
+        await screen.page.get_by_text("0 of 1 times").wait_for()
+        await screen.page.get_by_role("switch").click()
+        await screen.page.get_by_text("Off", exact=True).wait_for()
+        async with stage.server.client(stage.shop.key) as shop:
+            links = made(await shop.get("/v1/payment-links"))["data"]
+        (link,) = [one for one in links if one["description"] == "<i>Cake</i>"]
+        assert (link["amount"], link["max_payments"], link["active"]) == (3800, 1, False)
+
+        await screen.open("/console/invoices")
+        await screen.role("button", "^Draft an invoice$").first.click()
+        await dialog.get_by_label("Customer").fill("Harbour Bakery")
+        await dialog.get_by_label("Goods or service").fill("Flour")
+        await dialog.get_by_label("Quantity").fill("4")
+        await dialog.get_by_label("Price of one").fill("12.50")
+        await dialog.get_by_role("button", name="Add a line").click()
+        await dialog.get_by_label("Goods or service").last.fill("Discount")
+        await dialog.get_by_label("Price of one").last.fill("-5")
+        await screen.seen("console-invoice-new")
+        await dialog.get_by_role("button", name="Save the draft of ¥45.00").dblclick()
+        await screen.role("heading", "^Invoice$").wait_for()
+        await screen.role("button", "^Open the invoice$").click()
+        await dialog.get_by_role("button", name="Open the invoice").click()
+        await screen.role("heading", "^Invoice [0-9]+$").wait_for()
+        await screen.page.get_by_label("Code of the address").wait_for()
+        await screen.role("button", "^Make it void$").click()
+        await dialog.get_by_role("button", name="Make it void").click()
+        await screen.page.locator("main").get_by_text("Void").first.wait_for()
+        await screen.open("/console/audit")
+        await screen.page.get_by_text("Xu made invoice inv_").first.wait_for()
+
+
+async def test_a_webhook_is_tried_and_a_till_is_closed(stage: Stage) -> None:
+    async with receiver() as hook, stage.member("owner", of=stage.shop) as screen:
+        hook.answers = [NOT_NOW]
+        await screen.open("/console/webhooks")
+        await screen.role("button", "^Add a webhook$").first.click()
+        dialog = screen.page.get_by_role("dialog")
+        await dialog.get_by_label("Address").fill(hook.url)
+        await dialog.get_by_text("Only some").click()
+        await dialog.get_by_label("Money was given back").check()
+        await screen.seen("console-webhook-new")
+        await dialog.get_by_role("button", name="Add a webhook").click()
+        await dialog.get_by_role("button", name="I have kept it").click()
+        await screen.page.get_by_role("link", name=hook.url).click()
+        await screen.page.get_by_text("Money was given back").wait_for()
+        await screen.role("button", "^Send a test event$").click()
+        for _ in range(50):
+            if hook.requests:
+                break
+            await screen.page.wait_for_timeout(100)
+        await screen.page.wait_for_timeout(300)  # it is written down
+        await screen.role("button", "^Look again$").click()
+        await screen.page.get_by_role("cell", name="503").wait_for()
+        await screen.seen("console-webhook", whole=True)
+        await screen.role("button", "^A test$").click()
+        await dialog.get_by_text("<script>alert(1)</script>").wait_for()
+        await screen.seen("console-delivery")
+
+        await screen.open("/console/shops")
+        await screen.role("button", "^Change.*Till 1$").first.click()
+        await dialog.get_by_label("Name").fill("Till <1>")
+        await dialog.get_by_role("button", name="Save").click()
+        await screen.role("button", "^Change.*Till <1>").click()
+        await screen.seen("console-till")
+        await dialog.get_by_role("button", name="Close the till").click()
+        await screen.page.get_by_text("Closed", exact=True).wait_for()
+        async with (
+            stage.server.client(stage.shop.key) as shop,
+            stage.server.client(stage.lin.key) as lin,
+        ):
+            code = made(await shop.get(f"/v1/tills/{stage.shop.till_id}/code"))["url"]
+            body = {"code": code, "amount": 100, "currency": "CNY"}
+            refused = await lin.post(
+                "/v1/wallet/payments", json=body, headers={"Idempotency-Key": fresh_key()}
+            )
+            assert refused.json()["code"] == "way_refused"
+        await screen.role("button", "^Change.*Till <1>").click()
+        await dialog.get_by_role("button", name="Open it again").click()
+        await screen.page.get_by_text("Closed", exact=True).wait_for(state="detached")

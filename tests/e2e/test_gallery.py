@@ -17,10 +17,10 @@ async def test_components(stage: Stage, look: Look) -> None:
     async with stage.screen(look) as screen:
         await screen.open("/gallery")
         await screen.page.locator("#outcomes").wait_for()
-        await screen.seen("gallery", whole=True)
+        await screen.seen("gallery", whole=True, loading=True)
         await screen.role("button", r"^(Is this right\?|请核对)$").click()
         await screen.page.get_by_role("dialog").wait_for()
-        await screen.seen("sheet")
+        await screen.seen("sheet", loading=True)
         await screen.page.keyboard.press("Escape")
         await screen.page.get_by_role("dialog").wait_for(state="hidden")
 

@@ -165,17 +165,10 @@ async def test_a_cashier_refunds_up_to_a_limit_and_keeps_the_shift(stage: Stage)
         await till.role("heading", "^Paid$").wait_for()
         await till.page.keyboard.press("Enter")
 
-        # more than the limit is refused with the limit, and the limit itself is given back
+        # the limit itself is given back; the answer is lost and the session ends: one refund, once
+        # somebody is there again
         await till.role("button", "Charge").wait_for()
-        await scan(till, paid["id"])
-        await till.role("button", "Give money back").click()
-        amount = till.page.get_by_role("dialog").get_by_label("Amount to give back")
-        await amount.fill("5.01")
-        await till.role("button", "Give back ¥5.01").click()
-        await till.page.get_by_role("alert").get_by_text("5.00").wait_for()
-        await till.seen("till-refund-limit")
-        await amount.fill("5")
-        # the answer is lost and the session ends: one refund, once somebody is there again
+        await give_back(till, paid["id"], "5")
         lost = partial(lose_and_end, stage)
         await till.page.route("**/refunds", lost, times=1)
         await till.role("button", "Give back ¥5.00").click()
@@ -190,6 +183,63 @@ async def test_a_cashier_refunds_up_to_a_limit_and_keeps_the_shift(stage: Stage)
         await walk_in(till, "Somebody Else")
         await till.role("heading", "Where do you take money").wait_for()
         till.complaints.clear()  # of what was refused and lost
+
+
+async def give_back(screen: Screen, payment: str, amount: str) -> None:
+    """Find a payment by its receipt's code, and type what is given back of it."""
+    await scan(screen, payment)
+    await screen.role("button", "Give money back|退款").click()
+    dialog = screen.page.get_by_role("dialog")
+    await dialog.get_by_label(re.compile("Amount to give back|退款金额")).fill(amount)
+
+
+@pytest.mark.parametrize("look", [Look("zh", "dark")], ids=lambda look: look.name)
+async def test_a_manager_approves_at_the_till(stage: Stage, look: Look) -> None:
+    """A cashier's refund above their limit goes by a manager's own passkey, there and then."""
+    mo, yi = f"Mo {look.name}", f"Yi {look.name}"
+    async with cafe(stage, items=False) as shop, stage.screen(look) as till:
+        other = replace(stage, shop=shop)
+        token = (await invite(other, mo, "manager"))["token"]
+        yi_id = (await invite(other, yi, "cashier", refund_limit=500))["staff"]["id"]
+        keys = await Passkeys.of(till)
+        await accept(till, token)
+        await till.context.clear_cookies()  # Mo was here, and their passkey is still on this device
+        await till.open("/till")
+        await walk_in(till, yi)
+        await till.role("button", "Till 1").click()
+        await till.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+        await type_amount(till, "12")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code|二维码").wait_for()
+        paid = await pay(stage, shop)
+        await till.role("heading", "^(Paid|付款成功)").wait_for()
+        await till.page.keyboard.press("Enter")
+        await till.role("button", "Charge|收款").first.wait_for()
+
+        # above the limit: who can approve it is named; who is not verified approves nothing
+        await give_back(till, paid["id"], "6.50")
+        await till.role("button", "Give back ¥6.50|退款 ¥6.50").click()
+        await till.role("heading", "Needs approval|需要批准").wait_for()
+        await till.page.get_by_role("listitem").get_by_text(mo).wait_for()
+        await till.seen("till-approve")
+        await keys.refuse()
+        approve = till.role("button", "Approve giving back ¥6.50|批准退款 ¥6.50")
+        await approve.click()
+        await till.page.get_by_role("alert").wait_for()
+        await till.seen("till-approve-refused")
+        await keys.allow()
+        await approve.click()
+        await till.role("heading", "Given back|已退款").wait_for()
+
+        # the session is the cashier's still, and the log has both names
+        assert made(await _who(stage, till))["id"] == yi_id
+        async with stage.server.client(shop.key) as client:
+            assert made(await client.get(f"/v1/payments/{paid['id']}"))["refunded"] == 650
+        async with stage.server.client(stage.server.operator_key) as operator:
+            params = {"owner": shop.merchant_id, "action": "create_refund", "outcome": "done"}
+            (row,) = made(await operator.get("/v1/audit/all", params=params))["data"]
+            names = (row["actor_name"], row["approver_name"])
+            assert names == (yi, mo)
 
 
 async def lose_and_end(stage: Stage, route: Route) -> None:

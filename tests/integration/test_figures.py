@@ -37,7 +37,7 @@ async def merchants(town: Town, operation: Any, door: Door, **given: Any) -> Any
 
 
 async def give_back(town: Town, door: Door, payment: Any, amount: int) -> None:  # noqa: ANN401 - an id
-    await town.services.payments.refund(door.id, payment, amount, "cold", key(), most=None)
+    await town.services.payments.refund(door.id, payment, amount, "cold", key())
 
 
 # -- the day -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tandem.merchants import (
     Shop,
     Till,
     UpdateShop,
+    UpdateTill,
     WayRefused,
     WayRule,
     load_place,
@@ -311,6 +313,39 @@ async def test_a_shop_has_a_language_while_it_wants_one(here: Parties) -> None:
     assert (await use.update_shop(owner, made.id, UpdateShop(language=None))).language is None
     assert (await use.shop(owner, made.id)).language is None
     assert (await here.shop(owner)).language is None
+
+
+async def test_a_closed_till_takes_nothing_until_it_is_open_again(here: Parties) -> None:
+    shop = await here.shop((await here.merchant("CNY")).id)
+    till = await till_of(here, shop)
+
+    async def change(**changes: Any) -> Till:  # noqa: ANN401 - what UpdateTill has
+        return await here.merchants.update_till(shop.merchant_id, till.id, UpdateTill(**changes))
+
+    async def takes() -> bool:
+        async with here.pool.acquire() as connection:
+            by_id = await load_place(connection, till_id=till.id)
+            by_code = await load_place(connection, code_token=till.code_token)
+        assert by_id is not None
+        assert by_id == by_code
+        open_ways = {way for way in ("tap", "scan", "click") if by_id.acceptance.rule(way).enabled}
+        assert open_ways in (set(), {"tap", "scan", "click"})
+        return bool(open_ways)
+
+    assert (await change(name="Till 2")).name == "Till 2"
+    assert await takes()
+    terms = (await here.merchants.get(shop.merchant_id)).terms
+    closed = await change(closed=True)
+    assert closed.closed_at == here.clock.now()
+    assert not await takes()
+    assert (await here.merchants.get(shop.merchant_id)).terms > terms  # older entries are refused
+    here.clock.advance(timedelta(minutes=1))
+    assert await change(closed=True) == closed
+    assert (await here.merchants.tills(shop.merchant_id, shop.id, None, 9)) == [closed]
+    assert (await change(closed=False)).closed_at is None
+    assert await takes()
+    with pytest.raises(Invalid):
+        await change(name=" ")
 
 
 async def test_a_policy_with_a_currency_that_does_not_exist_is_refused(here: Parties) -> None:

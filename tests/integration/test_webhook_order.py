@@ -9,6 +9,7 @@ import pytest
 from hooks import START, House, endpoint, house
 from tandem.db import Connection
 from tandem.events import store
+from tandem.events.send import Answer
 from tandem.events.store import Claimed, Due
 
 LATER = START + timedelta(seconds=60)
@@ -34,7 +35,7 @@ async def under_way(connection: Connection) -> Claimed:
 
 async def finish(connection: Connection, first: Claimed) -> bool:
     """As the dispatcher writes down that it was delivered; whether there was a next one."""
-    assert await store.finish(connection, first, "delivered", 200, None)
+    assert await store.finish(connection, first, "delivered", Answer(200, None))
     return await store.wake_next(connection, first, START)
 
 

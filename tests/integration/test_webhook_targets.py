@@ -107,7 +107,7 @@ async def test_a_name_that_changes_its_mind_reaches_nothing(
         assert hook.connections == 0
         assert await deliveries(shop, made) == [("pending", 1, None)]
         number = await only_delivery(shop, made)
-        tried, _ = await shop.webhooks().delivery(shop.merchant_id, number)
+        tried, *_ = await shop.webhooks().delivery(shop.merchant_id, number)
         assert tried.last_error is not None
         assert "not on the public internet" in tried.last_error
         assert "127.0.0.1" not in tried.last_error

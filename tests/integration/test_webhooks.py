@@ -216,7 +216,7 @@ async def test_what_was_sent_can_be_sent_again(shop: House, hook: Receiver) -> N
     async with dispatching(shop) as dispatcher:
         await settle(dispatcher)
         number = await only_delivery(shop, made)
-        again, event_type = await webhooks.resend(shop.merchant_id, number)
+        again, event_type, _ = await webhooks.resend(shop.merchant_id, number)
         assert (again.status, again.attempts, event_type) == ("pending", 1, "payment.captured")
         await settle(dispatcher)
         assert hook.numbers == [1, 1]
@@ -229,6 +229,38 @@ async def test_what_was_sent_can_be_sent_again(shop: House, hook: Receiver) -> N
     assert await deliveries(shop, made) == [("delivered", 4, 200)]
     with pytest.raises(NotFound):
         await webhooks.resend(shop.ids.new(), number)
+
+
+async def test_a_test_event_is_sent_to_one_endpoint_whatever_it_wants(
+    shop: House, hook: Receiver
+) -> None:
+    made = await endpoint(shop, hook.url, "payout.made")
+    await endpoint(shop, hook.url)
+    number = read_id("whe", made.id)
+    hook.answers = [status(503, body=b"<b>no\r\nroom\x00\xff</b>")]
+    async with dispatching(shop) as dispatcher:
+        key = once(shop.merchant_id, "test", "1")
+        first = await shop.webhooks().test(shop.merchant_id, number, key)
+        again = await shop.webhooks().test(shop.merchant_id, number, key)
+        assert (again.body, again.replayed) == (first.body, True)
+        await settle(dispatcher)
+        (request,) = hook.requests
+        told = Webhook(made.secret).verify(request.body, request.headers)
+        assert told["type"] == "webhook.test"
+        assert (told["data"]["id"], told["data"]["types"]) == (made.id, ["payout.made"])
+        ((sent, kind, body),) = await shop.webhooks().deliveries(shop.merchant_id, number, None, 9)
+        assert (sent.status, kind, body) == (
+            "pending",
+            "webhook.test",
+            "<b>no\nroom\ufffd\ufffd</b>",
+        )
+
+        await shop.webhooks().test(shop.merchant_id, number, None)  # it waits for no other
+        await settle(dispatcher)
+        assert await deliveries(shop, made) == [("pending", 1, 503), ("delivered", 1, 200)]
+        await shop.webhooks().update(shop.merchant_id, number, UpdateEndpoint(enabled=False))
+        with pytest.raises(EndpointOff):
+            await shop.webhooks().test(shop.merchant_id, number, None)
 
 
 async def test_410_switches_the_endpoint_off(shop: House, hook: Receiver) -> None:
@@ -246,7 +278,7 @@ async def test_410_switches_the_endpoint_off(shop: House, hook: Receiver) -> Non
         assert not now.enabled
         assert await shop.pool.fetchval(terms) > before
         number = read_id("whe", made.id)
-        (_, (first, _)) = await shop.webhooks().deliveries(shop.merchant_id, number, None, 2)
+        (_, (first, *_)) = await shop.webhooks().deliveries(shop.merchant_id, number, None, 2)
         with pytest.raises(EndpointOff):
             await shop.webhooks().resend(shop.merchant_id, first.id)
         await shop.webhooks().update(shop.merchant_id, number, UpdateEndpoint(enabled=True))
@@ -461,4 +493,4 @@ async def test_lists_go_page_by_page(shop: House, hook: Receiver) -> None:
     assert [json.loads(event.data)["number"] for event in events] == [4, 3, 2, 1, 0]
     page = await webhooks.deliveries(shop.merchant_id, number, None, 3)
     rest = await webhooks.deliveries(shop.merchant_id, number, page[-1][0].id, 3)
-    assert [d.event_id for d, _ in (*page, *rest)] == [event.id for event in events]
+    assert [d.event_id for d, *_ in (*page, *rest)] == [event.id for event in events]

@@ -7,18 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.access import role_of
 from tandem.kernel import system_entropy
 from tandem.people import Confirmed, PasskeyNeeded, PersonTerms, unconfirmed
 from tandem.signin.model import (
     Member,
     browser_of,
     code_hash,
+    limits_of,
     new_code,
     read_code,
     subject_of,
 )
-from tandem.signin.service import refund_limit
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 LIN, DOOR, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -107,19 +106,20 @@ def test_what_is_above_the_limit_asks_until_just_that_is_confirmed(
 
 
 @pytest.mark.parametrize(
-    ("role", "own", "limit"),
+    ("role", "own", "limits"),
     [
-        ("cashier", None, 20_000),
-        ("cashier", 0, 0),
-        ("cashier", 90_000, 90_000),
-        ("manager", None, 500_000),
-        ("owner", None, None),
-        ("owner", 5, 5),
+        ("cashier", (None, None), (20_000, 100_000)),
+        ("cashier", (0, None), (0, 100_000)),
+        ("cashier", (90_000, 50_000), (90_000, 50_000)),
+        ("cashier", (200_000, None), (200_000, 200_000)),  # a day is as much as one payment
+        ("manager", (None, None), (500_000, 2_000_000)),
+        ("owner", (None, None), (None, None)),
+        ("owner", (5, None), (5, None)),
+        ("owner", (None, 5), (None, 5)),
     ],
 )
-def test_a_members_limit_is_their_own_or_their_roles(
-    role: str, own: int | None, limit: int | None
+def test_a_members_limits_are_their_own_or_their_roles(
+    role: str, own: tuple[int | None, int | None], limits: tuple[int | None, int | None]
 ) -> None:
-    member = Member(LIN, "merchant", DOOR, "Xu", role, own, "active", None, NOW)
-    assert refund_limit(member, role_of("merchant", role)) == limit
-    assert refund_limit(None, None) is None
+    member = Member(LIN, "merchant", DOOR, "Xu", role, *own, "active", None, NOW)
+    assert limits_of(member) == limits

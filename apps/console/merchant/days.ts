@@ -1,4 +1,5 @@
 /** Days as the address has them, `2026-05-04`, in the time zone of whoever looks. */
+import { tag } from '../../lib/i18n/index.ts';
 
 const DAY = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/;
 
@@ -21,4 +22,10 @@ export function dayText(date: Date): string {
 /** The time zone of whoever looks, by its IANA name. */
 export function zone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** A day, `2026-05-04`, as people read it. */
+export function dayName(text: string): string {
+  const day = dayStart(text);
+  return day === null ? text : new Intl.DateTimeFormat(tag(), { dateStyle: 'medium' }).format(day);
 }

@@ -1,59 +1,60 @@
-/** The console of a merchant's staff: its places. */
+/** The console of a merchant's staff: its places, in their order. */
 import { answered } from '../../lib/api/client.ts';
+import type { IconName } from '../../lib/design/icons.ts';
+import type { Key } from '../../lib/i18n/index.ts';
 import type { Place } from '../parts.ts';
 import { session } from '../session.svelte.ts';
 import { merchant } from './merchant.svelte.ts';
 
+type Row = [path: string, text: Key, icon: IconName, scope: string, page: Place['page']];
+
+/** Rows of the sidebar under one heading. */
+const under = (group: Key | null, ...rows: Row[]): Place[] =>
+  rows.map(([path, text, icon, scope, page]) => ({ path, text, icon, scope, group, page }));
+
 export const places: Place[] = [
-  {
-    ...{ path: '/', text: 'merchant.today', icon: 'today', scope: 'payments:read', group: null },
-    page: () => import('./Today.svelte'),
-  },
-  {
-    ...{ path: '/payments', text: 'merchant.payments', icon: 'lines' },
-    ...{ scope: 'payments:read', group: null },
-    page: () => import('./Payments.svelte'),
-  },
-  {
-    ...{ path: '/acceptance', text: 'merchant.acceptance', icon: 'toggle' },
-    ...{ scope: 'shops:read', group: null },
-    page: () => import('./Acceptance.svelte'),
-  },
-  {
-    ...{ path: '/statements', text: 'merchant.statements', icon: 'statement' },
-    ...{ scope: 'balance:read', group: 'merchant.group.money' },
-    page: () => import('./Statements.svelte'),
-  },
-  {
-    ...{ path: '/fees', text: 'merchant.fees', icon: 'percent' },
-    ...{ scope: 'balance:read', group: 'merchant.group.money' },
-    page: () => import('./Fees.svelte'),
-  },
-  {
-    ...{ path: '/shops', text: 'merchant.shops', icon: 'shop' },
-    ...{ scope: 'shops:read', group: 'merchant.group.house' },
-    page: () => import('./Shops.svelte'),
-  },
-  {
-    ...{ path: '/staff', text: 'merchant.staff', icon: 'people' },
-    ...{ scope: 'staff:read', group: 'merchant.group.house' },
-    page: () => import('./Staff.svelte'),
-  },
-  {
-    ...{ path: '/audit', text: 'merchant.audit', icon: 'record' },
-    ...{ scope: 'audit:read', group: 'merchant.group.house' },
-    page: () => import('./Audit.svelte'),
-  },
-  {
-    ...{ path: '/keys', text: 'merchant.keys', icon: 'key' },
-    ...{ scope: 'keys:write', group: 'merchant.group.programs' },
-    page: () => import('./Keys.svelte'),
-  },
-  {
-    ...{ path: '/webhooks', text: 'merchant.webhooks', icon: 'hook' },
-    ...{ scope: 'webhooks:read', group: 'merchant.group.programs' },
-    page: () => import('./Webhooks.svelte'),
-  },
+  ...under(
+    null,
+    ['/', 'merchant.today', 'today', 'payments:read', () => import('./Today.svelte')],
+    ['/payments', 'merchant.payments', 'lines', 'payments:read', () => import('./Payments.svelte')],
+    [
+      '/acceptance',
+      'merchant.acceptance',
+      'toggle',
+      'shops:read',
+      () => import('./Acceptance.svelte'),
+    ],
+  ),
+  ...under(
+    'merchant.group.money',
+    ['/links', 'merchant.links', 'link', 'checkout:read', () => import('./Links.svelte')],
+    [
+      '/invoices',
+      'merchant.invoices',
+      'receipt',
+      'checkout:read',
+      () => import('./Invoices.svelte'),
+    ],
+    [
+      '/statements',
+      'merchant.statements',
+      'statement',
+      'balance:read',
+      () => import('./Statements.svelte'),
+    ],
+    ['/fees', 'merchant.fees', 'percent', 'balance:read', () => import('./Fees.svelte')],
+  ),
+  ...under(
+    'merchant.group.house',
+    ['/shops', 'merchant.shops', 'shop', 'shops:read', () => import('./ShopsPlace.svelte')],
+    ['/staff', 'merchant.staff', 'people', 'staff:read', () => import('./Staff.svelte')],
+    ['/audit', 'merchant.audit', 'record', 'audit:read', () => import('./Audit.svelte')],
+  ),
+  ...under(
+    'merchant.group.programs',
+    ['/keys', 'merchant.keys', 'key', 'keys:write', () => import('./Keys.svelte')],
+    ['/webhooks', 'merchant.webhooks', 'hook', 'webhooks:read', () => import('./Webhooks.svelte')],
+  ),
 ];
 
 /** What stands at the top: the merchant's name. */

@@ -1,8 +1,13 @@
 /** What a key may do, in words. */
+import type { Schemas } from '../../lib/api/client.ts';
+
 export const SCOPES = [
   'payments:write',
   'payments:read',
   'refunds:write',
+  'checkout:write',
+  'checkout:read',
+  'checkout:settings',
   'taps:write',
   'shops:write',
   'shops:read',
@@ -13,16 +18,20 @@ export const SCOPES = [
   'payouts:read',
   'balance:read',
   'staff:write',
+  'staff:manage',
   'staff:read',
   'audit:read',
-] as const;
+] as const satisfies ScopeName[];
 
-export type ScopeName = (typeof SCOPES)[number];
+export type ScopeName = Schemas['CreateKey']['scopes'][number];
 
 export const SCOPE_TEXTS = {
   'payments:write': 'scope.payments.write',
   'payments:read': 'scope.payments.read',
   'refunds:write': 'scope.refunds.write',
+  'checkout:write': 'scope.checkout.write',
+  'checkout:read': 'scope.checkout.read',
+  'checkout:settings': 'scope.checkout.settings',
   'taps:write': 'scope.taps.write',
   'shops:write': 'scope.shops.write',
   'shops:read': 'scope.shops.read',
@@ -33,6 +42,7 @@ export const SCOPE_TEXTS = {
   'payouts:read': 'scope.payouts.read',
   'balance:read': 'scope.balance.read',
   'staff:write': 'scope.staff.write',
+  'staff:manage': 'scope.staff.manage',
   'staff:read': 'scope.staff.read',
   'audit:read': 'scope.audit.read',
 } as const satisfies Record<ScopeName, string>;

@@ -17,11 +17,6 @@ export function leadOf(id: string): string | null {
   return place === undefined ? null : router.to(`${place}/${id}`);
 }
 
-/** An id as short as people can still tell it apart. */
-export function short(id: string): string {
-  return id.length > 20 ? `${id.slice(0, id.indexOf('_') + 1)}…${id.slice(-6)}` : id;
-}
-
 /** The header that says why: it takes ASCII only, so the text is percent-encoded. */
 export function why(reason: string): { 'Tandem-Reason': string } {
   return { 'Tandem-Reason': encodeURIComponent(reason.trim()) };

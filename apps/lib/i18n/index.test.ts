@@ -71,9 +71,14 @@ function sources(folder: string): string {
     .join('\n');
 }
 
-const said = new Map(['lib', ...FACES].map((folder) => [folder, sources(folder)]));
-const uses = (folder: string, key: string): boolean =>
-  new RegExp(`['"]${key.replaceAll('.', '\\.')}['"]`).test(said.get(folder) ?? '');
+/** What stands between quotes in the source of each folder: the keys among it. */
+const said = new Map(
+  ['lib', ...FACES].map((folder) => [
+    folder,
+    new Set([...sources(folder).matchAll(/['"]([\w.]+)(?=['"])/g)].map((found) => found[1])),
+  ]),
+);
+const uses = (folder: string, key: string): boolean => said.get(folder)?.has(key) ?? false;
 
 /** Whether what is in a folder has a face's texts: a part of a face has that face's, too. */
 const sees = (folder: string, face: string): boolean =>
@@ -86,7 +91,7 @@ const has = (folder: string, key: string): boolean =>
 test('every text is used where it stands', () => {
   // these are made from what the API says: a problem's code, a state, a role, a way
   const made =
-    /^(?:problem|line|status|role|way|colour|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
+    /^(?:problem|line|status|role|way|colour|act|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&

@@ -4,7 +4,7 @@ import { OtherKindError, Session, walkIns } from './session.svelte.ts';
 
 const who = (kind: string, id = 'stf_1') => ({
   ...{ kind, id, name: 'Xu', handle: null, employer_id: 'mer_1', role: 'cashier' },
-  ...{ refund_limit: 200_00, scopes: ['payments:write'], session: {} },
+  ...{ refund_limit: 200_00, refund_day_limit: 1_000_00, scopes: ['payments:write'], session: {} },
 });
 const refusal = (status: number, code: string): Response =>
   Response.json({ code, detail: code, status, data: {} }, { status });

@@ -126,9 +126,24 @@ export const en = {
   'refund.give': 'Give back {amount}',
   'refund.done': 'Given back',
   'refund.close': 'Done',
-  'refund.limit':
-    'Nothing was given back. You may give back up to {limit} of one payment; a manager or an owner may give more.',
   'refund.scope': 'Nothing was given back. This till’s key may not; one with refunds:write may.',
+  'approve.title': 'Needs approval',
+  'approve.why.payment': '{name} may give back up to {limit} of one payment.',
+  'approve.why.day':
+    '{name} may give back up to {limit} in a day, and this would make it {refunded}.',
+  'approve.why.shift': '{opener} opened this shift, and {name} is about to close it.',
+  'approve.who': 'Can approve it',
+  'approve.how':
+    'With their own passkey, on this device or from their phone. {name} stays signed in.',
+  'approve.refund': 'Approve giving back {amount}',
+  'approve.shift': 'Approve closing the shift',
+  'approve.nobody':
+    'Nobody who may approve this has a passkey at the moment. Ask an owner of the shop.',
+  'approve.not.self': 'Nothing was done: that is your own passkey. Somebody else approves.',
+  'approve.not.role': 'Nothing was done: whoever has this passkey may not approve it.',
+  'approve.not.limit':
+    'Nothing was done: it is more than they may give back themselves. Ask somebody who may.',
+  'approve.not.suspended': 'Nothing was done: whoever has this passkey is suspended.',
   'shift.title': 'Shift',
   'shift.none': 'No shift is open',
   'shift.none.lead': 'Open one to count what this till takes. Payments work without it, too.',

@@ -43,6 +43,8 @@ SCOPES: Final[dict[Kind, dict[str, str]]] = {
         "payouts:read": "See payouts",
         "balance:read": "See the balance and its statement",
         "staff:write": "Invite staff with roles that can do no more than this key, change them",
+        "staff:manage": "Suspend and resume staff whose role can do less than this key, and say "
+        "what they may refund",
         "staff:read": "See the staff",
         "audit:read": "See who did what",
     },
@@ -62,13 +64,15 @@ _SECRET = re.compile(r"tk_(?:op|mer|dev)_[A-Za-z0-9_-]{43}", re.ASCII)
 class SignedIn(msgspec.Struct, frozen=True):
     """Who signed in: a person, or a member of a merchant's or the operator's staff.
 
-    `refund_limit` is in hundredths of a currency's unit, the same for each; None: no limit.
+    `refund_limit` is the most of one payment that they give back, `refund_day_limit` the most in a
+    day: in hundredths of a currency's unit, the same for each; None: no limit.
     """
 
     session_id: UUID
     holder_id: UUID
     role: str | None
     refund_limit: int | None
+    refund_day_limit: int | None
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -99,6 +103,7 @@ class Key(msgspec.Struct, frozen=True):
     scopes: list[str]
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: datetime | None = None
 
 
 class KeyView(msgspec.Struct, frozen=True):
@@ -110,6 +115,9 @@ class KeyView(msgspec.Struct, frozen=True):
     scopes: Annotated[list[Scope], Meta(examples=[["payments:write", "payments:read"]])]
     created_at: datetime
     revoked_at: datetime | None
+    last_used_at: Annotated[
+        datetime | None, Meta(description="When it was used last, to the minute")
+    ]
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -156,5 +164,11 @@ def check_scopes(kind: Kind, scopes: list[str]) -> list[str]:
 def key_view(key: Key) -> KeyView:
     """The key as it is listed."""
     return KeyView(
-        show_id("key", key.id), key.name, key.hint, key.scopes, key.created_at, key.revoked_at
+        show_id("key", key.id),
+        key.name,
+        key.hint,
+        key.scopes,
+        key.created_at,
+        key.revoked_at,
+        key.last_used_at,
     )

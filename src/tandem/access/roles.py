@@ -11,11 +11,17 @@ OperatorRole = Literal["support", "treasurer", "owner"]
 
 
 class Role(NamedTuple):
-    """A role. `refund_limit` is in hundredths of a currency's unit; None: as much as was paid."""
+    """A role. `approves`: it may approve what another member may not do alone.
+
+    What it gives back of one payment, and in a day, is in hundredths of a currency's unit; None: no
+    limit.
+    """
 
     meaning: str
     scopes: frozenset[str]
     refund_limit: int | None = None
+    refund_day_limit: int | None = None
+    approves: bool = False
 
 
 _CASHIER: Final = frozenset(
@@ -28,15 +34,24 @@ _MANAGER: Final = _CASHIER | {
     "webhooks:read",
     "payouts:read",
     "balance:read",
+    "staff:manage",
     "staff:read",
     "audit:read",
 }
 
 ROLES: Final[dict[Employer, dict[str, Role]]] = {
     "merchant": {
-        "cashier": Role("Takes payments, and refunds small amounts", _CASHIER, 20_000),
-        "manager": Role("Runs the shops: what they accept, larger refunds", _MANAGER, 500_000),
-        "owner": Role("Everything, staff and API keys too", frozenset(SCOPES["merchant"])),
+        "cashier": Role("Takes payments, and refunds small amounts", _CASHIER, 20_000, 100_000),
+        "manager": Role(
+            "Runs the shops: what they accept, cashiers, larger refunds",
+            _MANAGER,
+            500_000,
+            2_000_000,
+            approves=True,
+        ),
+        "owner": Role(
+            "Everything, staff and API keys too", frozenset(SCOPES["merchant"]), approves=True
+        ),
     },
     "operator": {
         "support": Role(

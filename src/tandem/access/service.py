@@ -18,6 +18,7 @@ from tandem.access.model import (
     widened,
 )
 from tandem.access.sessions import Sessions
+from tandem.access.uses import Uses
 from tandem.db import Connection, Pool
 from tandem.db.audit import about
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, clean_text, show_id
@@ -26,7 +27,9 @@ from tandem.settings import Settings
 CACHED_KEYS: Final = 100_000
 NAME_LENGTH: Final = 100
 FOLLOW_SECONDS: Final = 0.5
-_COLUMNS: Final = "id, owner_kind, owner_id, device_id, name, hint, scopes, created_at, revoked_at"
+_COLUMNS: Final = (
+    "id, owner_kind, owner_id, device_id, name, hint, scopes, created_at, revoked_at, last_used_at"
+)
 
 
 class Access:
@@ -52,6 +55,7 @@ class Access:
         self._known: Lru[bytes, Principal] = Lru(CACHED_KEYS)
         self._right: Lru[bytes, UUID] = Lru(CACHED_KEYS)
         """Keys that were right when last asked for; outlives a new start of `follow`."""
+        self._uses = Uses()
         self._followed_until: datetime | None = None
         self._listeners: list[Callable[[UUID], None]] = []
 
@@ -74,6 +78,7 @@ class Access:
             raise KeyUnknown
         known = self._known.get(hashed)
         if known is not None:
+            self._uses.note.add(known.key_id)
             return known
         async with self._pool.acquire() as connection:
             row = await connection.fetchrow(
@@ -94,6 +99,7 @@ class Access:
         )
         self._known.put(hashed, principal)
         self._right.put(hashed, key.id)
+        self._uses.note.add(key.id)
         return principal
 
     async def create(
@@ -182,6 +188,8 @@ class Access:
     async def follow(self) -> None:
         """Drop the keys that other processes revoke, and the sessions that they end; for ever.
 
+        Beside it, write down which keys were used.
+
         What happened while nobody followed is unknown, so each start begins with nothing known, and
         looks back to where the last one ended.
         """
@@ -199,6 +207,7 @@ class Access:
                     since,
                 )
                 await self.sessions.forget_ended(connection, since)
+                await self._uses.write(connection, asked_at)
             for row in rows:
                 self._forget(*row)
             since = self._followed_until = asked_at

@@ -30,8 +30,8 @@ MOST: Final = 30
 """Sessions that one holder has at once; one more ends the one that was used longest ago."""
 _TOKEN: Final = re.compile(r"ts_[A-Za-z0-9_-]{43}", re.ASCII)
 _COLUMNS: Final = (
-    "id, kind, owner_id, holder_id, holder_name, role, refund_limit, device_id, name, client, "
-    "created_at, verified_at, last_used_at, expires_at, ended_at"
+    "id, kind, owner_id, holder_id, holder_name, role, refund_limit, refund_day_limit, device_id, "
+    "name, client, created_at, verified_at, last_used_at, expires_at, ended_at"
 )
 
 
@@ -45,6 +45,7 @@ class Session(msgspec.Struct, frozen=True):
     holder_name: str
     role: str | None
     refund_limit: int | None
+    refund_day_limit: int | None
     device_id: UUID | None
     name: str
     client: str
@@ -63,7 +64,7 @@ class Session(msgspec.Struct, frozen=True):
             self.device_id,
             scopes_of(self.kind, self.role),
             self.holder_name,
-            SignedIn(self.id, self.holder_id, self.role, self.refund_limit),
+            SignedIn(self.id, self.holder_id, self.role, self.refund_limit, self.refund_day_limit),
         )
 
 
@@ -89,6 +90,7 @@ class NewSession(msgspec.Struct, frozen=True):
     holder_name: str
     role: str | None
     refund_limit: int | None
+    refund_day_limit: int | None
     device_id: UUID | None
     name: str
     client: str
@@ -169,7 +171,7 @@ class Sessions:
         )
         await connection.execute(
             f"INSERT INTO sessions ({_COLUMNS}, hash) VALUES "
-            "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             *msgspec.structs.astuple(session),
             digest(token),
         )

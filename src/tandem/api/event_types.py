@@ -13,6 +13,7 @@ import msgspec
 
 from tandem.cards import CardView
 from tandem.checkout import InvoiceView
+from tandem.events import EndpointView
 from tandem.packets import PacketView
 from tandem.payments import PaymentView, PersonPaymentView
 from tandem.screening import MessageView
@@ -73,6 +74,10 @@ KINDS: Final[Mapping[str, EventKind]] = {
         "too many wrong links of a rolling tag came one after another: nobody pays at it until it "
         "is resumed",
         TagView,
+    ),
+    "webhook.test": EventKind(
+        "the merchant has it sent to an endpoint to try it; the data is that endpoint",
+        EndpointView,
     ),
     "send.sent": EventKind("the person sent money to another", person=SendView),
     "send.received": EventKind("another person sent them money", person=SendView),

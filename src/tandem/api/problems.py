@@ -96,8 +96,9 @@ from tandem.settlement import (
     SettlementNotCovered,
     WithdrawalNotCovered,
 )
-from tandem.shifts import ShiftClosed, ShiftOpen
+from tandem.shifts import ShiftClosed, ShiftOfAnother, ShiftOpen
 from tandem.signin import (
+    ApprovalRefused,
     CodeRefused,
     DeviceNeeded,
     LastOwner,
@@ -107,6 +108,8 @@ from tandem.signin import (
     SignInNeeded,
     SignInPaused,
     SignInStale,
+    StaffInvited,
+    StaffSuspended,
     TooManyPasskeys,
 )
 from tandem.tags import (
@@ -132,6 +135,7 @@ _TO_SIGN: Final = {
     ],
     "userVerification": "required",
 }
+_APPROVAL: Final = {"approvers": ["Bo"], "options": _TO_SIGN}
 _PREFIXES: Final[Mapping[str, str]] = {
     **{name: prefix for name, (prefix, _) in PATH_IDS.items()},
     "entry_id": "ent",
@@ -184,7 +188,10 @@ ROWS: Final = (
     Row(403, SignInNeeded()),
     Row(403, SignInStale(10)),
     Row(403, DeviceNeeded()),
-    Row(403, RefundAboveLimit(20_000, 38_000, "CNY")),
+    Row(403, StaffSuspended("Blue Door")),
+    Row(403, ApprovalRefused("role")),
+    Row(403, RefundAboveLimit(_AN_ID, "payment", 20_000, 38_000, 38_000, "CNY", _APPROVAL)),
+    Row(403, ShiftOfAnother(_AN_ID, "Ana", _APPROVAL)),
     Row(403, MerchantNotActive()),
     Row(403, PayerNotActive()),
     Row(403, PersonNotActive()),
@@ -225,6 +232,7 @@ ROWS: Final = (
     Row(409, NoPasskey()),
     Row(409, TooManyPasskeys(20)),
     Row(409, LastOwner()),
+    Row(409, StaffInvited()),
     Row(409, CodeOver()),
     Row(409, GtinTaken("4006381333931")),
     Row(409, TooManyItems(500)),

@@ -286,10 +286,10 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
     ShopView(
         *(SHOP, "Blue Door, East Gate", "Hangzhou", "CN", "5814", "zh", POLICY, OF_SHOP, _at(-90)),
     ),
-    TillView(TILL, SHOP, "Till 1", Acceptance(), "YmFyYmF6cXV4MTIzZm9v", _at(-90)),
+    TillView(TILL, SHOP, "Till 1", Acceptance(), "YmFyYmF6cXV4MTIzZm9v", _at(-90), None),
     KeyView(
         *(_id("key", 5), "Till server", "x7Qa", ["payments:read", "payments:write"]),
-        *(_at(-90), None),
+        *(_at(-90), None, _at(0)),
     ),
     NewKey(
         *(_id("key", 5), "Till server", ["payments:read", "payments:write"], "tk_mer_…", _at(-90)),
@@ -330,6 +330,7 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
         last_status=204,
         last_error=None,
         created_at=_at(0),
+        last_body=None,
     ),
     AccountView(
         *(LINS_ACCOUNT, "person", LIN, "CNY", 6200, 0, 3800, 0, 10_000, 0, 2, _at(-60), "Lin Wei"),

@@ -37,7 +37,7 @@ def invite(name: str, /, *, role: str = "owner", merchant: str | None = None) ->
     merchant
         The merchant that they work for, mer_…; left out, it is the operator.
     """
-    made = run(_invite(NewMember(name, role, None), merchant))
+    made = run(_invite(NewMember(name, role), merchant))
     done(f"Invited {made.staff.name} as {made.staff.role}: {made.staff.id}")
     facts({"Link": made.url})
     say("It is shown this once, and works once.")

@@ -53,6 +53,8 @@ class AuditRow(msgspec.Struct, frozen=True):
     client: str
     created_at: datetime
     reason: str | None = None
+    approver_id: UUID | None = None
+    approver_name: str | None = None
 
 
 AUDIT: Final = Table("audit", AuditRow, rank=90, log=True)
@@ -61,12 +63,13 @@ AUDIT: Final = Table("audit", AuditRow, rank=90, log=True)
 class Act:
     """What somebody does, from when it is asked for until its record is written, once.
 
-    `object` is the shown id of what it is done to. `new_id` and `now` are the installation's.
+    `object` is the shown id of what it is done to; `approver` the id and the name of the member of
+    staff who approved it, if that was needed. `new_id` and `now` are the installation's.
     """
 
     __slots__ = (
-        *("_new_id", "_now", "action", "actor", "client", "object", "outcome", "reason"),
-        *("recorded", "request_id"),
+        *("_new_id", "_now", "action", "actor", "approver", "client", "object", "outcome"),
+        *("reason", "recorded", "request_id"),
     )
 
     def __init__(
@@ -87,6 +90,7 @@ class Act:
         self.object = on
         self.outcome = DONE
         self.reason: str | None = None
+        self.approver: tuple[UUID, str] | tuple[None, None] = (None, None)
         self.recorded = False
         self._new_id = new_id
         self._now = now
@@ -110,6 +114,7 @@ class Act:
             self.client,
             self._now(),
             self.reason,
+            *self.approver,
         )
 
 
@@ -158,6 +163,13 @@ def because(reason: str) -> None:
     act = _ACTING.get()
     if act is not None:
         act.reason = reason
+
+
+def approved(approver_id: UUID, name: str) -> None:
+    """Say which member of staff approved it, beside who does it."""
+    act = _ACTING.get()
+    if act is not None:
+        act.approver = (approver_id, name)
 
 
 def nothing_new() -> None:

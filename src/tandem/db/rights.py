@@ -47,7 +47,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "transfers": Right(),
     "reservations": Right(delete=True),
     "idempotency": Right(delete=True),
-    "api_keys": Right(update=("name", "revoked_at")),
+    "api_keys": Right(update=("name", "revoked_at", "last_used_at")),
     "people": Right(update=("name", "status", "terms")),
     "person_limits": Right(update=("per_payment", "per_day")),
     "devices": Right(
@@ -61,7 +61,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "shops": Right(
         update=("name", "city", "country", "category", "acceptance", "language", "tips")
     ),
-    "tills": Right(update=("name", "acceptance")),
+    "tills": Right(update=("name", "acceptance", "closed_at")),
     "payments": Right(
         update=(
             *("person_id", "payer_name", "status", "authorised", "captured", "refunded", "fee"),
@@ -139,8 +139,12 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "withdrawals": Right(),
     "corrections": Right(),
     "staff": Right(
-        update=("name", "role", "refund_limit", "status", "invitation", "invited_until")
+        update=(
+            *("name", "role", "refund_limit", "refund_day_limit", "status", "invitation"),
+            "invited_until",
+        )
     ),
+    "staff_refunds": Right(update=("day", "refunded")),
     "passkeys": Right(
         update=("sign_count", "backed_up", "name", "last_used_at", "suspect_at", "removed_at")
     ),
@@ -163,7 +167,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "webhook_deliveries": Right(
         update=(
             *("status", "attempts", "next_attempt_at", "last_attempt_at", "last_status"),
-            "last_error",
+            *("last_error", "last_body"),
         )
     ),
 }

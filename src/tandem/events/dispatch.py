@@ -197,8 +197,8 @@ class Dispatcher:
                 await bump_terms(connection, delivery.event.owner_id, now)
                 await switch_off(connection, delivery.endpoint_id)
             if not over and wait is not None:
-                await retry_at(connection, delivery, answer.status, answer.error, now + wait)
-            elif await finish(connection, delivery, end.value, answer.status, answer.error):
+                await retry_at(connection, delivery, answer, now + wait)
+            elif await finish(connection, delivery, end.value, answer):
                 await wake_next(connection, delivery, now)
 
     async def _pause(self) -> None:

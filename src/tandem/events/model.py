@@ -34,12 +34,16 @@ PAYMENT_TYPES: Final = tuple(
     )
 )
 INVOICE_TYPES: Final = tuple(f"invoice.{what}" for what in ("opened", "paid", "overdue", "voided"))
+TEST_TYPE: Final = "webhook.test"
+"""What a merchant has sent to an endpoint to try it: it goes there whatever the endpoint wants."""
+
 MERCHANT_TYPES: Final = (
     *PAYMENT_TYPES,
     *INVOICE_TYPES,
     "payout.made",
     "payout.corrected",
     "tag.blocked",
+    TEST_TYPE,
 )
 """The types of events of merchants: those that an endpoint can ask for."""
 
@@ -147,6 +151,17 @@ class Delivery(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class Sent(NamedTuple):
+    """A delivery with its event's type, and the beginning of what its endpoint answered last.
+
+    `body` is plain text; None: nothing was answered, or nothing was in it.
+    """
+
+    delivery: Delivery
+    event_type: str
+    body: str | None
+
+
 EVENTS: Final = Table("events", Event, key=("owner_id", "id"), log=True)
 DELIVERIES: Final = Table("webhook_deliveries", Delivery)
 
@@ -163,7 +178,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def wants(self, event_type: str) -> bool:
         """Whether events of this type go there."""
-        return self.enabled and (not self.types or event_type in self.types)
+        asked = not self.types or event_type in self.types
+        return self.enabled and (asked or event_type == TEST_TYPE)
 
 
 class Moment(Protocol):

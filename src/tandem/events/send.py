@@ -3,13 +3,16 @@
 The name is resolved by us, every address behind it is checked, and the connection goes to a checked
 address itself, so a name that changes its mind between check and connection (DNS rebinding) gains
 nothing. TLS still proves the name. Redirects are not followed, proxies of the environment are not
-used, and of the answer only the status matters: a little of the body is read, within a time limit.
+used. Of the answer only the status matters: a little of the body is read, within a time limit, and
+its beginning is kept as plain text for the merchant to look at.
 """
 
 import asyncio
 import base64
+import codecs
 import contextlib
 import functools
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -29,6 +32,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 SEND_SECONDS: Final = 10.0
 MAX_ANSWER: Final = 16 * 1024
+MAX_KEPT: Final = 2048
+"""Bytes of an answer's body that are kept."""
 _RESOLVE_SECONDS: Final = 5.0
 _CONNECT_SECONDS: Final = 3.0
 _DRAIN_SECONDS: Final = 1.0
@@ -36,6 +41,8 @@ _CONNECTIONS: Final = 256
 _IDLE_CONNECTIONS: Final = 64
 _IDLE_SECONDS: Final = 2.0
 _GONE: Final = 410
+_UNSHOWN: Final = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
+"""Control characters: what would be an instruction to a terminal, and what no text may hold."""
 
 _RESOLVERS: Final = ThreadPoolExecutor(32, thread_name_prefix="resolve")
 """Threads of our own: names that nobody answers for must not hold up the loop's other work."""
@@ -50,11 +57,15 @@ class Message(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """How a try ended: the HTTP status if there was an answer, and what was wrong if anything."""
+    """How a try ended: the HTTP status if there was an answer, and what was wrong if anything.
+
+    `body` is the beginning of what was answered, as text.
+    """
 
     status: int | None
     error: str | None
     timed_out: bool = False
+    body: str | None = None
 
     @property
     def delivered(self) -> bool:
@@ -160,7 +171,7 @@ class Sender:
         try:
             target = read_target(url, sandbox=self._sandbox)
             async with asyncio.timeout(SEND_SECONDS):
-                status = await self._post(target, message, moment)
+                status, body = await self._post(target, message, moment)
         except TimeoutError:
             return Answer(None, f"no answer within {SEND_SECONDS:.0f} seconds", timed_out=True)
         except (Invalid, TargetRefused) as refusal:
@@ -170,10 +181,12 @@ class Sender:
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
             return Answer(None, "the connection broke before there was an answer")
         if not 200 <= status < 300:  # noqa: PLR2004 - the class of success (RFC 9110 §15.3)
-            return Answer(status, f"the endpoint answered {status}, not 2xx")
-        return Answer(status, None)
+            return Answer(status, f"the endpoint answered {status}, not 2xx", body=body)
+        return Answer(status, None, body=body)
 
-    async def _post(self, target: Target, message: Message, moment: datetime) -> int:
+    async def _post(
+        self, target: Target, message: Message, moment: datetime
+    ) -> tuple[int, str | None]:
         url = httpcore.URL(
             scheme=target.scheme.encode("ascii"),
             host=target.host.encode("ascii"),
@@ -188,21 +201,34 @@ class Sender:
             ("content-length", str(len(message.body))),
             *sign(message, moment),
         ]
+        begun = bytearray()
         async with self._pool.stream("POST", url, headers=headers, content=message.body) as answer:
             # The status decides. Read to the end, if it is near, so that the connection can be
             # used again; one that drips or breaks here is closed.
             with contextlib.suppress(TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
                 async with asyncio.timeout(_DRAIN_SECONDS):
-                    await _drain(answer)
-            return answer.status
+                    await _drain(answer, begun)
+            return answer.status, beginning_of(bytes(begun))
 
 
-async def _drain(answer: httpcore.Response) -> None:
+async def _drain(answer: httpcore.Response, begun: bytearray) -> None:
     length = 0
     async for part in answer.aiter_stream():
+        begun += part[: MAX_KEPT - len(begun)]
         length += len(part)
         if length > MAX_ANSWER:
             return
+
+
+def beginning_of(body: bytes) -> str | None:
+    """The first two kilobytes of an answer as plain text; None if there is nothing in it.
+
+    What is no UTF-8 and no character that is shown stands there as U+FFFD; a character that was cut
+    at the end is left out.
+    """
+    read = codecs.getincrementaldecoder("utf-8")("replace")
+    text = read.decode(body[:MAX_KEPT], final=len(body) < MAX_KEPT)
+    return _UNSHOWN.sub("\ufffd", text.replace("\r\n", "\n")) or None
 
 
 def _connect_failure(error: Exception) -> str:

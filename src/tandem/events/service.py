@@ -10,10 +10,25 @@ from msgspec import UNSET
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
 from tandem.db.audit import about
 from tandem.events.errors import EndpointOff, TooManyEndpoints
-from tandem.events.model import MERCHANT_TYPES, Delivery, Endpoint, Event
+from tandem.events.model import (
+    MERCHANT_TYPES,
+    TEST_TYPE,
+    Delivery,
+    Endpoint,
+    Event,
+    Now,
+    Sent,
+    announce,
+)
 from tandem.events.secrets import new_secrets, open_secrets, seal_secrets
 from tandem.events.send import Resolve, find_addresses, resolve, show_secret
-from tandem.events.shapes import CreateEndpoint, NewEndpoint, UpdateEndpoint, new_endpoint
+from tandem.events.shapes import (
+    CreateEndpoint,
+    UpdateEndpoint,
+    delivery_view,
+    endpoint_view,
+    new_endpoint,
+)
 from tandem.events.store import (
     bump_terms,
     delete_endpoint,
@@ -29,6 +44,7 @@ from tandem.events.store import (
     merchant_of_delivery,
     set_secret,
     update_endpoint,
+    write,
 )
 from tandem.events.target import read_target
 from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
@@ -157,24 +173,48 @@ class Webhooks:
 
     async def deliveries(
         self, merchant_id: UUID, endpoint_id: UUID, after: UUID | None, limit: int
-    ) -> Sequence[tuple[Delivery, str]]:
-        """An endpoint's deliveries with their events' types, newest first. Raises `NotFound`."""
+    ) -> Sequence[Sent]:
+        """An endpoint's deliveries, newest first. Raises `NotFound`."""
         async with self._pool.acquire() as connection:
             endpoint = await _endpoint(connection, merchant_id, endpoint_id)
             return await list_deliveries(connection, endpoint.id, after, limit)
 
-    async def delivery(self, merchant_id: UUID, delivery_id: UUID) -> tuple[Delivery, str]:
-        """One delivery with its event's type. Raises `NotFound`."""
+    async def delivery(self, merchant_id: UUID, delivery_id: UUID) -> Sent:
+        """One delivery. Raises `NotFound`."""
         async with self._pool.acquire() as connection:
             return await _delivery(connection, merchant_id, delivery_id)
 
-    async def resend(self, merchant_id: UUID, delivery_id: UUID) -> tuple[Delivery, str]:
+    async def test(
+        self, merchant_id: UUID, endpoint_id: UUID, idempotency: Idempotency | None
+    ) -> Outcome:
+        """Send a test event there, whatever types it wants: an event and a delivery as any other.
+
+        Each is about an object of its own, so none waits for another. The outcome is a
+        DeliveryView. Raises `NotFound`, `EndpointOff`.
+        """
+        moment = Now(self._clock.now(), self._ids.new)
+        async with work(self._pool) as connection:
+            earlier = await self._earlier(connection, idempotency)
+            if earlier is not None:
+                return earlier
+            endpoint = await _endpoint(connection, merchant_id, endpoint_id)
+            if not endpoint.enabled:
+                raise EndpointOff(endpoint.id)
+            shown = endpoint_view(endpoint)
+            told = announce(moment, merchant_id, TEST_TYPE, self._ids.new(), shown, [endpoint])
+            await write(connection, told)
+            delivery = told[-1].row
+            assert isinstance(delivery, Delivery), "the endpoint is on: it is sent there"
+            made = delivery_view(Sent(delivery, TEST_TYPE, None))
+            return await self._answer(connection, made, idempotency)
+
+    async def resend(self, merchant_id: UUID, delivery_id: UUID) -> Sent:
         """Try a delivery now: one that failed, was delivered or waits for its next try.
 
         Its tries go on counting. Raises `NotFound`, `EndpointOff`.
         """
         async with work(self._pool) as connection:
-            found, _ = await _delivery(connection, merchant_id, delivery_id)
+            found = (await _delivery(connection, merchant_id, delivery_id)).delivery
             endpoint = await find_endpoint(connection, merchant_id, found.endpoint_id)
             if endpoint is None or not endpoint.enabled:
                 raise EndpointOff(found.endpoint_id)
@@ -224,9 +264,9 @@ class Webhooks:
         return Outcome(self._keyring.open(sealed, _context(idempotency)), replayed=True)
 
     async def _answer(
-        self, connection: Connection, shown: NewEndpoint, idempotency: Idempotency | None
+        self, connection: Connection, shown: msgspec.Struct, idempotency: Idempotency | None
     ) -> Outcome:
-        """Keep the answer for a repeat, sealed: it holds the secret."""
+        """Keep the answer for a repeat, sealed: it may hold a secret."""
         body = msgspec.json.encode(shown)
         if idempotency is not None:
             sealed = self._keyring.seal(body, _context(idempotency))
@@ -254,9 +294,7 @@ async def _endpoint(connection: Connection, merchant_id: UUID, endpoint_id: UUID
     return found
 
 
-async def _delivery(
-    connection: Connection, merchant_id: UUID, delivery_id: UUID
-) -> tuple[Delivery, str]:
+async def _delivery(connection: Connection, merchant_id: UUID, delivery_id: UUID) -> Sent:
     found = await find_delivery(connection, merchant_id, delivery_id)
     if found is None:
         raise NotFound("delivery", show_id("whd", delivery_id))

@@ -9,10 +9,10 @@ from msgspec import UNSET, Meta, UnsetType
 from tandem.events.model import (
     MERCHANT_TYPES,
     PERSON_TYPES,
-    Delivery,
     DeliveryStatus,
     Endpoint,
     Event,
+    Sent,
 )
 from tandem.events.target import MAX_URL
 from tandem.kernel import show_id
@@ -132,6 +132,16 @@ class DeliveryView(msgspec.Struct, frozen=True):
     ]
     last_error: Annotated[str | None, Meta(description="What was wrong with the last try")]
     created_at: Moment
+    last_body: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "The beginning of what the last answer said, at most 2048 bytes, as plain text: "
+                "whoever answers writes it. Its headers are not kept"
+            ),
+            examples=["ok"],
+        ),
+    ]
 
 
 class Payload(msgspec.Struct, frozen=True):
@@ -160,14 +170,14 @@ def new_endpoint(endpoint: Endpoint, secret: str) -> NewEndpoint:
     return NewEndpoint(show_id("whe", e.id), e.url, e.types, e.enabled, e.created_at, secret)
 
 
-def delivery_view(delivery: Delivery, event_type: str) -> DeliveryView:
+def delivery_view(sent: Sent) -> DeliveryView:
     """The delivery for its merchant."""
-    d = delivery
+    d = sent.delivery
     return DeliveryView(
         show_id("whd", d.id),
         show_id("whe", d.endpoint_id),
         show_id("evt", d.event_id),
-        event_type,
+        sent.event_type,
         d.status,
         d.attempts,
         d.next_attempt_at,
@@ -175,6 +185,7 @@ def delivery_view(delivery: Delivery, event_type: str) -> DeliveryView:
         d.last_status,
         d.last_error,
         d.created_at,
+        sent.body,
     )
 
 

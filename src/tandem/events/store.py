@@ -8,21 +8,29 @@ from uuid import UUID
 import msgspec
 
 from tandem.db import Connection, Record
-from tandem.events.model import Delivery, Endpoint, Event, Now, announce
+from tandem.events.model import Delivery, Endpoint, Event, Now, Sent, announce
+from tandem.events.send import Answer
 from tandem.kernel import currency
-from tandem.ledger import merchant, set_terms
+from tandem.ledger import Write, merchant, set_terms
 
 _ENDPOINT: Final = "id, merchant_id, url, types, enabled, created_at"
 _EVENT: Final = "owner_id, id, type, object_id, data, created_at"
-_DELIVERY: Final = (
-    "d.id, d.endpoint_id, d.merchant_id, d.event_id, d.object_id, d.status, d.attempts, "
-    "d.next_attempt_at, d.last_attempt_at, d.last_status, d.last_error, d.created_at"
+_SENT: Final = (
+    "SELECT d.id, d.endpoint_id, d.merchant_id, d.event_id, d.object_id, d.status, d.attempts, "
+    "d.next_attempt_at, d.last_attempt_at, d.last_status, d.last_error, d.created_at, "
+    "e.type, d.last_body FROM webhook_deliveries AS d "
+    "JOIN events AS e ON e.owner_id = d.merchant_id AND e.id = d.event_id"
 )
 
 
 def _endpoint(row: Record) -> Endpoint:
     endpoint_id, merchant_id, url, types, enabled, created_at = row
     return Endpoint(endpoint_id, merchant_id, url, tuple(types), enabled, created_at)
+
+
+def _sent(row: Record) -> Sent:
+    *columns, event_type, body = row
+    return Sent(Delivery(*columns), event_type, body)
 
 
 # -- endpoints -----------------------------------------------------------------------------------
@@ -51,8 +59,14 @@ async def tell_merchant(
     For what moves no money: a journal's entries announce theirs themselves.
     """
     endpoints = await load_endpoints(connection, merchant_id)
-    for write in announce(moment, merchant_id, event_type, object_id, data, endpoints):
-        await connection.execute(write.table.one_row_statement, *msgspec.structs.astuple(write.row))
+    told = announce(moment, merchant_id, event_type, object_id, data, endpoints)
+    await write(connection, told)
+
+
+async def write(connection: Connection, told: Sequence[Write]) -> None:
+    """Write what `announce` made, in a unit of work."""
+    for one in told:
+        await connection.execute(one.table.one_row_statement, *msgspec.structs.astuple(one.row))
 
 
 async def find_endpoint(
@@ -223,35 +237,26 @@ async def events_by_key(connection: Connection, keys: Sequence[tuple[UUID, UUID]
 
 async def list_deliveries(
     connection: Connection, endpoint_id: UUID, before: UUID | None, limit: int
-) -> list[tuple[Delivery, str]]:
-    """An endpoint's deliveries with their events' types, newest first, older than `before`."""
+) -> list[Sent]:
+    """An endpoint's deliveries, newest first, older than `before`."""
     rows = await connection.fetch(
-        f"SELECT {_DELIVERY}, e.type FROM webhook_deliveries AS d "
-        "JOIN events AS e ON e.owner_id = d.merchant_id AND e.id = d.event_id "
-        "WHERE d.endpoint_id = $1 AND ($2::uuid IS NULL OR d.id < $2) "
+        f"{_SENT} WHERE d.endpoint_id = $1 AND ($2::uuid IS NULL OR d.id < $2) "
         "ORDER BY d.id DESC LIMIT $3",
         endpoint_id,
         before,
         limit,
     )
-    return [(Delivery(*columns), event_type) for *columns, event_type in rows]
+    return [_sent(row) for row in rows]
 
 
 async def find_delivery(
     connection: Connection, merchant_id: UUID, delivery_id: UUID
-) -> tuple[Delivery, str] | None:
-    """One of a merchant's deliveries with its event's type."""
+) -> Sent | None:
+    """One of a merchant's deliveries."""
     row = await connection.fetchrow(
-        f"SELECT {_DELIVERY}, e.type FROM webhook_deliveries AS d "
-        "JOIN events AS e ON e.owner_id = d.merchant_id AND e.id = d.event_id "
-        "WHERE d.id = $1 AND d.merchant_id = $2",
-        delivery_id,
-        merchant_id,
+        f"{_SENT} WHERE d.id = $1 AND d.merchant_id = $2", delivery_id, merchant_id
     )
-    if row is None:
-        return None
-    *columns, event_type = row
-    return Delivery(*columns), event_type
+    return None if row is None else _sent(row)
 
 
 async def merchant_of_delivery(connection: Connection, delivery_id: UUID) -> UUID | None:
@@ -393,34 +398,32 @@ async def park(connection: Connection, blocked: Sequence[Due], until: datetime) 
     )
 
 
-async def retry_at(
-    connection: Connection, tried: Claimed, status: int | None, error: str | None, at: datetime
-) -> None:
+async def retry_at(connection: Connection, tried: Claimed, answer: Answer, at: datetime) -> None:
     """Note a failed try and when the next one is due, unless another try has begun meanwhile."""
     await connection.execute(
-        "UPDATE webhook_deliveries SET next_attempt_at = $3, last_status = $4, last_error = $5 "
-        "WHERE id = $1 AND attempts = $2 AND status = 'pending'",
+        "UPDATE webhook_deliveries SET next_attempt_at = $3, last_status = $4, last_error = $5, "
+        "last_body = $6 WHERE id = $1 AND attempts = $2 AND status = 'pending'",
         tried.id,
         tried.attempts,
         at,
-        status,
-        error,
+        answer.status,
+        answer.error,
+        answer.body,
     )
 
 
-async def finish(
-    connection: Connection, tried: Claimed, end: str, status: int | None, error: str | None
-) -> bool:
+async def finish(connection: Connection, tried: Claimed, end: str, answer: Answer) -> bool:
     """Note that a delivery is over: delivered or failed. Unless another try has begun meanwhile."""
     found = await connection.fetchval(
         "UPDATE webhook_deliveries "
-        "SET status = $3, next_attempt_at = NULL, last_status = $4, last_error = $5 "
-        "WHERE id = $1 AND attempts = $2 AND status = 'pending' RETURNING true",
+        "SET status = $3, next_attempt_at = NULL, last_status = $4, last_error = $5, "
+        "last_body = $6 WHERE id = $1 AND attempts = $2 AND status = 'pending' RETURNING true",
         tried.id,
         tried.attempts,
         end,
-        status,
-        error,
+        answer.status,
+        answer.error,
+        answer.body,
     )
     return found is not None
 

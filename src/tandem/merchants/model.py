@@ -152,6 +152,8 @@ class TipSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _OPEN: Final = WayRule()
+CLOSED: Final = Acceptance({way: WayRule(enabled=False) for way in WAYS})
+"""What a closed till accepts."""
 
 
 def narrow(shop: Acceptance, till: Acceptance) -> Acceptance:
@@ -241,7 +243,7 @@ class Shop(msgspec.Struct, frozen=True):
 
 
 class Till(msgspec.Struct, frozen=True):
-    """A row of `tills`."""
+    """A row of `tills`. One that is closed takes nothing, and stays for what it took."""
 
     id: UUID
     shop_id: UUID
@@ -250,6 +252,7 @@ class Till(msgspec.Struct, frozen=True):
     acceptance: Acceptance
     code_token: str
     created_at: datetime
+    closed_at: datetime | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -324,6 +327,15 @@ class CreateTill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     acceptance: Acceptance = Acceptance()
 
 
+class UpdateTill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes of a till; what is not given stays."""
+
+    name: Name | UnsetType = UNSET
+    closed: Annotated[
+        bool | UnsetType, Meta(description="Closed: it takes no payment until it is opened again")
+    ] = UNSET
+
+
 class CreateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An API key with the scopes that it may use."""
 
@@ -373,6 +385,9 @@ class TillView(msgspec.Struct, frozen=True):
     acceptance: Acceptance
     code_token: Annotated[str, Meta(description="Of its static code: /c/{token}")]
     created_at: datetime
+    closed_at: Annotated[
+        datetime | None, Meta(description="Since when it takes nothing; none: it is open")
+    ]
 
 
 def merchant_view(merchant: Merchant) -> MerchantView:
@@ -411,4 +426,5 @@ def till_view(till: Till) -> TillView:
         till.acceptance,
         till.code_token,
         till.created_at,
+        till.closed_at,
     )

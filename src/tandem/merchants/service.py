@@ -26,6 +26,7 @@ from tandem.merchants.model import (
     Till,
     TipSettings,
     UpdateShop,
+    UpdateTill,
 )
 from tandem.merchants.store import (
     insert_shop,
@@ -244,6 +245,24 @@ class Merchants:
         """A till of the merchant's. Raises `NotFound`."""
         async with self._pool.acquire() as connection:
             return await till_by_id(connection, merchant_id, till_id)
+
+    async def update_till(self, merchant_id: UUID, till_id: UUID, change: UpdateTill) -> Till:
+        """Rename a till, close it or open it again. Raises `NotFound`, `Invalid`.
+
+        A closed one takes nothing in any way from the commit on; refunds go on.
+        """
+        given: dict[str, object] = {}
+        if change.name is not msgspec.UNSET:
+            given["name"] = clean_text(change.name, "name", NAME_LENGTH)
+        async with work(self._pool) as connection:
+            await self._bump(connection, merchant_id)
+            till = await till_by_id(connection, merchant_id, till_id)
+            if change.closed is not msgspec.UNSET:
+                since = till.closed_at or self._clock.now()
+                given["closed_at"] = since if change.closed else None
+            changed = msgspec.structs.replace(till, **given)
+            await update_till(connection, changed)
+        return changed
 
     async def tills(
         self, merchant_id: UUID, shop_id: UUID, before: UUID | None, limit: int

@@ -8,6 +8,7 @@ import msgspec
 from tandem.db import Connection, Record, beginning
 from tandem.kernel import NotFound, show_id
 from tandem.merchants.model import (
+    CLOSED,
     Acceptance,
     CurrencyTerms,
     Merchant,
@@ -31,11 +32,13 @@ _SHOP: Final = (
     "language, tips FROM shops"
 )
 _TILL: Final = (
-    "SELECT id, shop_id, merchant_id, name, acceptance, code_token, created_at FROM tills"
+    "SELECT id, shop_id, merchant_id, name, acceptance, code_token, created_at, closed_at "
+    "FROM tills"
 )
 _PLACE: Final = (
     f"SELECT m.id, m.name, m.status, m.terms, {_CURRENCIES}, s.id, s.name, s.city, s.country, "
-    "s.category, s.code_token, t.id, t.name, t.code_token, s.acceptance, t.acceptance, s.language "
+    "s.category, s.code_token, t.id, t.name, t.code_token, s.acceptance, t.acceptance, "
+    "t.closed_at, s.language "
     "FROM shops AS s JOIN merchants AS m ON m.id = s.merchant_id "
 )
 _BY_SHOP: Final = f"{_PLACE} LEFT JOIN tills AS t ON false WHERE s.id = $1"
@@ -212,10 +215,11 @@ async def insert_till(connection: Connection, till: Till) -> None:
 async def update_till(connection: Connection, till: Till) -> None:
     """Write what may change of a till."""
     await connection.execute(
-        "UPDATE tills SET name = $2, acceptance = $3 WHERE id = $1",
+        "UPDATE tills SET name = $2, acceptance = $3, closed_at = $4 WHERE id = $1",
         till.id,
         till.name,
         _json(till.acceptance),
+        till.closed_at,
     )
 
 
@@ -257,11 +261,12 @@ def _till(row: Record) -> Till:
 
 def _place(row: Record) -> Place:
     values = list(row)
-    language, of_till, of_shop = values.pop(), values.pop(), values.pop()
+    language, closed_at, of_till, of_shop = (values.pop() for _ in range(4))
     values[4] = _currencies(values[4])
     acceptance = msgspec.json.decode(of_shop, type=Acceptance)
     if of_till is not None:
-        acceptance = narrow(acceptance, msgspec.json.decode(of_till, type=Acceptance))
+        own = CLOSED if closed_at else msgspec.json.decode(of_till, type=Acceptance)
+        acceptance = narrow(acceptance, own)
     values += (acceptance, language)
     return Place(*values)
 

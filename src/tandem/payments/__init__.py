@@ -28,7 +28,16 @@ from tandem.payments.figures import (
     sums_of,
 )
 from tandem.payments.lines import LineItem, Lines, Tip, read_lines, write_lines
-from tandem.payments.model import Capture, Command, NewPayment, Payment, Refund, Source, Status
+from tandem.payments.model import (
+    Capture,
+    Command,
+    NewPayment,
+    Payment,
+    Refund,
+    Refunder,
+    Source,
+    Status,
+)
 from tandem.payments.reading import Tapped
 from tandem.payments.records import PaymentRecords
 from tandem.payments.search import PaymentFilter
@@ -83,6 +92,7 @@ __all__ = [
     "RefundExceedsCaptured",
     "RefundNotCovered",
     "RefundView",
+    "Refunder",
     "ReversalNotCovered",
     "Shop",
     "Source",

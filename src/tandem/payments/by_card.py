@@ -34,7 +34,7 @@ from tandem.payments.by_issuer import AskIssuer
 from tandem.payments.decisions import Shop
 from tandem.payments.entries import ByMerchant, TakeBack
 from tandem.payments.errors import CardUnknown
-from tandem.payments.model import Capture, Command, NewPayment, Payment, Source
+from tandem.payments.model import Capture, Command, NewPayment, Payment, Refunder, Source
 from tandem.payments.orders import of_order
 from tandem.payments.service import At
 from tandem.payments.shapes import CardTapView, person_view
@@ -265,11 +265,11 @@ class CardPayments(IssuerPayments):
         code: str,
         idempotency: Idempotency,
         *,
-        most: int | None = None,
+        by: Refunder | None = None,
     ) -> Outcome:
         """Refund the payment that this card made under this retrieval reference number.
 
-        The outcome is a RefundView; `most` as `refund` takes it. No cryptogram of a purchase makes
+        The outcome is a RefundView; `by` as `refund` takes it. No cryptogram of a purchase makes
         a refund: it goes back to where the named payment came from, and never above it. Raises
         `NotFound`, also for another currency, and what `refund` does.
         """
@@ -278,7 +278,7 @@ class CardPayments(IssuerPayments):
             found = await payment_by_tap(connection, merchant_id, card.pan_hash, rrn)
         if found is None or found.currency != code:
             raise NotFound("payment", rrn)
-        return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency, most=most)
+        return await self.refund(merchant_id, found.id, amount, BY_CARD, idempotency, by=by)
 
     async def taps_of(
         self, person_id: UUID, device_id: UUID, card_id: UUID, atc: int | None, limit: int

@@ -16,7 +16,6 @@ from tandem.kernel import (
     Refused,
     check_amount,
     currency,
-    of_hundredths,
     transfer_id,
 )
 from tandem.ledger import (
@@ -38,7 +37,6 @@ from tandem.payments.errors import (
     CaptureExceedsAuthorised,
     CurrencyNotTaken,
     MerchantNotActive,
-    RefundAboveLimit,
 )
 from tandem.payments.issuers import ADVICES, new_advice
 from tandem.payments.model import (
@@ -422,18 +420,6 @@ def paying_account(payment: Payment, person_id: UUID) -> AccountKey:
     if payment.issuer_id is not None:
         return issuer(payment.issuer_id, unit)
     return person(person_id, unit)
-
-
-def check_refunder(refunded: Payment, most: int | None) -> None:
-    """That whoever refunds may give back so much of one payment, in all its refunds together.
-
-    `most` in hundredths of a unit. Raises `RefundAboveLimit`.
-    """
-    if most is None:
-        return
-    limit = of_hundredths(most, currency(refunded.currency))
-    if refunded.refunded > limit:
-        raise RefundAboveLimit(limit, refunded.refunded, refunded.currency)
 
 
 class Told(msgspec.Struct, frozen=True):

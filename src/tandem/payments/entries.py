@@ -34,7 +34,6 @@ from tandem.payments.decisions import (
     Step,
     approve,
     capture,
-    check_refunder,
     check_shop,
     decline,
     obstacle,
@@ -50,15 +49,17 @@ from tandem.payments.decisions import (
 from tandem.payments.errors import CodePaused, PaymentTaken
 from tandem.payments.model import (
     PAYMENTS,
+    STAFF_REFUNDS,
     Command,
     NewPayment,
     Payment,
     Refund,
+    Refunder,
     Status,
     allowed,
     lapsed,
 )
-from tandem.payments.refunds import refund, take_back
+from tandem.payments.refunds import count_refund, refund, take_back
 from tandem.payments.shapes import BY_PERSON, refund_view
 from tandem.people import DEVICES, Confirmed, PersonTerms, unconfirmed
 from tandem.tags import TAG_TAPS, TagTap, check_tap
@@ -321,7 +322,7 @@ class ByMerchant(msgspec.Struct, frozen=True, kw_only=True):
 class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant refunds what was captured. `amount` None: all that is left.
 
-    `most` is how much of one payment whoever asks may give back, in hundredths; None: all.
+    `by` is the member of staff who does, and goes by limits; None: a key, which has none.
     `reversal`: no merchant gives it back, its till takes back what had no answer.
     """
 
@@ -331,20 +332,26 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment
     amount: int | None
     reason: str | None
-    most: int | None = None
+    by: Refunder | None = None
     reversal: bool = False
 
     def touches(self) -> Touches:
-        """The payment and its parties' accounts."""
-        return _touched(self.shop, self.payment)
+        """The payment and its parties' accounts; what the member gave back today."""
+        touched = _touched(self.shop, self.payment)
+        if self.by is None:
+            return touched
+        counted = (STAFF_REFUNDS, (self.by.id, self.payment.currency))
+        return msgspec.structs.replace(touched, rows=(*touched.rows, counted))
 
     def decide(self, view: View) -> Decision:
-        """Refund it, if the state and the merchant's balance allow it."""
+        """Refund it, if the state, the merchant's balance and the member's limits allow it."""
         payment, _ = _current(view, self.payment, self.shop)
         step, given = refund(view, payment, self.amount, self.reason, reversal=self.reversal)
-        check_refunder(step.payment, self.most)
+        counted: tuple[Write, ...] = ()
+        if self.by is not None:
+            counted = (count_refund(view, self.by, step.payment, given.amount),)
         writes = written(view, self.shop.endpoints, step, told(step.payment))
-        return Decision(refund_view(given), step.transfers, writes)
+        return Decision(refund_view(given), step.transfers, (*writes, *counted))
 
 
 class TakeBack(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,9 +17,11 @@ Refused
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
+from uuid import UUID
 
-from tandem.kernel import Refused, show_money
+from tandem.kernel import Refused, currency, of_hundredths, show_id, show_money
+from tandem.signin import Deed, Limits, NeedsApproval
 
 _DONE: Final = {
     "scan": "scanned",
@@ -191,18 +193,38 @@ class CodeOfAnotherOperator(Refused):
 
 
 @dataclass(eq=False)
-class RefundAboveLimit(Refused):
-    """More of the payment would be given back than this member of staff may. In minor units."""
+class RefundAboveLimit(NeedsApproval):
+    """More would be given back than this member of staff may: `per` payment, or `per` day.
+
+    In minor units. `refunded` is what would have been given back in all, of the payment or by this
+    member on this day; `amount` what was to be given back now.
+    """
 
     code: ClassVar[str] = "refund_above_limit"
+    payment_id: UUID
+    per: Literal["payment", "day"]
     limit: int
     refunded: int
+    amount: int
     currency: str
+    approval: dict[str, Any] | None = None
+
+    def deed(self) -> Deed:
+        """The refund of just this amount, of this payment."""
+        return Deed("refund", show_id("pay", self.payment_id), self.amount, self.currency)
+
+    def within(self, limits: Limits) -> bool:
+        """As far as is known here: what they gave back today themselves is looked at later."""
+        unit = currency(self.currency)
+        of_payment = self.refunded if self.per == "payment" else self.amount
+        wanted = ((limits.of_payment, of_payment), (limits.of_day, self.amount))
+        return all(most is None or amount <= of_hundredths(most, unit) for most, amount in wanted)
 
     def sentence(self) -> str:
-        """Say the limit and whom to ask."""
+        """Say the limit and who may approve it."""
         limit, refunded = (show_money(m, self.currency) for m in (self.limit, self.refunded))
+        of = "of one payment" if self.per == "payment" else "in a day"
         return (
-            f"You may give back {limit} of one payment, and this would make it {refunded}. "
-            "Ask somebody who may give back more."
+            f"You may give back {limit} {of}, and this would make it {refunded}. "
+            "A manager or an owner may approve it."
         )

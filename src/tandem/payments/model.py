@@ -15,7 +15,7 @@ A till that never heard the answer takes back what it asked for: all or a part o
 (`reduce`), or a refund (`take_back`). Only the acquirer's host asks for these two.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -168,6 +168,26 @@ class Payment(msgspec.Struct, frozen=True):
         return self.captured - self.refunded
 
 
+class Refunder(msgspec.Struct, frozen=True):
+    """A member of staff who gives back, or who approved it: it goes by their limits.
+
+    In hundredths of a unit: `most` of one payment, `most_a_day` in a day; None: no limit.
+    """
+
+    id: UUID
+    most: int | None
+    most_a_day: int | None
+
+
+class StaffRefunds(msgspec.Struct, frozen=True):
+    """A row of `staff_refunds`: what a member gave back on the last day on which they did."""
+
+    staff_id: UUID
+    currency: str
+    day: date
+    refunded: int
+
+
 class Refund(msgspec.Struct, frozen=True):
     """A row of `refunds`. Amount in minor units."""
 
@@ -199,6 +219,14 @@ PAYMENTS: Final = Table(
         "order_expires_at",
     ),
     rank=10,
+)
+STAFF_REFUNDS: Final = Table(
+    "staff_refunds",
+    StaffRefunds,
+    key=("staff_id", "currency"),
+    mutable=("day", "refunded"),
+    rank=28,
+    shared=True,
 )
 REFUNDS: Final = Table("refunds", Refund, rank=12, log=True)
 

@@ -3,20 +3,30 @@
 Each takes the journal's `View` of this moment, and raises a refusal.
 """
 
+from typing import Literal
+
 import msgspec
 
 from tandem.cards import AskKind
-from tandem.kernel import check_amount, currency
+from tandem.kernel import check_amount, currency, of_hundredths
 from tandem.ledger import InsufficientFunds, Transfer, TransferCode, View, Write, fees
 from tandem.payments.decisions import Step, advise, parties
-from tandem.payments.errors import RefundExceedsCaptured, RefundNotCovered, ReversalNotCovered
+from tandem.payments.errors import (
+    RefundAboveLimit,
+    RefundExceedsCaptured,
+    RefundNotCovered,
+    ReversalNotCovered,
+)
 from tandem.payments.model import (
     REFUND_REVERSALS,
     REFUNDS,
+    STAFF_REFUNDS,
     Command,
     Payment,
     Refund,
+    Refunder,
     RefundReversal,
+    StaffRefunds,
     Status,
     allowed,
     changed,
@@ -69,6 +79,28 @@ def refund(
     refunded = changed(less, Command.REFUND, status)
     writes = (Write(REFUNDS, given), *advise(view, payment, AskKind.REFUND, amount))
     return Step(refunded, back, "payment.refunded", writes), given
+
+
+def count_refund(view: View, by: Refunder, refunded: Payment, amount: int) -> Write:
+    """That a member of staff may give back so much; and what they gave back today, with this.
+
+    All refunds of the payment count together, whoever gave them, and all that the member gives back
+    on the operator's calendar day in this currency: many small ones are one large one. What is
+    taken back later stays counted. Raises `RefundAboveLimit`.
+    """
+    code, unit = refunded.currency, currency(refunded.currency)
+    found = view.row(STAFF_REFUNDS, (by.id, code))
+    before = found.refunded if found is not None and found.day == view.day else 0
+    counted = StaffRefunds(by.id, code, view.day, before + amount)
+    sums: tuple[tuple[Literal["payment", "day"], int | None, int], ...] = (
+        ("payment", by.most, refunded.refunded),
+        ("day", by.most_a_day, counted.refunded),
+    )
+    for per, most, would_be in sums:
+        limit = would_be if most is None else of_hundredths(most, unit)
+        if would_be > limit:
+            raise RefundAboveLimit(refunded.id, per, limit, would_be, amount, code)
+    return Write(STAFF_REFUNDS, counted)
 
 
 def take_back(view: View, payment: Payment, given: Refund, amount: int) -> Step:

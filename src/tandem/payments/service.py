@@ -30,7 +30,7 @@ from tandem.payments.entries import (
     PayWithCode,
 )
 from tandem.payments.errors import CodePaused
-from tandem.payments.model import Command, NewPayment, Payment, RefundNow
+from tandem.payments.model import Command, NewPayment, Payment, Refunder, RefundNow
 from tandem.payments.reading import ShopCodes
 from tandem.payments.search import PaymentFilter, bounded, list_payments
 from tandem.payments.store import due_payments, payment_by_id, refunds_of_payment
@@ -198,12 +198,12 @@ class Payments(ShopCodes):
         reason: str | None,
         idempotency: Idempotency | None,
         *,
-        most: int | None = None,
+        by: Refunder | None = None,
         reversal: bool = False,
     ) -> Outcome:
         """Refund what was captured, in full or in part; the outcome is a RefundView.
 
-        `most` is how much of one payment whoever asks may give back, in hundredths. A `reversal` of
+        `by` is the member of staff by whose limits it goes; None: a key's, of none. A `reversal` of
         the whole gives the merchant its fee back, too. Raises `Invalid`, `RefundAboveLimit`.
         """
         why = clean_note(reason, "reason")
@@ -217,7 +217,7 @@ class Payments(ShopCodes):
                 payment=payment,
                 amount=amount,
                 reason=why,
-                most=most,
+                by=by,
                 reversal=reversal,
             )
 

@@ -15,7 +15,7 @@ from tandem.db import Pool, work
 from tandem.kernel import Invalid, NotFound, read_id, show_id
 from tandem.people import People
 from tandem.settings import Settings
-from tandem.signin import Browser, Holder, PasskeyRefused, SignIn, Who, browser_of
+from tandem.signin import Browser, Holder, PasskeyRefused, SignIn, StaffSuspended, Who, browser_of
 
 SHOWN: Final = 50
 """How many of a kind are offered: the newest; anybody else is named."""
@@ -118,7 +118,7 @@ async def list_walk_ins(call: Call[Services]) -> OfferedList:
     who=("anyone",),
     limit="sign_in",
     answer=Who,
-    errors=(NotFound, PasskeyRefused),
+    errors=(NotFound, PasskeyRefused, StaffSuspended),
 )
 async def sign_in_to_sandbox(call: Call[Services], body: WalkIn) -> WithSession:
     """Let in as whoever is named. Money here is play money: nobody is asked who they are."""

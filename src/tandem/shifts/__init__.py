@@ -1,6 +1,6 @@
 """Shifts: what a till took from its opening to its closing."""
 
-from tandem.shifts.errors import ShiftClosed, ShiftOpen
+from tandem.shifts.errors import ShiftClosed, ShiftOfAnother, ShiftOpen
 from tandem.shifts.model import OpenShift, Shift, ShiftTotals, ShiftView, WayTotals, shift_view
 from tandem.shifts.service import Shifts
 
@@ -8,6 +8,7 @@ __all__ = [
     "OpenShift",
     "Shift",
     "ShiftClosed",
+    "ShiftOfAnother",
     "ShiftOpen",
     "ShiftTotals",
     "ShiftView",

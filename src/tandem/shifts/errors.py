@@ -2,14 +2,16 @@
 
 Refused
 ├── ShiftOpen      the till has an open one
-└── ShiftClosed    it is closed already
+├── ShiftClosed    it is closed already
+└── ShiftOfAnother somebody else opened it, and a manager must approve
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-from tandem.kernel import Refused
+from tandem.kernel import Refused, show_id
+from tandem.signin import Deed, Limits, NeedsApproval
 
 
 @dataclass(eq=False)
@@ -35,3 +37,28 @@ class ShiftClosed(Refused):
     def sentence(self) -> str:
         """Say who closed it."""
         return f"{self.closed_by} has closed this shift. Its report is kept."
+
+
+@dataclass(eq=False)
+class ShiftOfAnother(NeedsApproval):
+    """A cashier closes the shift that they opened; another's with a manager's approval."""
+
+    code: ClassVar[str] = "shift_of_another"
+    shift_id: UUID
+    opened_by: str
+    approval: dict[str, Any] | None = None
+
+    def deed(self) -> Deed:
+        """Closing this shift."""
+        return Deed("close_shift", show_id("shf", self.shift_id))
+
+    def within(self, limits: Limits) -> bool:  # noqa: ARG002 - no money is given back
+        """Whoever approves may."""
+        return True
+
+    def sentence(self) -> str:
+        """Say whose it is and who may approve it."""
+        return (
+            f"{self.opened_by} opened this shift and closes it. "
+            "A manager or an owner may approve that you do."
+        )

@@ -53,6 +53,7 @@ class ShiftTotals(msgspec.Struct, frozen=True):
 class Shift(msgspec.Struct, frozen=True):
     """A row of `shifts`. `began` and `ended` say which transfers of the merchant are in it.
 
+    `opener_id` is the member of staff who opened it, if one did.
     A transfer is in exactly one shift of its till: the next one begins where this one ended.
     """
 
@@ -65,6 +66,7 @@ class Shift(msgspec.Struct, frozen=True):
     opened_by: str
     opened_at: datetime
     began: Marks
+    opener_id: UUID | None = None
     closed_by: str | None = None
     closed_at: datetime | None = None
     ended: Marks | None = None

@@ -14,7 +14,7 @@ from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer
 from tandem.db.audit import about
 from tandem.kernel import Clock, Ids, currency, show_id
 from tandem.merchants import till_by_id
-from tandem.shifts.errors import ShiftClosed, ShiftOpen
+from tandem.shifts.errors import ShiftClosed, ShiftOfAnother, ShiftOpen
 from tandem.shifts.model import Shift
 from tandem.shifts.store import (
     close_shift,
@@ -42,10 +42,13 @@ class Shifts:
         cash: Mapping[str, int],
         by: str,
         idempotency: Idempotency | None,
+        *,
+        opener_id: UUID | None = None,
     ) -> Shift:
         """Open a shift. Raises `NotFound`, `Invalid`, `ShiftOpen`.
 
-        It begins where the one before it ended: what was paid in between is in it.
+        `opener_id` is the member of staff who does, if one does. It begins where the one before it
+        ended: what was paid in between is in it.
         """
         counted = {currency(code, "float").code: minor for code, minor in cash.items()}
         now = self._clock.now()
@@ -70,6 +73,7 @@ class Shifts:
                 opened_by=by,
                 opened_at=now,
                 began=await marks_of(connection, merchant_id) if began is None else began,
+                opener_id=opener_id,
             )
             await insert_shift(connection, shift)
             if idempotency is not None:
@@ -79,9 +83,18 @@ class Shifts:
             return await self._shown(connection, merchant_id, shift.id)
 
     async def close(
-        self, merchant_id: UUID, shift_id: UUID, by: str, idempotency: Idempotency | None
+        self,
+        merchant_id: UUID,
+        shift_id: UUID,
+        by: str,
+        idempotency: Idempotency | None,
+        *,
+        only_of: UUID | None = None,
     ) -> Shift:
-        """Close a shift, and keep what it came to. Raises `NotFound`, `ShiftClosed`.
+        """Close a shift, and keep what it came to.
+
+        `only_of` is the member of staff who closes none that another one opened; None: whoever
+        closes any. Raises `NotFound`, `ShiftClosed`, `ShiftOfAnother`.
 
         Every transfer has a number in its account, given when it is committed. What is committed
         before this looks is in the shift, and what is committed later is in the next one.
@@ -93,6 +106,8 @@ class Shifts:
             shift = await shift_by_id(connection, merchant_id, shift_id, lock=True)
             if shift.closed_by is not None:
                 raise ShiftClosed(shift.closed_by)
+            if only_of is not None and shift.opener_id not in {None, only_of}:
+                raise ShiftOfAnother(shift.id, shift.opened_by)
             ended = await marks_of(connection, merchant_id)
             report = await totals_of(connection, merchant_id, shift.till_id, shift.began, ended)
             closed = msgspec.structs.replace(

@@ -1,27 +1,36 @@
 """Signing in: passkeys of people and staff, codes, invitations, confirming a payment."""
 
+from tandem.signin.approval import Approval, Approvals, Approver
 from tandem.signin.audit import Audit, AuditFilter, AuditView, audit_view
 from tandem.signin.ceremony import site_of
 from tandem.signin.consent import Consents
 from tandem.signin.errors import (
+    ApprovalRefused,
     CodeRefused,
+    Deed,
     DeviceNeeded,
     LastOwner,
     LastPasskey,
+    NeedsApproval,
     NoPasskey,
     PasskeyRefused,
     SignInNeeded,
     SignInPaused,
     SignInStale,
+    StaffInvited,
+    StaffSuspended,
     TooManyPasskeys,
 )
 from tandem.signin.keeper import Keeper
 from tandem.signin.model import (
     Holder,
     Invited,
+    Limits,
+    Member,
     MemberView,
     PasskeyView,
     browser_of,
+    limits_of,
     member_view,
     passkey_view,
 )
@@ -32,6 +41,10 @@ from tandem.signin.staff import Invitation, NewMember, Staff
 from tandem.signin.store import count_try, forget_tries
 
 __all__ = [
+    "Approval",
+    "ApprovalRefused",
+    "Approvals",
+    "Approver",
     "Assertion",
     "Attestation",
     "Audit",
@@ -41,6 +54,7 @@ __all__ = [
     "CodeRefused",
     "Consents",
     "CreationOptions",
+    "Deed",
     "DeviceCode",
     "DeviceNeeded",
     "Entered",
@@ -50,7 +64,10 @@ __all__ = [
     "Keeper",
     "LastOwner",
     "LastPasskey",
+    "Limits",
+    "Member",
     "MemberView",
+    "NeedsApproval",
     "NewMember",
     "NoPasskey",
     "PasskeyRefused",
@@ -65,12 +82,15 @@ __all__ = [
     "SignInStale",
     "SignedUp",
     "Staff",
+    "StaffInvited",
+    "StaffSuspended",
     "TooManyPasskeys",
     "Who",
     "audit_view",
     "browser_of",
     "count_try",
     "forget_tries",
+    "limits_of",
     "member_view",
     "passkey_view",
     "site_of",

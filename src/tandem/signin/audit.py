@@ -72,6 +72,16 @@ class AuditView(msgspec.Struct, frozen=True):
         str | None,
         Meta(description="Why, in their own words", examples=["She lost her phone"]),
     ] = None
+    approver: Annotated[
+        str | None,
+        Meta(
+            description="The member of staff who approved it, where that was needed",
+            examples=["stf_0199f0a4c0de70008000000000000032"],
+        ),
+    ] = None
+    approver_name: Annotated[
+        str | None, Meta(description="As they were called then", examples=["Bo"])
+    ] = None
 
 
 class Audit:
@@ -116,4 +126,6 @@ def audit_view(row: AuditRow) -> AuditView:
         row.client,
         row.created_at,
         row.reason,
+        None if row.approver_id is None else show_id("stf", row.approver_id),
+        row.approver_name,
     )

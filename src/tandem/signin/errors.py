@@ -10,14 +10,23 @@ Refused
 ├── LastPasskey         without it nobody could sign in any more
 ├── NoPasskey           there is none that could be asked for
 ├── TooManyPasskeys     as many as there may be
-└── LastOwner           without them nobody could look after the staff
+├── LastOwner           without them nobody could look after the staff
+├── StaffSuspended      they work here, and are kept out for now
+├── NeedsApproval       another member of staff can approve it: each kind in its own room
+├── StaffInvited        they have not come yet, so nothing can be suspended
+└── ApprovalRefused     whoever confirmed an approval cannot give it
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import msgspec
 
 from tandem.kernel import Refused
+
+if TYPE_CHECKING:
+    from tandem.signin.model import Limits
 
 _REASONS: Final = {
     "challenge": "It answers nothing that was asked a moment ago: it came late, or was sent before",
@@ -154,3 +163,86 @@ class LastOwner(Refused):
     def sentence(self) -> str:
         """Say what to do."""
         return "This is the last owner. Make somebody else owner first."
+
+
+@dataclass(eq=False)
+class StaffSuspended(Refused):
+    """A member of staff is suspended. Told to whoever has just shown that it is them."""
+
+    code: ClassVar[str] = "staff_suspended"
+    passing: ClassVar[bool] = True
+    employer: str
+
+    def sentence(self) -> str:
+        """Say whom to ask."""
+        return (
+            f"You are suspended and cannot sign in. Ask a manager or an owner of {self.employer}."
+        )
+
+
+@dataclass(eq=False)
+class StaffInvited(Refused):
+    """A member who has not taken their invitation is let go, not suspended."""
+
+    code: ClassVar[str] = "staff_invited"
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return "They have not taken their invitation yet. Let them go instead."
+
+
+class Deed(msgspec.Struct, frozen=True):
+    """What one member of staff does and another approves.
+
+    An action, the shown id of what it is done to, and in minor units how much it moves, if it does.
+    """
+
+    action: str
+    object: str
+    amount: int | None = None
+    currency: str | None = None
+
+    def is_in(self, approved: "Deed") -> bool:
+        """Whether this is what was approved; what names no amount is of as much as that."""
+        same = (self.action, self.object) == (approved.action, approved.object)
+        return same and self.amount in {None, approved.amount}
+
+
+class NeedsApproval(Refused):
+    """It is more than this member of staff may: another one can approve it, there and then.
+
+    `approval` says how; it is None for a key, which nobody stands behind.
+    """
+
+    passing: ClassVar[bool] = True
+    approval: dict[str, Any] | None
+
+    def deed(self) -> Deed:
+        """What is to be approved."""
+        raise NotImplementedError
+
+    def within(self, limits: "Limits") -> bool:
+        """Whether it is within what this member of staff gives back themselves."""
+        raise NotImplementedError
+
+
+_UNAPPROVED: Final = {
+    "self": "Nobody approves what they do themselves",
+    "role": "This member of staff may not approve it",
+    "limit": "It is more than this member of staff may give back",
+    "suspended": "This member of staff is suspended",
+    "other": "What was approved is not what was asked now",
+}
+
+
+@dataclass(eq=False)
+class ApprovalRefused(Refused):
+    """The passkey is right, and its holder cannot approve this. `reason` is a stable word."""
+
+    code: ClassVar[str] = "approval_refused"
+    passing: ClassVar[bool] = True
+    reason: str
+
+    def sentence(self) -> str:
+        """Say why not and what to do."""
+        return f"{_UNAPPROVED[self.reason]}. Nothing was done; ask another manager or an owner."

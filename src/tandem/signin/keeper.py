@@ -198,6 +198,6 @@ class Keeper:
             named = await named_as(connection, holder)
             return Actor("person", holder.id, "person", holder.id, named.name)
         member = await member_by_id(connection, holder.id)
-        if member is None or member.status != "active":
+        if member is None or member.status not in {"active", "suspended"}:
             raise PasskeyRefused("unknown")
         return Actor(member.employer_kind, member.employer_id, "staff", member.id, member.name)

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from tandem.access import Employer
+from tandem.access import Employer, role_of
 from tandem.kernel import Entropy, show_id
 
 HolderKind = Literal["person", "staff"]
@@ -79,9 +79,30 @@ class Member(msgspec.Struct, frozen=True):
     name: str
     role: str
     refund_limit: int | None
-    status: Literal["invited", "active", "removed"]
+    refund_day_limit: int | None
+    status: Literal["invited", "active", "suspended", "removed"]
     invited_until: datetime | None
     created_at: datetime
+
+
+class Limits(NamedTuple):
+    """What a member gives back: of one payment, and in a day, in hundredths; None: no limit."""
+
+    of_payment: int | None
+    of_day: int | None
+
+
+def limits_of(member: Member) -> Limits:
+    """A member's own limits, or those of their role.
+
+    Whoever was given a higher limit for one payment than the role has for a day gives that back.
+    """
+    role = role_of(member.employer_kind, member.role)
+    own, own_day = member.refund_limit, member.refund_day_limit
+    of_payment = role.refund_limit if own is None else own
+    if own_day is None and role.refund_day_limit is not None:
+        own_day = max(role.refund_day_limit, of_payment or 0)
+    return Limits(of_payment, own_day)
 
 
 class PasskeyView(msgspec.Struct, frozen=True):
@@ -107,9 +128,24 @@ class MemberView(msgspec.Struct, frozen=True):
     role: Annotated[str, Meta(examples=["cashier"])]
     refund_limit: Annotated[
         int | None,
-        Meta(description="The most of one payment that they refund, in hundredths; null: all"),
+        Meta(
+            description="The most of one payment that they refund, in hundredths; null: as their "
+            "role has it"
+        ),
     ]
-    status: Literal["invited", "active", "removed"]
+    refund_day_limit: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "The most that they refund in a day, in each currency, in hundredths; null: as "
+                "their role has it"
+            )
+        ),
+    ]
+    status: Annotated[
+        Literal["invited", "active", "suspended", "removed"],
+        Meta(description="Who is suspended signs in no more until they are resumed"),
+    ]
     invited_until: Annotated[datetime | None, Meta(description="Until then the invitation holds")]
     created_at: datetime
 
@@ -147,6 +183,7 @@ def member_view(member: Member) -> MemberView:
         member.name,
         member.role,
         member.refund_limit,
+        member.refund_day_limit,
         member.status,
         member.invited_until,
         member.created_at,

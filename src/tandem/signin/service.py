@@ -12,10 +12,8 @@ from tandem.access import (
     NewSession,
     Opened,
     Principal,
-    Role,
     Session,
     SessionView,
-    role_of,
     scopes_of,
     session_view,
 )
@@ -28,9 +26,9 @@ from tandem.signin.ceremony import (
     request_options,
     show_bytes,
 )
-from tandem.signin.errors import LastPasskey, SignInNeeded
+from tandem.signin.errors import LastPasskey, SignInNeeded, StaffSuspended
 from tandem.signin.keeper import Keeper, holder_of
-from tandem.signin.model import Holder, HolderKind, Member, Passkey
+from tandem.signin.model import Holder, HolderKind, Limits, Member, Passkey, limits_of
 from tandem.signin.shapes import (
     Assertion,
     Attestation,
@@ -39,6 +37,7 @@ from tandem.signin.shapes import (
     User,
 )
 from tandem.signin.store import (
+    employer_name,
     lock_holder,
     member_by_id,
     named_as,
@@ -77,6 +76,13 @@ class Who(msgspec.Struct, frozen=True):
     refund_limit: Annotated[
         int | None,
         Meta(description="The most of one payment that they refund, in hundredths; null: all"),
+    ]
+    refund_day_limit: Annotated[
+        int | None,
+        Meta(
+            description="The most that they refund in a day, in each currency, in hundredths; "
+            "null: all"
+        ),
     ]
     scopes: Annotated[list[str], Meta(description="What they may do", examples=[["refunds:write"]])]
     session: SessionView
@@ -161,20 +167,27 @@ class SignIn:
         return request_options(self._keeper.site, challenge, [])
 
     async def sign_in(self, answer: Assertion, browser: Browser) -> Entered:
-        """Let the passkey's holder in. Raises `PasskeyRefused`."""
+        """Let the passkey's holder in. Raises `PasskeyRefused`, `StaffSuspended`."""
         challenge, _ = await self._keeper.answered(answer, "sign_in")
         passkey = await self._keeper.signed(answer, challenge)
         async with work(self._keeper.pool) as connection:
             return await self.enter(connection, passkey.holder, browser)
 
     async def enter(self, connection: Connection, holder: Holder, browser: Browser) -> Entered:
-        """Open a session for a holder, in the caller's unit of work. Raises `PasskeyRefused`."""
+        """Open a session for a holder, in the caller's unit of work.
+
+        Raises `PasskeyRefused`, `StaffSuspended`.
+        """
         await lock_holder(connection, holder)  # nobody is let go, or given another role, meanwhile
         actor = await self._keeper.actor(connection, holder)
         acts(actor, instead=True)
         member: Member | None = None
         if holder.kind == "staff":
             member = await member_by_id(connection, holder.id)
+            assert member is not None, "they act"
+            if member.status == "suspended":
+                employer = await employer_name(connection, member)
+                raise StaffSuspended(employer or self._keeper.site.name)
         opened = await self._open(connection, actor.owner_kind, holder, actor.name, member, browser)
         about(show_id("ses", opened.session.id))
         return Entered(await self._who(connection, opened.session), opened)
@@ -343,16 +356,14 @@ class SignIn:
         member: Member | None,
         browser: Browser,
     ) -> Opened:
-        role: Role | None = None
-        if member is not None:
-            role = role_of(member.employer_kind, member.role)
+        most = Limits(None, None) if member is None else limits_of(member)
         new = NewSession(
             kind,
             holder.id if member is None else member.employer_id,
             holder.id,
             holder_name,
             None if member is None else member.role,
-            refund_limit(member, role),
+            *most,
             None,
             browser.name,
             browser.client,
@@ -375,6 +386,7 @@ class SignIn:
             employer,
             session.role,
             session.refund_limit,
+            session.refund_day_limit,
             sorted(scopes_of(session.kind, session.role)),
             session_view(session, session.id),
         )
@@ -383,10 +395,3 @@ class SignIn:
         """The holder as an authenticator names their passkey."""
         named = await named_as(connection, holder, self._keeper.site.name)
         return User(show_bytes(holder.id.bytes), named.label, named.name)
-
-
-def refund_limit(member: Member | None, role: Role | None) -> int | None:
-    """The most of one payment that a member refunds, in hundredths: their own, or their role's."""
-    if member is None or role is None:
-        return None
-    return role.refund_limit if member.refund_limit is None else member.refund_limit

@@ -1,10 +1,10 @@
-"""Staff of merchants and of the operator: invited by a link, given a role, let go."""
+"""Staff of merchants and of the operator: invited, given a role, suspended, let go."""
 
 import base64
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -14,12 +14,13 @@ from tandem.access import Employer, role_of
 from tandem.db import Connection, work
 from tandem.db.audit import about
 from tandem.kernel import NotFound, clean_text, show_id
-from tandem.signin.errors import CodeRefused, LastOwner
+from tandem.signin.errors import CodeRefused, LastOwner, StaffInvited
 from tandem.signin.keeper import NAME_LENGTH, Keeper
 from tandem.signin.model import (
     INVITATION,
     Holder,
     Invited,
+    Limits,
     Member,
     member_view,
 )
@@ -52,11 +53,12 @@ class Invitation(msgspec.Struct, frozen=True):
 
 
 class NewMember(msgspec.Struct, frozen=True):
-    """Who is to be invited. `refund_limit` in hundredths; None: as the role has it."""
+    """Who is to be invited. What they may give back, in hundredths; None: as the role has it."""
 
     name: str
     role: str
-    refund_limit: int | None
+    refund_limit: int | None = None
+    refund_day_limit: int | None = None
 
 
 class Staff:
@@ -80,6 +82,7 @@ class Staff:
             name,
             new.role,
             new.refund_limit,
+            new.refund_day_limit,
             "invited",
             now + INVITATION,
             now,
@@ -120,22 +123,35 @@ class Staff:
         async with self._keeper.pool.acquire() as connection:
             return await members_of(connection, employer_id, before, limit)
 
-    async def change(
-        self, employer_id: UUID, member_id: UUID, role: str | None, limit: int | None
-    ) -> Member:
-        """Give a member another role, or another limit; they sign in again.
+    async def change(self, employer_id: UUID, member_id: UUID, role: str, most: Limits) -> Member:
+        """Give a member another role, or other limits; they sign in again.
 
-        Both are set: a limit of None is the role's own. Raises `NotFound`, `Invalid`, `LastOwner`.
+        All are set: a limit of None is the role's own. Raises `NotFound`, `Invalid`, `LastOwner`.
         """
         async with work(self._keeper.pool) as connection:
             member = await self._locked(connection, employer_id, member_id)
-            wanted = role or member.role
-            role_of(member.employer_kind, wanted)
-            changed = msgspec.structs.replace(member, role=wanted, refund_limit=limit)
-            if wanted != "owner":
+            role_of(member.employer_kind, role)
+            changed = msgspec.structs.replace(
+                member, role=role, refund_limit=most.of_payment, refund_day_limit=most.of_day
+            )
+            if role != "owner":
                 await self._not_the_last(connection, member)
             await self._write(connection, changed)
         return changed
+
+    async def suspend(self, employer_id: UUID, member_id: UUID) -> Member:
+        """Keep a member out for now: their sessions are over, and they neither sign in nor approve.
+
+        Who is suspended stays so. Raises `NotFound`, `LastOwner`, `StaffInvited`.
+        """
+        return await self._put(employer_id, member_id, "suspended")
+
+    async def resume(self, employer_id: UUID, member_id: UUID) -> Member:
+        """Let a suspended member in again, by the passkeys that they have.
+
+        Raises `NotFound`, `StaffInvited`.
+        """
+        return await self._put(employer_id, member_id, "active")
 
     async def remove(self, employer_id: UUID, member_id: UUID) -> None:
         """Let a member go: their sessions are over, their passkeys gone.
@@ -214,12 +230,30 @@ class Staff:
         ):
             raise LastOwner
 
+    async def _put(
+        self, employer_id: UUID, member_id: UUID, status: Literal["active", "suspended"]
+    ) -> Member:
+        async with work(self._keeper.pool) as connection:
+            member = await self._locked(connection, employer_id, member_id)
+            if member.status == "invited":
+                raise StaffInvited
+            if member.status == status:
+                return member
+            await self._not_the_last(connection, member)
+            changed = msgspec.structs.replace(member, status=status)
+            await self._write(connection, changed)
+        return changed
+
     async def _write(self, connection: Connection, member: Member) -> None:
+        """What changed of what they may do; sessions that were opened before are over."""
         await connection.execute(
-            "UPDATE staff SET role = $2, refund_limit = $3 WHERE id = $1",
+            "UPDATE staff SET role = $2, refund_limit = $3, refund_day_limit = $4, status = $5 "
+            "WHERE id = $1",
             member.id,
             member.role,
             member.refund_limit,
+            member.refund_day_limit,
+            member.status,
         )
         await self._keeper.access.sessions.end_all(connection, member.id)
 

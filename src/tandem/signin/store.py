@@ -98,6 +98,19 @@ async def passkeys_of(
     return [Passkey(*row) for row in rows]
 
 
+async def passkeys_of_all(
+    connection: Connection, holder_ids: list[UUID], limit: int = 100
+) -> list[Passkey]:
+    """The passkeys of several holders that sign them in, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_PASSKEY} FROM passkeys WHERE holder_id = ANY($1::uuid[]) "
+        "AND removed_at IS NULL AND suspect_at IS NULL ORDER BY id DESC LIMIT $2",
+        holder_ids,
+        limit,
+    )
+    return [Passkey(*row) for row in rows]
+
+
 async def used(
     connection: Connection, passkey_id: UUID, sign_count: int, now: datetime, *, backed_up: bool
 ) -> None:
@@ -262,7 +275,7 @@ async def insert_member(connection: Connection, member: Member, invitation: byte
     """Insert a member who is invited."""
     await connection.execute(
         f"INSERT INTO staff ({_MEMBER}, invitation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-        "$10)",
+        "$10, $11)",
         *msgspec.structs.astuple(member),
         invitation,
     )
@@ -277,10 +290,10 @@ async def member_by_id(connection: Connection, member_id: UUID) -> Member | None
 async def member_by_invitation(
     connection: Connection, invitation: bytes, now: datetime
 ) -> Member | None:
-    """Who is invited by this, if it holds."""
+    """Who is invited by this, if it holds: who is suspended comes back by being resumed only."""
     row = await connection.fetchrow(
         f"SELECT {_MEMBER} FROM staff "
-        "WHERE invitation = $1 AND invited_until > $2 AND status <> 'removed'",
+        "WHERE invitation = $1 AND invited_until > $2 AND status IN ('invited', 'active')",
         invitation,
         now,
     )
@@ -301,6 +314,17 @@ async def members_of(
     return [Member(*row) for row in rows]
 
 
+async def approvers_of(connection: Connection, employer_id: UUID) -> list[Member]:
+    """Who works for an employer at this moment and has a passkey that works."""
+    rows = await connection.fetch(
+        f"SELECT {_MEMBER} FROM staff WHERE employer_id = $1 AND status = 'active' "
+        "AND EXISTS (SELECT FROM passkeys WHERE holder_id = staff.id AND removed_at IS NULL "
+        "AND suspect_at IS NULL) ORDER BY id",
+        employer_id,
+    )
+    return [Member(*row) for row in rows]
+
+
 async def lock_staff(connection: Connection, employer_id: UUID) -> list[Member]:
     """All of an employer's staff who were not removed; nobody changes them meanwhile."""
     rows = await connection.fetch(
@@ -314,12 +338,13 @@ async def lock_staff(connection: Connection, employer_id: UUID) -> list[Member]:
 async def update_member(connection: Connection, member: Member, invitation: bytes | None) -> None:
     """Write what may change of a member."""
     await connection.execute(
-        "UPDATE staff SET name = $2, role = $3, refund_limit = $4, status = $5, invitation = $6, "
-        "invited_until = $7 WHERE id = $1",
+        "UPDATE staff SET name = $2, role = $3, refund_limit = $4, refund_day_limit = $5, "
+        "status = $6, invitation = $7, invited_until = $8 WHERE id = $1",
         member.id,
         member.name,
         member.role,
         member.refund_limit,
+        member.refund_day_limit,
         member.status,
         invitation,
         member.invited_until,

@@ -350,6 +350,13 @@ export const en = {
   'op.copy': 'Copy',
   'op.member.active': 'Active',
   'op.member.invited': 'Invited',
+  'op.member.suspended': 'Suspended',
+  'op.staff.suspend': 'Suspend',
+  'op.staff.suspend.lead':
+    'They are signed out at once, and cannot sign in until they are resumed.',
+  'op.staff.resume': 'Resume',
+  'op.staff.resume.lead': 'They sign in again, with the passkeys that they have.',
+  'op.approved': 'approved by {name}',
   'op.audit.lead': 'Who did what to what, when, from where, and why. Nobody can change it.',
   'op.audit.their': 'What they did',
   'op.actor': 'Who',

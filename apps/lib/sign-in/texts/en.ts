@@ -138,6 +138,8 @@ export const en = {
   'problem.sign_in_paused': 'Too many wrong codes. Wait fifteen minutes; passkeys work meanwhile.',
   'problem.sign_in_needed': 'Sign in with a passkey for this.',
   'problem.sign_in_stale': 'Nothing was changed: confirm with your passkey first.',
+  'problem.staff_suspended':
+    'You are suspended and cannot sign in. Ask a manager or an owner of {employer}.',
   'problem.last_passkey': 'This is your last passkey. Add another one first.',
   'problem.no_passkey': 'You have no passkey yet. Add one first.',
   'problem.too_many_passkeys': 'You have {most} passkeys, which is the most. Remove one first.',

@@ -122,6 +122,7 @@ export const zh = {
   'problem.sign_in_paused': '错误次数过多，请等十五分钟；期间仍可使用通行密钥。',
   'problem.sign_in_needed': '此操作需要用通行密钥登录。',
   'problem.sign_in_stale': '没有更改：请先用通行密钥确认。',
+  'problem.staff_suspended': '你已被停用，无法登录。请联系 {employer} 的店长或负责人。',
   'problem.last_passkey': '这是你最后一个通行密钥。请先添加另一个。',
   'problem.no_passkey': '你还没有通行密钥。请先添加一个。',
   'problem.too_many_passkeys': '你已有 {most} 个通行密钥，已达上限。请先移除一个。',

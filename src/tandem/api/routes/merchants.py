@@ -24,6 +24,7 @@ from tandem.merchants import (
     TillView,
     TipSettings,
     UpdateShop,
+    UpdateTill,
     shop_view,
     till_view,
 )
@@ -435,6 +436,25 @@ async def get_till(call: Call[Services], till_id: UUID) -> TillView:
 
 
 @operation(
+    "PATCH",
+    "/v1/tills/{till_id}",
+    tag="Merchants",
+    summary="Change a till",
+    who=("merchant",),
+    scope="shops:write",
+)
+async def update_till(call: Call[Services], till_id: UUID, body: UpdateTill) -> TillView:
+    """Rename it, close it or open it again. What is left out stays.
+
+    A closed till takes no payment, by whatever way, and its static code neither; what it took is
+    still refunded.
+    """
+    return till_view(
+        await call.services.merchants.update_till(call.principal.owner_id, till_id, body)
+    )
+
+
+@operation(
     "PUT",
     "/v1/tills/{till_id}/acceptance",
     tag="Merchants",
@@ -473,5 +493,6 @@ OPERATIONS = (
     create_till,
     list_tills,
     get_till,
+    update_till,
     set_till_acceptance,
 )

@@ -17,8 +17,9 @@ from tandem.api.operation import (
     operation,
     page,
 )
+from tandem.api.routes.approve import ApprovedBy, refunder
 from tandem.codes import PayCodeExpired, PayCodeInvalid, PayCodeMalformed, PayCodeUsed
-from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency, read_id
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, NotFound, currency, read_id, show_id
 from tandem.ledger import Outcome
 from tandem.merchants import Way, WayRefused
 from tandem.payments import (
@@ -45,6 +46,7 @@ from tandem.payments import (
     refund_view,
     write_lines,
 )
+from tandem.signin import ApprovalRefused, Approvals, Approver, Deed, PasskeyRefused
 
 DAY = 86_400
 
@@ -69,6 +71,11 @@ class Services(Protocol):
     @property
     def payments(self) -> Payments:
         """The use cases of payments."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Asks managers to approve."""
         ...
 
 
@@ -134,6 +141,7 @@ class CreateRefund(Body, frozen=True, kw_only=True):
 
     amount: Annotated[Amount | None, Meta(description="All that is left if not given")] = None
     reason: Annotated[Text | None, Meta(examples=["One coffee was cold"])] = None
+    approval: ApprovedBy = None
 
 
 class PaymentChoice(Query, frozen=True):
@@ -347,22 +355,30 @@ async def cancel_payment(call: Call[Services], payment_id: UUID) -> Outcome:
         RefundExceedsCaptured,
         RefundNotCovered,
         RefundAboveLimit,
+        ApprovalRefused,
+        PasskeyRefused,
     ),
 )
 async def create_refund(call: Call[Services], payment_id: UUID, body: CreateRefund) -> Outcome:
     """Give back what was captured, in full or in parts, also while the rest is still reserved.
 
-    The fee is not given back. Staff gives back as much of one payment as their role may.
+    The fee is not given back. Staff gives back as much of one payment, and in a day, as they may;
+    `refund_above_limit` says how a manager or an owner approves more: by their passkey, for this
+    amount of this payment. It goes by the limits of who approves, and counts in their day.
     """
-    signed_in = call.principal.signed_in
-    return await call.services.payments.refund(
-        call.principal.owner_id,
-        payment_id,
-        body.amount,
-        body.reason,
-        call.idempotency,
-        most=None if signed_in is None else signed_in.refund_limit,
-    )
+    principal = call.principal
+
+    async def give(approver: Approver | None) -> Outcome:
+        amount = body.amount
+        if amount is None and approver is not None:
+            amount = approver.amount
+        by = refunder(principal, approver)
+        return await call.services.payments.refund(
+            principal.owner_id, payment_id, amount, body.reason, call.idempotency, by=by
+        )
+
+    wanted = Deed("refund", show_id("pay", payment_id), body.amount)
+    return await call.services.approvals.doing(principal, wanted, body.approval, give)
 
 
 @operation(

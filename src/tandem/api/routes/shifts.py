@@ -3,8 +3,21 @@
 from typing import Protocol
 from uuid import UUID
 
-from tandem.api.operation import Call, ListQuery, Page, operation, page
-from tandem.shifts import OpenShift, ShiftClosed, ShiftOpen, Shifts, ShiftView, shift_view
+from tandem.access import Principal, role_of
+from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.api.routes.approve import ApprovedBy
+from tandem.kernel import show_id
+from tandem.shifts import (
+    OpenShift,
+    Shift,
+    ShiftClosed,
+    ShiftOfAnother,
+    ShiftOpen,
+    Shifts,
+    ShiftView,
+    shift_view,
+)
+from tandem.signin import ApprovalRefused, Approvals, Approver, Deed, PasskeyRefused
 
 
 class Services(Protocol):
@@ -14,6 +27,17 @@ class Services(Protocol):
     def shifts(self) -> Shifts:
         """The use cases of shifts."""
         ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Asks managers to approve."""
+        ...
+
+
+class CloseShift(Body, frozen=True, kw_only=True):
+    """Who approved that it is closed, where that is needed."""
+
+    approval: ApprovedBy = None
 
 
 @operation(
@@ -34,7 +58,12 @@ async def open_shift(call: Call[Services], till_id: UUID, body: OpenShift) -> Sh
     """
     caller = call.principal
     made = await call.services.shifts.open(
-        caller.owner_id, till_id, body.float, caller.name, call.idempotency
+        caller.owner_id,
+        till_id,
+        body.float,
+        caller.name,
+        call.idempotency,
+        opener_id=None if caller.signed_in is None else caller.signed_in.holder_id,
     )
     return shift_view(made)
 
@@ -80,15 +109,32 @@ async def get_shift(call: Call[Services], shift_id: UUID) -> ShiftView:
     who=("merchant",),
     scope="payments:write",
     idempotency="required",
-    errors=(ShiftClosed,),
+    errors=(ShiftClosed, ShiftOfAnother, ApprovalRefused, PasskeyRefused),
 )
-async def close_shift(call: Call[Services], shift_id: UUID) -> ShiftView:
-    """The report is kept as it is at this moment. What is paid from now on is in the next shift."""
+async def close_shift(call: Call[Services], shift_id: UUID, body: CloseShift) -> ShiftView:
+    """The report is kept as it is at this moment. What is paid from now on is in the next shift.
+
+    A cashier closes the shift that they opened, or that a key did; another's when a manager or an
+    owner approves it, as `shift_of_another` says.
+    """
     caller = call.principal
-    closed = await call.services.shifts.close(
-        caller.owner_id, shift_id, caller.name, call.idempotency
-    )
-    return shift_view(closed)
+
+    async def close(approver: Approver | None) -> Shift:
+        only_of = _bound_to_own(caller) if approver is None else None
+        return await call.services.shifts.close(
+            caller.owner_id, shift_id, caller.name, call.idempotency, only_of=only_of
+        )
+
+    wanted = Deed("close_shift", show_id("shf", shift_id))
+    return shift_view(await call.services.approvals.doing(caller, wanted, body.approval, close))
+
+
+def _bound_to_own(caller: Principal) -> UUID | None:
+    """The member of staff who closes only what they opened; None for a key and for managers."""
+    who = caller.signed_in
+    if who is None or who.role is None or role_of("merchant", who.role).approves:
+        return None
+    return who.holder_id
 
 
 OPERATIONS = (open_shift, list_shifts, get_shift, close_shift)

@@ -29,6 +29,7 @@ from tandem.signin import (
     SignInPaused,
     SignInStale,
     Staff,
+    StaffSuspended,
     TooManyPasskeys,
     Who,
     browser_of,
@@ -184,7 +185,7 @@ async def begin_sign_in(call: Call[Services]) -> RequestOptions:
     who=("anyone",),
     limit="sign_in",
     answer=Who,
-    errors=(PasskeyRefused,),
+    errors=(PasskeyRefused, StaffSuspended),
 )
 async def sign_in_with_passkey(call: Call[Services], body: SignInAnswer) -> WithSession:
     """Who has signed in: a person, or a member of a merchant's or the operator's staff."""

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, Protocol
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
 from tandem.access import Employer, Principal, role_of
 from tandem.api.errors import ScopeMissing
 from tandem.api.operation import Body, Call, ListQuery, Page, Who, operation, page
-from tandem.kernel import MAX_AMOUNT, read_id
+from tandem.kernel import MAX_AMOUNT, Invalid, read_id
 from tandem.ledger import OPERATOR_ID
 from tandem.signin import (
     Audit,
@@ -17,10 +18,14 @@ from tandem.signin import (
     AuditView,
     Invited,
     LastOwner,
+    Limits,
+    Member,
     MemberView,
     NewMember,
     Staff,
+    StaffInvited,
     audit_view,
+    limits_of,
     member_view,
 )
 
@@ -47,6 +52,16 @@ RefundLimit = Annotated[
         examples=[20_000],
     ),
 ]
+RefundDayLimit = Annotated[
+    Annotated[int, Meta(ge=0, le=MAX_AMOUNT)] | None,
+    Meta(
+        description=(
+            "The most that they give back in a day, in each currency, in hundredths of its unit; "
+            "null: as their role has it, or as much as of one payment if that is more"
+        ),
+        examples=[100_000],
+    ),
+]
 
 
 class Services(Protocol):
@@ -69,6 +84,7 @@ class InviteStaff(Body, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["Xu"])]
     role: RoleName
     refund_limit: RefundLimit = None
+    refund_day_limit: RefundDayLimit = None
 
 
 class ChangeStaff(Body, frozen=True, kw_only=True):
@@ -76,6 +92,7 @@ class ChangeStaff(Body, frozen=True, kw_only=True):
 
     role: RoleName
     refund_limit: RefundLimit = None
+    refund_day_limit: RefundDayLimit = None
 
 
 class AuditQuery(ListQuery, frozen=True):
@@ -188,17 +205,61 @@ async def get_staff(call: Call[Services], staff_id: UUID) -> MemberView:
     summary="Change what a member may do",
     who=BOTH,
     scope="staff:write",
+    or_scope="staff:manage",
     errors=(LastOwner,),
 )
 async def change_staff(call: Call[Services], staff_id: UUID, body: ChangeStaff) -> MemberView:
-    """Another role or limit. Their sessions are over, so that it holds at once."""
+    """Another role or other limits. Their sessions are over, so that it holds at once.
+
+    With `staff:manage` alone: the limits of a member whose role can do less, up to one's own.
+    """
     principal = call.principal
     _check_may_give(principal, _employer(principal), body.role)
-    await _check_may_change(call, staff_id)
-    changed = await call.services.staff.change(
-        principal.owner_id, staff_id, body.role, body.refund_limit
+    member = await _check_may_manage(call, staff_id)
+    if body.role != member.role and not _changes_staff(principal):
+        raise ScopeMissing("staff:write")
+    most = Limits(body.refund_limit, body.refund_day_limit)
+    wanted = msgspec.structs.replace(
+        member, role=body.role, refund_limit=most.of_payment, refund_day_limit=most.of_day
     )
+    _check_no_more_than_own(principal, limits_of(wanted))
+    changed = await call.services.staff.change(principal.owner_id, staff_id, body.role, most)
     return member_view(changed)
+
+
+@operation(
+    "POST",
+    "/v1/staff/{staff_id}/suspend",
+    tag="Staff",
+    summary="Suspend a member",
+    who=BOTH,
+    scope="staff:write",
+    or_scope="staff:manage",
+    errors=(LastOwner, StaffInvited),
+)
+async def suspend_staff(call: Call[Services], staff_id: UUID) -> MemberView:
+    """Their sessions and live updates are over, and they sign in no more until they are resumed.
+
+    With `staff:manage` alone: a member whose role can do less.
+    """
+    await _check_may_manage(call, staff_id)
+    return member_view(await call.services.staff.suspend(call.principal.owner_id, staff_id))
+
+
+@operation(
+    "POST",
+    "/v1/staff/{staff_id}/resume",
+    tag="Staff",
+    summary="Resume a member",
+    who=BOTH,
+    scope="staff:write",
+    or_scope="staff:manage",
+    errors=(StaffInvited,),
+)
+async def resume_staff(call: Call[Services], staff_id: UUID) -> MemberView:
+    """They sign in again, with the passkeys that they have."""
+    await _check_may_manage(call, staff_id)
+    return member_view(await call.services.staff.resume(call.principal.owner_id, staff_id))
 
 
 @operation(
@@ -301,8 +362,41 @@ async def _check_may_change(call: Call[Services], staff_id: UUID) -> None:
     _check_may_give(call.principal, member.employer_kind, member.role)
 
 
+def _changes_staff(principal: Principal) -> bool:
+    """Whether whoever asks may change all staff, and not only look after those below them."""
+    return principal.kind == "operator" or "staff:write" in principal.scopes
+
+
+async def _check_may_manage(call: Call[Services], staff_id: UUID) -> Member:
+    """That whoever asks may do what a member's role may, and more unless they change all staff.
+
+    So a manager looks after cashiers, not after managers or owners. Raises `NotFound`,
+    `ScopeMissing`.
+    """
+    principal = call.principal
+    member = await call.services.staff.get(principal.owner_id, staff_id)
+    _check_may_give(principal, member.employer_kind, member.role)
+    less = role_of(member.employer_kind, member.role).scopes < principal.scopes
+    if not less and not _changes_staff(principal):
+        raise ScopeMissing("staff:write")
+    return member
+
+
+def _check_no_more_than_own(principal: Principal, wanted: Limits) -> None:
+    """That a manager lets nobody give back more than they may themselves. Raises `Invalid`."""
+    who = principal.signed_in
+    if who is None or _changes_staff(principal):
+        return
+    for field, own, most in (
+        ("refund_limit", who.refund_limit, wanted.of_payment),
+        ("refund_day_limit", who.refund_day_limit, wanted.of_day),
+    ):
+        if own is not None and (most is None or most > own):
+            raise Invalid(field, f"{own} at most: nobody lets others give back more than they may")
+
+
 def _new(body: InviteStaff) -> NewMember:
-    return NewMember(body.name, body.role, body.refund_limit)
+    return NewMember(body.name, body.role, body.refund_limit, body.refund_day_limit)
 
 
 OPERATIONS = (
@@ -311,6 +405,8 @@ OPERATIONS = (
     list_staff,
     get_staff,
     change_staff,
+    suspend_staff,
+    resume_staff,
     invite_staff_again,
     remove_staff,
     list_audit,

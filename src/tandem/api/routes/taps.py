@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from tandem.acquiring import ResponseCode, decline_code
 from tandem.api.operation import Body, Call, Live, operation
+from tandem.api.routes.approve import refunder
 from tandem.cards import Cards
 from tandem.db import Idempotency
 from tandem.kernel import MAX_AMOUNT, Invalid, read_id, show_id
@@ -339,7 +340,6 @@ async def refund_tap(call: Call[Services], till_id: UUID, body: RefundTap) -> Re
     """Back to where the payment came from, which this card made under that number."""
     merchant_id = call.principal.owner_id
     await call.services.merchants.till(merchant_id, till_id)
-    signed_in = call.principal.signed_in
     done = await call.services.payments.refund_by_card(
         merchant_id,
         body.pan,
@@ -347,7 +347,7 @@ async def refund_tap(call: Call[Services], till_id: UUID, body: RefundTap) -> Re
         body.amount,
         body.currency,
         _once(call, till_id),
-        most=None if signed_in is None else signed_in.refund_limit,
+        by=refunder(call.principal),
     )
     return msgspec.json.decode(done.body, type=RefundView)
 

@@ -189,6 +189,26 @@ async def roll_webhook_secret(call: Call[Services], endpoint_id: UUID) -> Outcom
 
 
 @operation(
+    "POST",
+    "/v1/webhooks/{endpoint_id}/test",
+    tag="Webhooks",
+    summary="Send a test event",
+    who=("merchant",),
+    scope="webhooks:write",
+    status=202,
+    idempotency="required",
+    answer=DeliveryView,
+    errors=(EndpointOff,),
+)
+async def test_webhook(call: Call[Services], endpoint_id: UUID) -> Outcome:
+    """An event `webhook.test` goes there, signed, and is tried again as any other.
+
+    It is sent whatever types the endpoint asks for, and stands among its deliveries.
+    """
+    return await call.services.webhooks.test(call.principal.owner_id, endpoint_id, call.idempotency)
+
+
+@operation(
     "GET",
     "/v1/webhooks/{endpoint_id}/deliveries",
     tag="Webhooks",
@@ -203,7 +223,7 @@ async def list_deliveries(
     rows = await call.services.webhooks.deliveries(
         call.principal.owner_id, endpoint_id, query.after_id("whd"), query.limit + 1
     )
-    return page(rows, query.limit, lambda row: delivery_view(*row))
+    return page(rows, query.limit, delivery_view)
 
 
 @operation(
@@ -217,7 +237,7 @@ async def list_deliveries(
 async def get_delivery(call: Call[Services], delivery_id: UUID) -> DeliveryView:
     """One event on its way to one endpoint."""
     found = await call.services.webhooks.delivery(call.principal.owner_id, delivery_id)
-    return delivery_view(*found)
+    return delivery_view(found)
 
 
 @operation(
@@ -233,7 +253,7 @@ async def get_delivery(call: Call[Services], delivery_id: UUID) -> DeliveryView:
 async def resend_delivery(call: Call[Services], delivery_id: UUID) -> DeliveryView:
     """Try it now, whether it failed, waits for its next try or has been delivered."""
     found = await call.services.webhooks.resend(call.principal.owner_id, delivery_id)
-    return delivery_view(*found)
+    return delivery_view(found)
 
 
 def frame(event: Event) -> bytes:
@@ -267,6 +287,7 @@ OPERATIONS = (
     update_webhook,
     delete_webhook,
     roll_webhook_secret,
+    test_webhook,
     list_deliveries,
     get_delivery,
     resend_delivery,
