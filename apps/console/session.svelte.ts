@@ -3,7 +3,7 @@ import type { Api } from '../lib/api/client.ts';
 import { settings } from '../lib/settings.svelte.ts';
 import { Session, type State, type Who } from '../lib/sign-in/session.svelte.ts';
 
-export type Employer = 'merchant' | 'operator';
+type Employer = 'merchant' | 'operator';
 
 class ConsoleSession {
   readonly of: Record<Employer, Session> = {
