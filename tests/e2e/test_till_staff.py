@@ -68,7 +68,7 @@ async def test_from_an_invitation_to_the_till(stage: Stage, look: Look) -> None:
         # signing out leaves the till where it is, for whoever comes next
         await screen.open("/till")
         await screen.role("button", "^(Settings|设置)$").click()
-        await screen.seen("till-settings")
+        await screen.seen("till-settings-staff")
         await screen.role("button", "Sign out|退出登录").click()
         await screen.role("button", "Sign in with a passkey|用通行密钥登录").wait_for()
         await screen.seen("till-signed-out")
