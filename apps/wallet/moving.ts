@@ -2,7 +2,7 @@
 import { answered, settle, type Api, type Schemas } from '../lib/api/client.ts';
 import { forget, read, write } from '../lib/store.ts';
 
-export type Body = Schemas['SendMoney'];
+type Body = Schemas['SendMoney'];
 
 interface UnderWay {
   key: string;

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from browsing import DESK, PHONE, Look, Stage
+from browsing import DESK, PHONE, Look, Stage, end_sessions, lose
 from hooks import receiver, status
 from living import fresh_key, made, post
 
@@ -143,7 +143,10 @@ async def test_rows_by_keyboard(stage: Stage) -> None:
 async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
     payment = await taken(stage, 3800)
     before = await stage.balance(stage.lin)
-    async with stage.member("cashier", Look(), of=stage.shop) as screen:
+    members = f"/v1/merchants/{stage.shop.merchant_id}/staff"
+    async with stage.server.client(stage.server.operator_key) as operator:
+        await post(operator, members, {"name": "Lu", "role": "cashier"})
+    async with stage.member("cashier", Look(), of=stage.shop, name="Kay") as screen:
         await screen.open(f"/console/payments/{payment}")
         await screen.role("button", "^Refund$").click()
         dialog = screen.page.get_by_role("dialog")
@@ -152,11 +155,31 @@ async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
         await dialog.get_by_label("Amount, up to ¥38.00").fill("8")
         await dialog.get_by_label("Reason").fill("<img src=x onerror=alert(1)>")
         await screen.seen("console-refund")
+        # the answer is lost, and then the session ends: the form is kept, and it is one refund
+        times = [1]
+        await screen.page.route("**/refunds", lambda route: lose(route, times))
+        await dialog.get_by_role("button", name="Refund ¥8.00").click()
+        await dialog.get_by_text("No answer came").wait_for()
+        await end_sessions(stage)
+        await dialog.get_by_role("button", name="Refund ¥8.00").click()
+        await screen.role("heading", "^Sign in again$").wait_for()
+        assert await screen.page.get_by_role("dialog").count() == 0
+        await screen.role("button", "^Kay").first.click()
         await dialog.get_by_role("button", name="Refund ¥8.00").dblclick()
+        await dialog.wait_for(state="detached")
         await screen.page.get_by_text("<img src=x onerror=alert(1)>").wait_for()
         await screen.seen("console-payment", whole=True)
         assert await stage.balance(stage.lin) == before + 800
         await screen.page.get_by_role("cell", name="−¥8.00").wait_for()
+        # whoever comes instead begins anew
+        await screen.role("button", "^Refund$").click()
+        await dialog.get_by_label("Reason").fill("Kay’s")
+        await end_sessions(stage)
+        await dialog.get_by_role("button", name="Refund ¥30.00").click()
+        await screen.role("button", "^Lu").first.click()
+        await screen.role("button", "^Refund$").wait_for()
+        assert await dialog.count() == 0
+        screen.complaints.clear()  # of the answer that was lost
 
 
 async def test_what_a_cashier_may_not(stage: Stage) -> None:
