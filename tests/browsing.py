@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, async_playwright
 
 import pictures
 from conftest import open_folder
@@ -248,6 +248,16 @@ async def pay_code_of(screen: Screen) -> str:
     if await digits.get_attribute("aria-expanded") == "false":
         await digits.click()
     return (await digits.inner_text()).replace(" ", "")
+
+
+async def lose_answers(route: Route, times: list[int]) -> None:
+    """Let the request through, and lose its answer, as often as `times` says."""
+    if times[0] > 0:
+        times[0] -= 1
+        await route.fetch()
+        await route.abort("connectionreset")
+    else:
+        await route.continue_()
 
 
 def program_of_browser() -> str | None:
