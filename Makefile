@@ -54,6 +54,12 @@ test: $(READY) $(BUILT) ## run all tests (ARGS="-k refund": some of Python's)
 	$(PY) -m pytest $(ARGS) || failed=1; \
 	exit "$$failed"
 
+.PHONY: screens
+screens: $(READY) $(BUILT) ## take the pictures of docs/screens anew
+	@rm -rf build/screens && mkdir -p build/screens
+	@TANDEM_TEST_SCREENS=build/screens $(PY) -m pytest tests/e2e
+	@for kept in docs/screens/*.png; do cp "build/screens/$$(basename "$$kept")" "$$kept"; done
+
 .PHONY: test-apps
 test-apps: $(BUILT) ## run the tests of the apps that need no server
 	@$(NPM) test

@@ -7,6 +7,7 @@ Without Chromium (or without the apps built) these tests are skipped, and say so
 it. `TANDEM_TEST_SCREENS` names a folder in which pictures are kept. conftest.py loads this file.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, 
 import pictures
 from conftest import open_folder
 from living import Living, Person, Shop, living, made, open_shop, post, sign_up
+from tandem.access.service import FOLLOW_SECONDS
 
 ROOT: Final = Path(__file__).parents[1]
 AXE: Final = ROOT / "apps/node_modules/axe-core/axe.min.js"
@@ -194,12 +196,12 @@ class Stage:
 
     @asynccontextmanager
     async def member(
-        self, role: str, look: Look | None = None, *, of: Shop | None = None
+        self, role: str, look: Look | None = None, *, of: Shop | None = None, name: str = ""
     ) -> AsyncIterator[Screen]:
         """A member of a shop's staff, or of the operator's, at the first page of the console."""
-        path, name = (f"/v1/merchants/{of.merchant_id}/staff", "Xu") if of else ("/v1/staff", "Bo")
+        path, usual = (f"/v1/merchants/{of.merchant_id}/staff", "Xu") if of else ("/v1/staff", "Bo")
         async with self.server.client(self.server.operator_key) as operator:
-            invited = await post(operator, path, {"name": name, "role": role})
+            invited = await post(operator, path, {"name": name or usual, "role": role})
         async with self.screen(look or Look(size=DESK)) as screen:
             answer = await screen.context.request.post(
                 f"{self.server.url}/v1/sandbox/sign-in",
@@ -232,6 +234,23 @@ class Stage:
             payment: dict[str, Any] = await post(client, "/v1/payments", body)
             code = made(await client.get(f"/v1/payments/{payment['id']}/code"))
         return payment | {"code": code}
+
+
+async def lose(route: Route, times: list[int]) -> None:
+    """Let the request through, and lose its answer, as often as `times` says."""
+    if times[0] > 0:
+        times[0] -= 1
+        await route.fetch()
+        await route.abort("connectionreset")
+    else:
+        await route.continue_()
+
+
+async def end_sessions(stage: Stage) -> None:
+    """End the sessions of all shops' staff, as if elsewhere."""
+    async with stage.server.database() as database:
+        await database.execute("UPDATE sessions SET ended_at = now() WHERE kind = 'merchant'")
+    await asyncio.sleep(2 * FOLLOW_SECONDS)  # the server hears of it
 
 
 async def type_amount(screen: Screen, text: str) -> None:

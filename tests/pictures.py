@@ -22,6 +22,8 @@ NEAR: Final = 40
 """How far two tiles may be from each other in red, green or blue (of 255)."""
 ALIKE: Final = 0.004
 """The part of all tiles that may differ in two pictures of the same look: half a line of text."""
+LONGEST: Final = 1000
+"""How much of a page is compared: below, lists grow with what tests did before."""
 
 _CHANGING: Final = r"""() => {
   const boxes = [...document.querySelectorAll('svg[role=img], svg.turning, figure, canvas, video')]
@@ -51,7 +53,11 @@ async def changing(page: Page) -> list[Box]:
 
 
 def difference(kept: Image.Image, now: Image.Image, boxes: list[Box]) -> float:
-    """The part of the tiles, 0 to 1, that differ; 1 if the pictures have different sizes."""
+    """The part of the tiles, 0 to 1, that differ; 1 if the pictures have different sizes.
+
+    Of a page that is longer than its screen the first `LONGEST` pixels count.
+    """
+    kept, now = _top(kept), _top(now)
     if kept.size != now.size:
         return 1.0
     small = [_tiles(picture, boxes) for picture in (kept, now)]
@@ -60,6 +66,10 @@ def difference(kept: Image.Image, now: Image.Image, boxes: list[Box]) -> float:
     most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     counts = most.histogram()
     return sum(counts[NEAR + 1 :]) / sum(counts)
+
+
+def _top(picture: Image.Image) -> Image.Image:
+    return picture.crop((0, 0, picture.width, min(picture.height, LONGEST)))
 
 
 def _tiles(picture: Image.Image, boxes: list[Box]) -> Image.Image:

@@ -20,7 +20,7 @@ export interface Place {
 }
 
 /** Where a path leads: the place, and what stands behind it. */
-export interface Route {
+interface Route {
   place: Place;
   rest: string[];
 }

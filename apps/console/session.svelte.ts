@@ -3,7 +3,7 @@ import type { Api } from '../lib/api/client.ts';
 import { settings } from '../lib/settings.svelte.ts';
 import { Session, type State, type Who } from '../lib/sign-in/session.svelte.ts';
 
-export type Employer = 'merchant' | 'operator';
+type Employer = 'merchant' | 'operator';
 
 class ConsoleSession {
   readonly of: Record<Employer, Session> = {
@@ -43,9 +43,12 @@ class ConsoleSession {
     return this.of.merchant.state === 'in' && this.of.operator.state === 'in';
   }
 
-  /** Whether whoever is signed in may do this. */
+  /**
+   * Whether whoever is signed in may do this; while their session is over, whether they might:
+   * their page is kept as it was.
+   */
   may(scope: string): boolean {
-    return this.current.may(scope);
+    return this.who?.scopes.includes(scope) ?? false;
   }
 
   /**

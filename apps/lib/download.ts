@@ -12,7 +12,7 @@ export interface Progress {
 }
 
 /** The files that every list of the API comes as, whole, if one asks for them. */
-export const FORMATS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
+const FORMATS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
 export type Format = keyof typeof FORMATS;
 
 /** By this Excel knows that a file is UTF-8. */

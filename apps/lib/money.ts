@@ -4,14 +4,14 @@
  */
 
 /** Minor digits of ISO 4217 where they are not 2. Intl goes by CLDR, which differs for some. */
-export const MINOR_DIGITS: Record<string, number> = {
+const MINOR_DIGITS: Record<string, number> = {
   ...{ BIF: 0, CLP: 0, DJF: 0, GNF: 0, ISK: 0, JPY: 0, KMF: 0, KRW: 0, PYG: 0, RWF: 0 },
   ...{ UGX: 0, UYI: 0, VND: 0, VUV: 0, XAF: 0, XOF: 0, XPF: 0 },
   ...{ BHD: 3, IQD: 3, JOD: 3, KWD: 3, LYD: 3, OMR: 3, TND: 3, CLF: 4, UYW: 4 },
 };
 
 /** As many digits as an amount may have: what the API takes, 10^15, has 16. */
-export const MAX_DIGITS = 15;
+const MAX_DIGITS = 15;
 
 export function minorDigits(currency: string): number {
   return MINOR_DIGITS[currency] ?? 2;

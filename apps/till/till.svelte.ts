@@ -14,13 +14,11 @@ import { follow, rest } from '../lib/api/live.ts';
 import { forget, read, write } from '../lib/store.ts';
 import { accepts } from './accepts.svelte.ts';
 import type { Line } from './basket.ts';
+import { basket } from './kept.svelte.ts';
 import { shop } from './shop.svelte.ts';
 import { session, whenSignedIn } from './signIn.ts';
 
 export type Payment = Schemas['PaymentView'];
-
-/** What is opened over the pad. */
-export type Page = 'payments' | 'shift' | 'settings' | 'items';
 
 /** Where this browser takes payments: one of a merchant's shops or tills. */
 export interface Place {
@@ -104,6 +102,7 @@ class Till {
     if (place !== undefined) {
       if (place.key === null) void session.start();
       this.begin(place);
+      await basket.start(place.currencies);
       const before = await read<UnderWay>(UNDER_WAY);
       // The page was closed over a payment: the same request brings the same payment.
       if (before !== undefined) this.#put(before).catch(() => undefined);
@@ -181,6 +180,7 @@ class Till {
   async close(): Promise<void> {
     this.#listening.abort();
     await forget('till.');
+    basket.clear();
     this.place = this.payment = this.payload = null;
   }
 
@@ -315,6 +315,7 @@ class Till {
     try {
       const order = await this.#post(under);
       this.show(order);
+      basket.clear(); // it is this order now
       if (order.status !== 'created') {
         await this.look(); // the answer is what it was first; it may have moved on since
         return;

@@ -5,12 +5,79 @@ from uuid import uuid4
 
 import pytest
 
-from browsing import DESK, PHONE, Look, Stage
+from browsing import DESK, PHONE, Look, Stage, end_sessions, lose
 from hooks import receiver, status
 from living import fresh_key, made, post
 
 # Each language, appearance and width once; the gallery has every component in all of them.
 LOOKS = [Look("en", "light", DESK), Look("zh", "dark")]
+
+
+async def taken(stage: Stage, amount: int) -> str:
+    """A payment that Lin has made at the shop's static code, by its id."""
+    async with stage.server.client(stage.lin.key) as lin:
+        body = {"code": stage.shop.code, "amount": amount, "currency": "CNY"}
+        paid: dict[str, Any] = await post(lin, "/v1/wallet/payments", body)
+    found: str = paid["id"]
+    return found
+
+
+NOT_NOW = status(503, body=b"<script>alert(1)</script>\nno room")
+PLACES = [
+    ("/", "^(Today|今天)$", "today"),
+    ("/payments", "^(Payments|收款)$", "payments"),
+    ("/links", "^(Payment links|收款链接)$", "links"),
+    ("/invoices", "^(Invoices|账单)$", "invoices"),
+    ("/acceptance", "^(Acceptance|收款方式)$", "acceptance"),
+    ("/statements", "^(Statements|对账单)$", "statements"),
+    ("/fees", "^(Fees|费率)$", "fees"),
+    ("/shops", "^(Shops and tills|店铺与收银台)$", "shops"),
+    ("/staff", "^(Staff|员工)$", "staff"),
+    ("/audit", "^(Who did what|操作记录)$", "audit"),
+    ("/keys", "^(API keys|API 密钥)$", "keys"),
+    ("/webhooks", "^(Webhooks|事件推送)$", "webhooks"),
+]
+
+
+async def papers(stage: Stage) -> tuple[tuple[str, str, str], ...]:
+    """A link that Lin has begun to pay, an invoice, a payout: the pages of each."""
+    async with (
+        stage.server.client(stage.shop.key) as shop,
+        stage.server.client(stage.server.operator_key) as operator,
+    ):
+        of_shop = {"shop_id": stage.shop.shop_id, "currency": "CNY"}
+        tea = {"description": "Tea for the whole long table by the window", "amount": 3800}
+        link = await post(shop, "/v1/payment-links", of_shop | tea)
+        token = link["url"].rpartition("/")[2]
+        visit = {"Idempotency-Key": str(uuid4())}
+        made(await shop.post(f"/v1/checkout/links/{token}/visits", json={}, headers=visit))
+        lines = [
+            {"name": "Flour, 25 kg", "unit_amount": 12_500, "quantity": 4, "tax": 3000},
+            {"name": "Discount", "unit_amount": -2500},
+        ]
+        asked = {"customer_name": "Harbour Bakery", "lines": lines, "due_on": "2100-01-31"}
+        invoice = await post(shop, "/v1/invoices", of_shop | asked)
+        await post(shop, f"/v1/invoices/{invoice['id']}/open", {})
+        number = fresh_key()
+        paid = {"amount": 100, "currency": "CNY", "reference": number}
+        await post(operator, f"/v1/merchants/{stage.shop.merchant_id}/payouts", paid)
+    return (
+        (f"/links/{link['id']}", "^(Payment link|收款链接详情)$", "link"),
+        (f"/invoices/{invoice['id']}", "^(Invoice|账单) [0-9]+$", "invoice"),
+        (f"/shops/{stage.shop.shop_id}", "^Blue Door", "code"),
+    )
+
+
+# First, so that it shows the same each time: its pictures are compared.
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_every_place(stage: Stage, look: Look) -> None:
+    await taken(stage, 3800)
+    pages = await papers(stage)
+    async with stage.member("owner", look, of=stage.shop) as screen:
+        for path, heading, name in (*PLACES, *pages):
+            await screen.open(f"/console{path}")
+            await screen.role("heading", heading).first.wait_for()
+            await screen.seen(f"console-{name}", whole=True)
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
@@ -73,76 +140,13 @@ async def test_rows_by_keyboard(stage: Stage) -> None:
         await screen.page.get_by_role("cell", name="¥22.22").first.wait_for()
 
 
-async def taken(stage: Stage, amount: int) -> str:
-    """A payment that Lin has made at the shop's static code, by its id."""
-    async with stage.server.client(stage.lin.key) as lin:
-        body = {"code": stage.shop.code, "amount": amount, "currency": "CNY"}
-        paid: dict[str, Any] = await post(lin, "/v1/wallet/payments", body)
-    found: str = paid["id"]
-    return found
-
-
-NOT_NOW = status(503, body=b"<script>alert(1)</script>\nno room")
-PLACES = [
-    ("/", "^(Today|今天)$", "today"),
-    ("/payments", "^(Payments|收款)$", "payments"),
-    ("/links", "^(Payment links|收款链接)$", "links"),
-    ("/invoices", "^(Invoices|账单)$", "invoices"),
-    ("/acceptance", "^(Acceptance|收款方式)$", "acceptance"),
-    ("/statements", "^(Statements|对账单)$", "statements"),
-    ("/fees", "^(Fees|费率)$", "fees"),
-    ("/shops", "^(Shops and tills|店铺与收银台)$", "shops"),
-    ("/staff", "^(Staff|员工)$", "staff"),
-    ("/audit", "^(Who did what|操作记录)$", "audit"),
-    ("/keys", "^(API keys|API 密钥)$", "keys"),
-    ("/webhooks", "^(Webhooks|事件推送)$", "webhooks"),
-]
-
-
-async def papers(stage: Stage) -> tuple[tuple[str, str, str], ...]:
-    """A link that Lin has begun to pay, an invoice, a payout: the pages of each."""
-    async with (
-        stage.server.client(stage.shop.key) as shop,
-        stage.server.client(stage.server.operator_key) as operator,
-    ):
-        of_shop = {"shop_id": stage.shop.shop_id, "currency": "CNY"}
-        tea = {"description": "Tea for the whole long table by the window", "amount": 3800}
-        link = await post(shop, "/v1/payment-links", of_shop | tea)
-        token = link["url"].rpartition("/")[2]
-        visit = {"Idempotency-Key": str(uuid4())}
-        made(await shop.post(f"/v1/checkout/links/{token}/visits", json={}, headers=visit))
-        lines = [
-            {"name": "Flour, 25 kg", "unit_amount": 12_500, "quantity": 4, "tax": 3000},
-            {"name": "Discount", "unit_amount": -2500},
-        ]
-        asked = {"customer_name": "Harbour Bakery", "lines": lines, "due_on": "2100-01-31"}
-        invoice = await post(shop, "/v1/invoices", of_shop | asked)
-        await post(shop, f"/v1/invoices/{invoice['id']}/open", {})
-        number = fresh_key()
-        paid = {"amount": 100, "currency": "CNY", "reference": number}
-        await post(operator, f"/v1/merchants/{stage.shop.merchant_id}/payouts", paid)
-    return (
-        (f"/links/{link['id']}", "^(Payment link|收款链接详情)$", "link"),
-        (f"/invoices/{invoice['id']}", "^(Invoice|账单) [0-9]+$", "invoice"),
-        (f"/shops/{stage.shop.shop_id}", "^Blue Door", "code"),
-    )
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
-async def test_every_place(stage: Stage, look: Look) -> None:
-    await taken(stage, 3800)
-    pages = await papers(stage)
-    async with stage.member("owner", look, of=stage.shop) as screen:
-        for path, heading, name in (*PLACES, *pages):
-            await screen.open(f"/console{path}")
-            await screen.role("heading", heading).first.wait_for()
-            await screen.seen(f"console-{name}", whole=True)
-
-
 async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
     payment = await taken(stage, 3800)
     before = await stage.balance(stage.lin)
-    async with stage.member("cashier", Look(), of=stage.shop) as screen:
+    members = f"/v1/merchants/{stage.shop.merchant_id}/staff"
+    async with stage.server.client(stage.server.operator_key) as operator:
+        await post(operator, members, {"name": "Lu", "role": "cashier"})
+    async with stage.member("cashier", Look(), of=stage.shop, name="Kay") as screen:
         await screen.open(f"/console/payments/{payment}")
         await screen.role("button", "^Refund$").click()
         dialog = screen.page.get_by_role("dialog")
@@ -151,11 +155,31 @@ async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
         await dialog.get_by_label("Amount, up to ¥38.00").fill("8")
         await dialog.get_by_label("Reason").fill("<img src=x onerror=alert(1)>")
         await screen.seen("console-refund")
+        # the answer is lost, and then the session ends: the form is kept, and it is one refund
+        times = [1]
+        await screen.page.route("**/refunds", lambda route: lose(route, times))
+        await dialog.get_by_role("button", name="Refund ¥8.00").click()
+        await dialog.get_by_text("No answer came").wait_for()
+        await end_sessions(stage)
+        await dialog.get_by_role("button", name="Refund ¥8.00").click()
+        await screen.role("heading", "^Sign in again$").wait_for()
+        assert await screen.page.get_by_role("dialog").count() == 0
+        await screen.role("button", "^Kay").first.click()
         await dialog.get_by_role("button", name="Refund ¥8.00").dblclick()
+        await dialog.wait_for(state="detached")
         await screen.page.get_by_text("<img src=x onerror=alert(1)>").wait_for()
         await screen.seen("console-payment", whole=True)
         assert await stage.balance(stage.lin) == before + 800
         await screen.page.get_by_role("cell", name="−¥8.00").wait_for()
+        # whoever comes instead begins anew
+        await screen.role("button", "^Refund$").click()
+        await dialog.get_by_label("Reason").fill("Kay’s")
+        await end_sessions(stage)
+        await dialog.get_by_role("button", name="Refund ¥30.00").click()
+        await screen.role("button", "^Lu").first.click()
+        await screen.role("button", "^Refund$").wait_for()
+        assert await dialog.count() == 0
+        screen.complaints.clear()  # of the answer that was lost
 
 
 async def test_what_a_cashier_may_not(stage: Stage) -> None:

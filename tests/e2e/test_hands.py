@@ -342,7 +342,7 @@ async def test_limits_and_a_wrong_clock(stage: Stage, look: Look) -> None:
     async with stage.phone(stage.lin, look) as phone:
         await phone.open("/wallet/history")
         await phone.page.get_by_text("bank-lin").first.wait_for()
-        await phone.seen("wallet-history")
+        await phone.seen("wallet-history-all")
         await phone.role("link", "^(Settings|设置)$").click()
         await phone.role("link", "How the limits work|限额说明").click()
         await phone.role("meter", "today’s limit|今日限额").wait_for()

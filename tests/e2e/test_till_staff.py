@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Route
 
-from browsing import DESK, PHONE, Look, Screen, Stage, pay_code_of, type_amount
+from browsing import DESK, PHONE, Look, Screen, Stage, end_sessions, pay_code_of, type_amount
 from cafes import cafe, pay, scan
 from living import made, post
 from passkeys import Passkeys
@@ -68,7 +68,7 @@ async def test_from_an_invitation_to_the_till(stage: Stage, look: Look) -> None:
         # signing out leaves the till where it is, for whoever comes next
         await screen.open("/till")
         await screen.role("button", "^(Settings|设置)$").click()
-        await screen.seen("till-settings")
+        await screen.seen("till-settings-staff")
         await screen.role("button", "Sign out|退出登录").click()
         await screen.role("button", "Sign in with a passkey|用通行密钥登录").wait_for()
         await screen.seen("till-signed-out")
@@ -247,11 +247,6 @@ async def lose_and_end(stage: Stage, route: Route) -> None:
     await route.fetch()
     await end_sessions(stage)
     await route.abort("connectionreset")
-
-
-async def end_sessions(stage: Stage) -> None:
-    async with stage.server.database() as database:
-        await database.execute("UPDATE sessions SET ended_at = now() WHERE kind = 'merchant'")
 
 
 async def _who(stage: Stage, screen: Screen) -> Any:  # noqa: ANN401 - a response

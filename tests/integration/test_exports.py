@@ -153,7 +153,17 @@ async def test_what_is_no_list_is_no_file(office: Office) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_only_the_limit_of_a_list_is_replaced() -> None:
+    page, most = export.ROWS + 1, export.COUNTED + 1
+    query = "SELECT * FROM t WHERE amount = $1 AND id < $2 LIMIT $3"
+    assert export._unlimited(query, (page, page, page)) == (query, [page, page, most])
+    assert export._unlimited(query, (page, page, 5)) is None
+    assert export._unlimited("SELECT * FROM t WHERE amount = $1", (page,)) is None
+    turned = "SELECT * FROM t WHERE amount = $2 LIMIT $1"
+    assert export._unlimited(turned, (page, page)) == (turned, [most, page])
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r=", "\n="])
 def test_no_cell_is_a_formula(start: str) -> None:
     cells = dict(export._cells({"name": f"{start}HYPERLINK(1)", "amount": -3800}))
     assert cells == {"name": f"'{start}HYPERLINK(1)", "amount": -3800}

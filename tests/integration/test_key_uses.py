@@ -1,8 +1,12 @@
 """When keys were used last: written once a minute, whichever process saw it."""
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from parties import Parties, open_parties
 from tandem.access import Access
@@ -70,3 +74,51 @@ async def test_who_writes_a_use_waits_for_nobody(fresh_database: str, tmp_path: 
             await here.access.revoke(holder, owner, key_id)
             await uses.write(connection, here.clock.now())
         assert await used_at(here, owner) == [None]
+
+
+async def test_revocations_do_not_wait_for_last_uses(
+    fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Uses, "write", fail)
+    async with open_parties(fresh_database, tmp_path) as here:
+        owner = here.ids.new()
+        elsewhere = Access(here.pool, here.clock, here.ids, system_entropy)
+        told: asyncio.Queue[UUID] = asyncio.Queue()
+        elsewhere.on_revoked(told.put_nowait)
+        following = asyncio.create_task(elsewhere.follow())
+        for _ in range(2):
+            async with work(here.pool) as connection:
+                made = await here.access.create(
+                    connection, kind="merchant", owner_id=owner, name="K", scopes=["shops:read"]
+                )
+            await elsewhere.authenticate(made.secret)
+            async with work(here.pool) as connection:
+                await here.access.revoke(connection, owner, read_id("key", made.id))
+            async with asyncio.timeout(5):
+                while await told.get() != read_id("key", made.id):
+                    pass
+            assert not elsewhere.knows(made.secret)
+        assert not following.done()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_who_asks_while_a_device_is_renamed_is_called_by_the_new_name_afterwards(
+    fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_parties(fresh_database, tmp_path) as here:
+        signed = await here.people.sign_up("lin", "Lin", "Phone", None)
+        secret, rename = signed.device.key, here.access.rename_device
+
+        async def asked_meanwhile(*arguments: Any) -> Any:  # noqa: ANN401 - as it has them
+            forget = await rename(*arguments)
+            assert (await here.access.authenticate(secret)).name == "Phone"
+            return forget
+
+        monkeypatch.setattr(here.access, "rename_device", asked_meanwhile)
+        owner, device = read_id("ppl", signed.person.id), read_id("dev", signed.device.id)
+        await here.people.rename_device(owner, device, "Desk")
+        assert (await here.access.authenticate(secret)).name == "Desk"

@@ -356,7 +356,8 @@ async def test_the_row_that_the_journal_locks_is_the_row_that_is_read(here: Part
         assert device is not None
         used = msgspec.structs.replace(device, code_step=10**10, code_counter=3, wrong_codes=2)
         await speak_rows(connection)
-        await connection.execute(DEVICES.update_statement(1), *DEVICES.change_arguments([used]))
+        change = DEVICES.change_arguments([used], [DEVICES.guards_of(device)])
+        await connection.execute(DEVICES.update_statement(1), *change)
         (row,) = await connection.fetch(DEVICES.lock_statement, [device.id])
     assert DEVICES.row(*row) == used
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from browsers import Browser, Site, ok, open_site, refused
 
-LISTS = ("devices", "passkeys", "sessions", "cards", "payments", "sends", "requests")
 PATHS = {
     "devices": "/v1/people/me/devices",
     "passkeys": "/v1/passkeys",
@@ -16,7 +15,11 @@ PATHS = {
     "payments": "/v1/wallet/payments",
     "sends": "/v1/wallet/sends",
     "requests": "/v1/wallet/requests",
+    "splits": "/v1/wallet/splits",
+    "packets": "/v1/wallet/packets",
+    "messages": "/v1/wallet/messages",
 }
+SPAM = "Congratulations! You won a prize, claim your cash at bit.ly/3xYz"
 MANY = 103
 """More than are read at a time."""
 
@@ -47,13 +50,26 @@ async def with_money(site: Site, operator: Browser, handle: str) -> tuple[Browse
     return browser, made
 
 
+async def held_split_and_packed(lin: Browser) -> str:
+    """Lin and Mei: what was sent with a message that is held and appealed; a split, a packet."""
+    held = {"to": "@mei", "amount": 1, "currency": "CNY", "message": SPAM}
+    sent: str = ok(await lin.post("/v1/wallet/sends", held))["id"]
+    ok(await lin.post(f"/v1/wallet/messages/{sent}/appeal", {"text": "It is our joke."}))
+    split = {"amount": 40, "currency": "CNY", "people": [{"of": "@mei"}]}
+    ok(await lin.post("/v1/wallet/splits", split))
+    packet = {"amount": 50, "currency": "CNY", "division": "equal", "shares": 1, "to": ["@mei"]}
+    ok(await lin.post("/v1/wallet/packets", packet))
+    return sent
+
+
 async def test_all_of_ones_own_and_nothing_of_anothers(site: Site) -> None:
     operator = site.program(await site.operator_key())
     lin, lin_made = await with_money(site, operator, "lin")
     mei, mei_made = await with_money(site, operator, "mei")
     zoe, _ = await with_money(site, operator, "zoe")
 
-    # money both ways, and requests; and what passes between two others
+    # held words, a split, a packet, money both ways, requests; what passes between two others
+    held = await held_split_and_packed(lin)
     for _ in range(MANY):
         body = {"to": "@mei", "amount": 100, "currency": "CNY", "message": "From Lin"}
         ok(await lin.post("/v1/wallet/sends", body))
@@ -93,12 +109,16 @@ async def test_all_of_ones_own_and_nothing_of_anothers(site: Site) -> None:
     assert data["limits"] == ok(await lin.get("/v1/people/me/limits"))["data"]
     assert data["balances"] == ok(await lin.get("/v1/wallet"))["balances"]
     assert data["recovery_codes"] == {"left": 10}
-    for name in LISTS:
-        assert data[name] == await all_of(lin, PATHS[name]), name
+    for name, path in PATHS.items():
+        assert data[name] == await all_of(lin, path), name
     history = await all_of(lin, "/v1/wallet/history", currency="CNY")
     assert [one for one in data["history"] if one["currency"] == "CNY"] == history
-    assert len(data["sends"]) == MANY + 1
+    assert len(data["sends"]) == MANY + 2
     assert [one["id"] for one in data["payments"]] == [paid["lin"]]
+
+    assert [(one["id"], one["appeal"]) for one in data["messages"]] == [(held, "It is our joke.")]
+    assert (len(data["splits"]), len(data["packets"])) == (1, 1)
+    assert await all_of(mei, "/v1/wallet/messages") == []
 
     # not a word of what passed between others, and no secret of her own
     text = answer.text

@@ -318,21 +318,35 @@ async def guess(browser: Browser, handle: str, code: str) -> Any:  # noqa: ANN40
 async def test_codes_are_guessed_five_times_and_then_not_looked_at(site: Site) -> None:
     phone = site.browser()
     await phone.sign_up("lin")
-    codes = ok(await phone.post("/v1/people/me/recovery-codes"))["codes"]
+    code = ok(await phone.post("/v1/people/me/sign-in-code"))["code"]
     stranger = site.browser()
     for _ in range(WRONG_MAX):
         refused(await guess(stranger, "lin", "AAAA-AAAA"), 403, "sign_in_code_refused")
-    answer = await guess(stranger, "lin", codes[0])
+    answer = await guess(stranger, "lin", code)
     refused(answer, 429, "sign_in_paused")
     assert answer.headers["retry-after"] == "900"
-    refused(await guess(site.browser(address="198.51.100.9"), "LIN", codes[0]), 429,
-            "sign_in_paused")  # fmt: skip
+    refused(await guess(site.browser(address="198.51.100.9"), "LIN", code), 429, "sign_in_paused")
     ok(await phone.sign_in())  # passkeys go on
     site.town.wait(minutes=15)
-    ok(await guess(stranger, "@lin", codes[0]))
+    ok(await phone.sign_in())
+    code = ok(await phone.post("/v1/people/me/sign-in-code"))["code"]
+    ok(await guess(stranger, "@lin", code))
     for _ in range(WRONG_MAX):
         refused(await guess(stranger, "lin", "AAAA-AAAA"), 403, "sign_in_code_refused")
     refused(await guess(stranger, "lin", "AAAA-AAAA"), 429, "sign_in_paused")
+
+
+async def test_nobody_keeps_a_person_from_their_recovery_codes(site: Site) -> None:
+    phone = site.browser()
+    await phone.sign_up("lin")
+    codes = ok(await phone.post("/v1/people/me/recovery-codes"))["codes"]
+    stranger = site.browser()
+    for code in ("AAAA-AAAA-AAAA-AAAA", "AAAA-AAAA", "no code at all"):
+        for _ in range(WRONG_MAX):
+            await guess(stranger, "lin", code)
+    refused(await guess(stranger, "lin", "AAAA-AAAA"), 429, "sign_in_paused")
+    refused(await guess(stranger, "lin", "AAAA-AAAA-AAAA-AAAA"), 403, "sign_in_code_refused")
+    ok(await guess(phone, "lin", codes[0]))
 
 
 async def test_of_many_guesses_at_once_none_slips_through(site: Site) -> None:

@@ -121,8 +121,9 @@ async def test_who_is_suspended_is_out_until_resumed(house: House) -> None:
     stream = asyncio.create_task(xu.get("/v1/events/stream"))
     await asyncio.sleep(0.2)
     assert not stream.done()
+    before = ok(await house.owner.post(f"{path}/invitation"))
     suspended = ok(await manager.post(f"{path}/suspend"))
-    assert suspended["status"] == "suspended"
+    assert (suspended["status"], suspended["invited_until"]) == ("suspended", None)
     refused(await xu.get("/v1/payments"), 401, "session_over")
     await asyncio.wait_for(stream, 2)
     data = refused(await xu.sign_in(), 403, "staff_suspended")
@@ -137,6 +138,10 @@ async def test_who_is_suspended_is_out_until_resumed(house: House) -> None:
     refused(await house.site.browser().post("/v1/sandbox/sign-in", body), 403, "staff_suspended")
     assert ok(await manager.post(f"{path}/resume"))["status"] == "active"
     assert ok(await xu.sign_in())["role"] == "cashier"
+    answer = await house.site.browser().post(
+        "/v1/sign-in/invitation/options", {"token": before["token"]}
+    )
+    refused(answer, 403, "sign_in_code_refused")  # whoever has had it since before
     log = [(row["action"], row["outcome"]) for row in await house.log(object=xu_id)]
     assert ("suspend_staff", "done") in log
     assert ("resume_staff", "done") in log

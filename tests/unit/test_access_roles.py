@@ -1,12 +1,15 @@
 """Roles: each can do what the one below it can, and the documents say what that is."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
+from uuid import UUID
 
 import pytest
 
 from tandem.access import ROLES, SCOPES, role_of, scopes_of
 from tandem.access.roles import Employer, MerchantRole, OperatorRole
+from tandem.access.sessions import Session
 from tandem.kernel import Invalid
 
 PAGE = Path(__file__).parents[2] / "docs" / "sign-in.md"
@@ -24,6 +27,28 @@ def test_a_higher_role_can_do_all_that_a_lower_one_can() -> None:
     assert manager.refund_limit is not None
     assert cashier.refund_limit < manager.refund_limit
     assert owner.refund_limit is None
+
+
+@pytest.mark.parametrize(
+    ("role", "of_payment", "of_day", "read"),
+    [
+        ("cashier", 20_000, None, 100_000),
+        ("cashier", 300_000, None, 300_000),
+        ("cashier", 20_000, 500, 500),
+        ("owner", None, None, None),
+    ],
+)
+def test_a_session_that_was_opened_before_there_were_limits_for_a_day_has_its_role_s(
+    role: str, of_payment: int | None, of_day: int | None, read: int | None
+) -> None:
+    one, now = UUID(int=1), datetime(2026, 3, 14, tzinfo=UTC)
+    session = Session(
+        *(one, "merchant", one, one, "Xu", role, of_payment, of_day, None, "", ""),
+        *(now, now, now, now, None),
+    )
+    signed_in = session.principal().signed_in
+    assert signed_in is not None
+    assert signed_in.refund_day_limit == read
 
 
 def test_only_owners_look_after_staff_and_keys() -> None:

@@ -41,7 +41,7 @@ def test_a_webhook_is_shown_as_it_arrives(name: str) -> None:
     checked.validate(content["example"])
     assert content["example"]["type"] == name
     with pytest.raises(jsonschema.ValidationError):
-        checked.validate(content["example"] | {"data": {"id": "pay_1"}})
+        checked.validate(content["example"] | {"data": {"url": "pay_1"}})
 
 
 def test_data_follows_the_type() -> None:

@@ -1,9 +1,15 @@
 """The comparison of screens sees what a person would see, and nothing else."""
 
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from pictures import ALIKE, Box, difference
+from pictures import ALIKE, KEPT, Box, difference
+
+ROOT = Path(__file__).parents[2]
 
 SIZE = (360, 760)
 AMOUNT: Box = (20, 60, 200, 100)
@@ -50,3 +56,28 @@ def test_what_changes_with_each_run_is_not() -> None:
 def test_edges_of_letters_are_not() -> None:
     now = screen().resize((720, 1520)).resize(SIZE)
     assert difference(screen(), now, []) <= ALIKE
+
+
+SEEN = re.compile(r"""\.seen\(\s*f?"([^"]+)\"""")
+LOOK = re.compile(r"-(en|zh)-(light|dark)-[0-9]+$")
+
+
+def test_a_name_is_one_screen() -> None:
+    named = Counter(
+        name
+        for path in sorted((ROOT / "tests/e2e").glob("test_*.py"))
+        for name in SEEN.findall(path.read_text(encoding="utf-8"))
+    )
+    assert len(named) > 50
+    assert [name for name, times in named.items() if times > 1] == []
+
+
+def test_a_picture_that_is_kept_is_taken() -> None:
+    told = " ".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests/e2e").glob("test_*.py")
+    )
+    kept = {LOOK.sub("", path.stem) for path in KEPT.glob("*.png")}
+    assert len(kept) > 5
+    places = re.compile(r"^(console|operator)-")
+    lost = [name for name in kept if f'"{name}"' not in told]
+    assert [name for name in lost if f'"{places.sub("", name)}"' not in told] == []

@@ -5,7 +5,7 @@ import { t } from '../../lib/i18n/index.ts';
 export type EventType = NonNullable<Schemas['CreateEndpoint']['types']>[number];
 
 /** A test goes wherever it is sent; nobody asks for it beforehand. */
-export const TEST = 'webhook.test';
+const TEST = 'webhook.test';
 
 const TEXTS = {
   'payment.created': 'event.payment.created',

@@ -1,12 +1,12 @@
 /** The filters of payments: from the address to what the API is asked, and what is wrong in it. */
 import type { paths } from '../../lib/api/schema.ts';
 import { minorOf } from '../../lib/money.ts';
-import { dayStart } from './days.ts';
+import { dayStart } from '../days.ts';
 
-export type PaymentQuery = NonNullable<paths['/v1/payments']['get']['parameters']['query']>;
+type PaymentQuery = NonNullable<paths['/v1/payments']['get']['parameters']['query']>;
 
 /** What is not right about a filter. */
-export type Wrong = 'day' | 'amount' | 'order';
+type Wrong = 'day' | 'amount' | 'order';
 
 export interface Asked {
   query: PaymentQuery;

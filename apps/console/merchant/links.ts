@@ -16,7 +16,7 @@ const INVOICES = {
   paid: 'invoices.paid',
   void: 'invoices.void',
 } as const;
-export type InvoiceState = Invoice['status'];
+type InvoiceState = Invoice['status'];
 export const INVOICE_STATES = Object.keys(INVOICES) as InvoiceState[];
 
 export function linkText(link: Link): string {
@@ -58,7 +58,7 @@ export function lineTotal(line: Line): number {
 }
 
 /** A line as it is typed. */
-export interface TypedLine {
+interface TypedLine {
   name: string;
   quantity: string;
   unit: string;

@@ -23,10 +23,24 @@ export function onEvents(then: () => void): () => void {
       Math.max(0, last + PAUSE_MS - performance.now()),
     );
   };
-  const follower = { onEvent: heard, onState: () => undefined, onShut: () => undefined };
-  void follow(session.asker, follower, ending.signal);
+  void hear(heard, ending.signal);
   return () => {
     ending.abort();
     if (timer !== null) clearTimeout(timer);
   };
+}
+
+/** Follow until the signal is aborted; after a session that ended, from when somebody is back. */
+async function hear(onEvent: () => void, signal: AbortSignal): Promise<void> {
+  const own = session.current;
+  const shut = (): void => {
+    own.ended();
+  };
+  const follower = { onEvent, onState: () => undefined, onShut: shut };
+  for (;;) {
+    await follow({ session: own.kind }, follower, signal);
+    if (!signal.aborted) await own.present();
+    if (signal.aborted) return;
+    onEvent();
+  }
 }

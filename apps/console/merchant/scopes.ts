@@ -23,7 +23,7 @@ export const SCOPES = [
   'audit:read',
 ] as const satisfies ScopeName[];
 
-export type ScopeName = Schemas['CreateKey']['scopes'][number];
+type ScopeName = Schemas['CreateKey']['scopes'][number];
 
 export const SCOPE_TEXTS = {
   'payments:write': 'scope.payments.write',

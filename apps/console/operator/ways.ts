@@ -1,6 +1,7 @@
 /** What the operator's pages share: where an id leads, why something is done, addresses of lists. */
 import { isKey, t, tag } from '../../lib/i18n/index.ts';
 import { changed } from '../../lib/query.ts';
+import { dayStart } from '../days.ts';
 import { router } from '../router.ts';
 import { statusText } from '../merchant/states.ts';
 import type { Tone } from '../merchant/states.ts';
@@ -101,10 +102,8 @@ export function dated(query: URLSearchParams): URLSearchParams {
     ['since', 0],
     ['until', 1],
   ] as const) {
-    const day = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(query.get(name) ?? '');
-    if (day === null) continue;
-    const [year = 0, month = 1, date = 1] = day.slice(1).map(Number);
-    made.set(name, new Date(year, month - 1, date + later).toISOString());
+    const day = dayStart(query.get(name) ?? '', later);
+    if (day !== null) made.set(name, day.toISOString());
   }
   return made;
 }

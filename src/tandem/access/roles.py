@@ -23,6 +23,16 @@ class Role(NamedTuple):
     refund_day_limit: int | None = None
     approves: bool = False
 
+    def day_limit(self, of_payment: int | None) -> int | None:
+        """The most in a day for who has no such limit of their own.
+
+        Whoever was given a higher limit for one payment than the role has for a day gives that
+        back.
+        """
+        if self.refund_day_limit is None:
+            return None
+        return max(self.refund_day_limit, of_payment or 0)
+
 
 _CASHIER: Final = frozenset(
     {"payments:write", "payments:read", "refunds:write", "shops:read", "events:read"}

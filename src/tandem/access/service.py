@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+import structlog
+
 from tandem.access.errors import KeyUnknown
 from tandem.access.model import (
     Key,
@@ -24,6 +27,8 @@ from tandem.db.audit import about
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, clean_text, show_id
 from tandem.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 CACHED_KEYS: Final = 100_000
 NAME_LENGTH: Final = 100
 FOLLOW_SECONDS: Final = 0.5
@@ -36,7 +41,7 @@ class Access:
     """Knows the keys and, by `sessions`, who signed in.
 
     What was seen stays in memory; `follow` drops revoked keys and ended sessions, wherever that
-    was, within half a second.
+    was, within half a second; within one while last uses are slow to write.
     """
 
     def __init__(
@@ -161,16 +166,23 @@ class Access:
         for row in rows:
             self._forget(*row)
 
-    async def rename_device(self, connection: Connection, device_id: UUID, name: str) -> None:
+    async def rename_device(
+        self, connection: Connection, device_id: UUID, name: str
+    ) -> Callable[[], None]:
         """Name the keys of a device as it is named: the audit log calls whoever asks by it.
 
+        Call what it answers after the commit: until then a request still reads the old name.
         Another process that knows such a key says the old name until it reads the key anew.
         """
         rows = await connection.fetch(
             "UPDATE api_keys SET name = $2 WHERE device_id = $1 RETURNING hash", device_id, name
         )
-        for row in rows:
-            self._known.drop(row["hash"])
+
+        def forget() -> None:
+            for row in rows:
+                self._known.drop(row["hash"])
+
+        return forget
 
     async def keys_of(
         self, connection: Connection, owner_id: UUID, before: UUID | None, limit: int
@@ -206,11 +218,14 @@ class Access:
                     "WHERE revoked_at > $1::timestamptz - interval '1 minute'",
                     since,
                 )
+                for row in rows:
+                    self._forget(*row)
                 await self.sessions.forget_ended(connection, since)
-                await self._uses.write(connection, asked_at)
-            for row in rows:
-                self._forget(*row)
-            since = self._followed_until = asked_at
+                since = self._followed_until = asked_at
+                try:
+                    await self._uses.write(connection, asked_at)
+                except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    log.warning("the last uses of keys were not written", exc_info=True)
             await asyncio.sleep(FOLLOW_SECONDS)
 
     def _forget(self, key_id: UUID, hashed: bytes) -> None:

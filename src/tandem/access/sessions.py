@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from tandem.access.errors import SessionOver
 from tandem.access.model import SECRET_BYTES, Kind, Principal, SignedIn
-from tandem.access.roles import scopes_of
+from tandem.access.roles import role_of, scopes_of
 from tandem.db import Connection, Pool, work
 from tandem.kernel import Clock, Entropy, Ids, Lru, NotFound, show_id
 from tandem.settings import Settings
@@ -64,8 +64,14 @@ class Session(msgspec.Struct, frozen=True):
             self.device_id,
             scopes_of(self.kind, self.role),
             self.holder_name,
-            SignedIn(self.id, self.holder_id, self.role, self.refund_limit, self.refund_day_limit),
+            SignedIn(self.id, self.holder_id, self.role, self.refund_limit, self._day_limit()),
         )
+
+    def _day_limit(self) -> int | None:
+        """A process from before there were such limits opens sessions without one."""
+        if self.role is None or self.kind == "person" or self.refund_day_limit is not None:
+            return self.refund_day_limit
+        return role_of(self.kind, self.role).day_limit(self.refund_limit)
 
 
 class SessionView(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Any, Final
 from tandem.api.event_types import KINDS
 from tandem.api.examples import example
 from tandem.api.schemas import EXAMPLE_DIGITS, schema_of
-from tandem.events import MERCHANT_TYPES
+from tandem.events import MERCHANT_TYPES, EventView
 
 _WEBHOOK_HEADERS: Final = tuple(
     {
@@ -64,7 +64,8 @@ def _webhook(name: str) -> dict[str, Any]:
         },
     }
     data = example(kind.merchant)
-    shown = {"type": name, "timestamp": data.get("updated_at", data["created_at"]), "data": data}
+    moment = data.get("updated_at") or data.get("created_at") or example(EventView)["created_at"]
+    shown = {"type": name, "timestamp": moment, "data": data}
     return {
         "post": {
             "summary": kind.when[:1].upper() + kind.when[1:],

@@ -13,7 +13,7 @@ import msgspec
 
 from tandem.cards import CardView
 from tandem.checkout import InvoiceView
-from tandem.events import EndpointView
+from tandem.events import EndpointTest
 from tandem.packets import PacketView
 from tandem.payments import PaymentView, PersonPaymentView
 from tandem.screening import MessageView
@@ -76,8 +76,8 @@ KINDS: Final[Mapping[str, EventKind]] = {
         TagView,
     ),
     "webhook.test": EventKind(
-        "the merchant has it sent to an endpoint to try it; the data is that endpoint",
-        EndpointView,
+        "the merchant has it sent to an endpoint to try it; the data says to which",
+        EndpointTest,
     ),
     "send.sent": EventKind("the person sent money to another", person=SendView),
     "send.received": EventKind("another person sent them money", person=SendView),

@@ -44,7 +44,14 @@ from tandem.codes import (
     PayCodeUsed,
 )
 from tandem.db import IdempotencyConflict
-from tandem.events import MAX_ENDPOINTS, EndpointOff, TargetRefused, TooManyEndpoints
+from tandem.events import (
+    MAX_ENDPOINTS,
+    MAX_TESTS,
+    EndpointOff,
+    TargetRefused,
+    TooManyEndpoints,
+    TooManyTests,
+)
 from tandem.kernel import Invalid, NotFound, Refused, show_id
 from tandem.keyring import HsmGone
 from tandem.ledger import (
@@ -215,6 +222,7 @@ ROWS: Final = (
     Row(409, OverdraftInUse(1200, 0, "CNY")),
     Row(409, EndpointOff(_AN_ID)),
     Row(409, TooManyEndpoints(MAX_ENDPOINTS)),
+    Row(409, TooManyTests(MAX_TESTS)),
     Row(409, RequestClosed("declined")),
     Row(409, SplitClosed()),
     Row(409, PacketOver("emptied")),

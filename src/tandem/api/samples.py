@@ -28,7 +28,7 @@ from tandem.api.routes.splits import MakeSplit
 from tandem.api.routes.wallet import History
 from tandem.api.views import AccountView, TransferView
 from tandem.codes import merchant_presented
-from tandem.events import DeliveryView, EndpointView, EventView
+from tandem.events import DeliveryView, EndpointTest, EndpointView, EventView
 from tandem.kernel import currency
 from tandem.merchants import (
     Acceptance,
@@ -318,6 +318,7 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
         enabled=True,
         created_at=_at(-90),
     ),
+    EndpointTest(id=_id("whe", 0x3B)),
     DeliveryView(
         id=_id("whd", 0x3C),
         endpoint_id=_id("whe", 0x3B),

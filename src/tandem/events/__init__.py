@@ -1,7 +1,7 @@
 """The outbox: events, webhooks, live updates."""
 
 from tandem.events.dispatch import Dispatcher
-from tandem.events.errors import EndpointOff, TargetRefused, TooManyEndpoints
+from tandem.events.errors import EndpointOff, TargetRefused, TooManyEndpoints, TooManyTests
 from tandem.events.live import EventHub, Subscription
 from tandem.events.model import (
     DELIVERIES,
@@ -18,10 +18,11 @@ from tandem.events.model import (
 )
 from tandem.events.secrets import SIGNING_SECRETS
 from tandem.events.send import Sender
-from tandem.events.service import MAX_ENDPOINTS, Webhooks
+from tandem.events.service import MAX_ENDPOINTS, MAX_TESTS, Webhooks
 from tandem.events.shapes import (
     CreateEndpoint,
     DeliveryView,
+    EndpointTest,
     EndpointView,
     EventView,
     NewEndpoint,
@@ -36,6 +37,7 @@ __all__ = [
     "DELIVERIES",
     "EVENTS",
     "MAX_ENDPOINTS",
+    "MAX_TESTS",
     "MERCHANT_TYPES",
     "PERSON_TYPES",
     "SIGNING_SECRETS",
@@ -47,6 +49,7 @@ __all__ = [
     "Dispatcher",
     "Endpoint",
     "EndpointOff",
+    "EndpointTest",
     "EndpointView",
     "Event",
     "EventHub",
@@ -57,6 +60,7 @@ __all__ = [
     "Subscription",
     "TargetRefused",
     "TooManyEndpoints",
+    "TooManyTests",
     "UpdateEndpoint",
     "Webhooks",
     "announce",

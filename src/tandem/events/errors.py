@@ -3,6 +3,7 @@
 Refused
 ├── TargetRefused       the URL leads, or would lead, where Tandem does not send
 ├── TooManyEndpoints    the merchant has as many endpoints as it may have
+├── TooManyTests        as many test events as may be are on their way to the endpoint
 └── EndpointOff         the endpoint is switched off or deleted: nothing is sent there
 """
 
@@ -36,6 +37,21 @@ class TooManyEndpoints(Refused):
     def sentence(self) -> str:
         """Give the number."""
         return f"A merchant has at most {self.most} webhook endpoints. Delete one first."
+
+
+@dataclass(eq=False)
+class TooManyTests(Refused):
+    """As many test events as may be are on their way to the endpoint."""
+
+    code: ClassVar[str] = "too_many_webhook_tests"
+    most: int
+
+    def sentence(self) -> str:
+        """Give the number."""
+        return (
+            f"{self.most} test events are on their way to this endpoint, and no more may be. "
+            "Wait until they were tried."
+        )
 
 
 @dataclass(eq=False)

@@ -35,7 +35,8 @@ PAYMENT_TYPES: Final = tuple(
 )
 INVOICE_TYPES: Final = tuple(f"invoice.{what}" for what in ("opened", "paid", "overdue", "voided"))
 TEST_TYPE: Final = "webhook.test"
-"""What a merchant has sent to an endpoint to try it: it goes there whatever the endpoint wants."""
+"""What a merchant has sent to an endpoint to try it: it goes there whatever the endpoint wants, is
+tried once, and is about the endpoint."""
 
 MERCHANT_TYPES: Final = (
     *PAYMENT_TYPES,

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from tandem.db import Connection, Idempotency, Pool, earlier_answer, keep_answer, work
 from tandem.db.audit import about
-from tandem.events.errors import EndpointOff, TooManyEndpoints
+from tandem.events.errors import EndpointOff, TooManyEndpoints, TooManyTests
 from tandem.events.model import (
     MERCHANT_TYPES,
     TEST_TYPE,
@@ -24,13 +24,14 @@ from tandem.events.secrets import new_secrets, open_secrets, seal_secrets
 from tandem.events.send import Resolve, find_addresses, resolve, show_secret
 from tandem.events.shapes import (
     CreateEndpoint,
+    EndpointTest,
     UpdateEndpoint,
     delivery_view,
-    endpoint_view,
     new_endpoint,
 )
 from tandem.events.store import (
     bump_terms,
+    count_tests,
     delete_endpoint,
     find_delivery,
     find_endpoint,
@@ -53,6 +54,8 @@ from tandem.ledger import Outcome
 from tandem.settings import Settings
 
 MAX_ENDPOINTS: Final = 20
+MAX_TESTS: Final = 3
+"""Test events that are on their way to an endpoint at once."""
 
 
 class Webhooks:
@@ -187,10 +190,10 @@ class Webhooks:
     async def test(
         self, merchant_id: UUID, endpoint_id: UUID, idempotency: Idempotency | None
     ) -> Outcome:
-        """Send a test event there, whatever types it wants: an event and a delivery as any other.
+        """Send a test event there, whatever types it wants: an event and a delivery, tried once.
 
-        Each is about an object of its own, so none waits for another. The outcome is a
-        DeliveryView. Raises `NotFound`, `EndpointOff`.
+        All staff that reads events reads it, so it says no more than which endpoint it is for. The
+        outcome is a DeliveryView. Raises `NotFound`, `EndpointOff`, `TooManyTests`.
         """
         moment = Now(self._clock.now(), self._ids.new)
         async with work(self._pool) as connection:
@@ -200,8 +203,10 @@ class Webhooks:
             endpoint = await _endpoint(connection, merchant_id, endpoint_id)
             if not endpoint.enabled:
                 raise EndpointOff(endpoint.id)
-            shown = endpoint_view(endpoint)
-            told = announce(moment, merchant_id, TEST_TYPE, self._ids.new(), shown, [endpoint])
+            if await count_tests(connection, endpoint.id) >= MAX_TESTS:
+                raise TooManyTests(MAX_TESTS)
+            shown = EndpointTest(show_id("whe", endpoint.id))
+            told = announce(moment, merchant_id, TEST_TYPE, endpoint.id, shown, [endpoint])
             await write(connection, told)
             delivery = told[-1].row
             assert isinstance(delivery, Delivery), "the endpoint is on: it is sent there"

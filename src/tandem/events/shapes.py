@@ -107,6 +107,12 @@ class UpdateEndpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     enabled: Enabled | UnsetType = UNSET
 
 
+class EndpointTest(msgspec.Struct, frozen=True):
+    """What a test event tells: to which endpoint it was sent. All staff reads events: no more."""
+
+    id: EndpointId
+
+
 class DeliveryView(msgspec.Struct, frozen=True):
     """One event on its way to one endpoint."""
 

@@ -90,6 +90,22 @@ async def lock_secret(connection: Connection, endpoint_id: UUID) -> bytes:
     return sealed
 
 
+async def count_tests(connection: Connection, endpoint_id: UUID) -> int:
+    """How many test events are on their way to an endpoint.
+
+    Locks it, so that who sends another counts after one another. They are about the endpoint.
+    """
+    await connection.execute(
+        "SELECT FROM webhook_endpoints WHERE id = $1 FOR NO KEY UPDATE", endpoint_id
+    )
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM webhook_deliveries "
+        "WHERE endpoint_id = $1 AND object_id = $1 AND status = 'pending'",
+        endpoint_id,
+    )
+    return count
+
+
 async def insert_endpoint(connection: Connection, endpoint: Endpoint, sealed: bytes) -> None:
     """A new endpoint with its sealed secrets."""
     await connection.execute(

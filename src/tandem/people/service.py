@@ -251,7 +251,8 @@ class People:
                 label,
             )
             changed = _changed(device_id, row)
-            await self._access.rename_device(connection, device_id, label)
+            forget_name = await self._access.rename_device(connection, device_id, label)
+        forget_name()
         return changed
 
     async def revoke_device(self, person_id: UUID, device_id: UUID) -> DeviceView:

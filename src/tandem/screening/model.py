@@ -216,6 +216,26 @@ class MessageView(msgspec.Struct, frozen=True):
     decided_at: datetime | None
 
 
+class OwnMessageView(msgspec.Struct, frozen=True):
+    """A message that was screened out, with its appeal, as its author alone sees it."""
+
+    id: Annotated[
+        str,
+        Meta(
+            description="What it is attached to: money sent or asked for, or a red packet",
+            examples=["snd_0199f0a4c0de7000800000000000002c"],
+        ),
+    ]
+    message: Annotated[str, Meta(examples=["Your prize is waiting: bit.ly/x"])]
+    state: State
+    appeal: Annotated[
+        str | None, Meta(description="What the author said of it", examples=["It is our joke."])
+    ]
+    appealed_at: datetime | None
+    decided_at: datetime | None
+    created_at: datetime
+
+
 class ScreeningView(msgspec.Struct, frozen=True):
     """A screened message, as the operator sees it."""
 
@@ -251,6 +271,19 @@ def message_view(row: Screening) -> MessageView:
     """The message for the people whom it concerns, who are not told what gave it away."""
     return MessageView(
         show_id(row.kind, row.object_id), row.message, row.state, row.appealed_at, row.decided_at
+    )
+
+
+def own_message_view(row: Screening) -> OwnMessageView:
+    """The message for its author, who is not told what gave it away."""
+    return OwnMessageView(
+        show_id(row.kind, row.object_id),
+        row.message,
+        row.state,
+        row.appeal,
+        row.appealed_at,
+        row.decided_at,
+        row.created_at,
     )
 
 

@@ -40,6 +40,7 @@ from tandem.screening.store import (
     list_screenings,
     save,
     screening_of,
+    screenings_of,
 )
 from tandem.settings import Settings
 
@@ -86,6 +87,11 @@ class MessageScreening:
         return CLEAR
 
     # -- its author asks -------------------------------------------------------------------------
+
+    async def own(self, author_id: UUID, before: UUID | None, limit: int) -> list[Screening]:
+        """One's own messages that were screened out, newest first."""
+        async with self._pool.acquire() as connection:
+            return await screenings_of(connection, author_id, before, limit)
 
     async def of_author(self, author_id: UUID, object_id: UUID, shown_id: str) -> MessageView:
         """One's own message that was screened out. Raises `NotFound`."""

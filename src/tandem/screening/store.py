@@ -101,6 +101,20 @@ async def list_screenings(
     return [Screening(**row) for row in rows]
 
 
+async def screenings_of(
+    connection: Connection, author_id: UUID, before: UUID | None, limit: int
+) -> list[Screening]:
+    """A person's own messages that were screened out, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM screenings WHERE author_id = $1 "
+        "AND ($2::uuid IS NULL OR object_id < $2) ORDER BY object_id DESC LIMIT $3",
+        author_id,
+        before,
+        limit,
+    )
+    return [Screening(**row) for row in rows]
+
+
 async def save(connection: Connection, row: Screening) -> None:
     """Write what changed of a row that is locked."""
     await connection.execute(_UPDATE, row.object_id, *(getattr(row, column) for column in _WRITTEN))

@@ -75,10 +75,10 @@ class SignInPaused(Refused):
     until: datetime
 
     def sentence(self) -> str:
-        """Say how long, and that passkeys go on."""
+        """Say how long, and what goes on."""
         return (
-            f"Too many wrong codes: none is taken before {self.until:%H:%M} UTC. "
-            "Passkeys work meanwhile."
+            f"Too many wrong codes: none of another device is taken before {self.until:%H:%M} UTC. "
+            "Passkeys and recovery codes work meanwhile."
         )
 
 

@@ -93,16 +93,11 @@ class Limits(NamedTuple):
 
 
 def limits_of(member: Member) -> Limits:
-    """A member's own limits, or those of their role.
-
-    Whoever was given a higher limit for one payment than the role has for a day gives that back.
-    """
+    """A member's own limits, or those of their role."""
     role = role_of(member.employer_kind, member.role)
     own, own_day = member.refund_limit, member.refund_day_limit
     of_payment = role.refund_limit if own is None else own
-    if own_day is None and role.refund_day_limit is not None:
-        own_day = max(role.refund_day_limit, of_payment or 0)
-    return Limits(of_payment, own_day)
+    return Limits(of_payment, role.day_limit(of_payment) if own_day is None else own_day)
 
 
 class PasskeyView(msgspec.Struct, frozen=True):
@@ -200,6 +195,15 @@ def read_code(text: str) -> str | None:
     """A code as it is hashed, however it was typed; None if it can be none."""
     bare = re.sub(r"[\s-]", "", text).upper().translate(_ALIKE)
     return bare if _CODE.fullmatch(bare) else None
+
+
+def is_guessable(code: str) -> bool:
+    """Whether this is as short as a code for another device: 40 bits, of which tries are counted.
+
+    A recovery code has 80. It is never guessed, and if wrong ones were counted anybody could keep
+    a person from theirs.
+    """
+    return len(code) * 5 <= DEVICE_CODE_BYTES * 8
 
 
 def code_hash(code: str, of: UUID) -> bytes:

@@ -1,7 +1,8 @@
 """Coming in without a passkey on this device: by a code from another one, or a recovery code.
 
 Both are typed beside the handle, and lead to a new passkey on the device where they are typed. For
-a handle that nobody has the same is done and answered, and wrong codes are counted for it as well.
+a handle that nobody has the same is done and answered, and wrong codes from another device are
+counted for it as well.
 """
 
 import hmac
@@ -26,6 +27,7 @@ from tandem.signin.model import (
     RECOVERY_CODES,
     Holder,
     code_hash,
+    is_guessable,
     new_code,
     read_code,
     subject_of,
@@ -126,11 +128,14 @@ class Recovery:
         subject, now = subject_of(handle.removeprefix("@")), self._keeper.now()
         options = None
         async with work(self._keeper.pool, changes=False) as connection:
-            paused_until = await count_try(connection, subject, now)
+            bare = read_code(code) or ""
+            counted = is_guessable(bare)
+            paused_until = await count_try(connection, subject, now) if counted else None
             person_id = await _person(connection, handle)
-            by = await self._match(connection, person_id, code, now)
+            by = await self._match(connection, person_id, bare, now)
             if paused_until is None and by is not None:
-                await forget_tries(connection, subject)
+                if counted:
+                    await forget_tries(connection, subject)
                 options = await self._sign_in.options_for(
                     connection, Holder("person", person_id), "code", msgspec.json.encode(by)
                 )
@@ -171,7 +176,7 @@ class Recovery:
         self, connection: Connection, person_id: UUID, code: str, now: datetime
     ) -> _ByCode | None:
         """Which of a person's codes this is. As much is done for nobody's as for somebody's."""
-        hashed = code_hash(read_code(code) or "", person_id)
+        hashed = code_hash(code, person_id)
         device = await device_code_of(connection, person_id, now)
         found: _ByCode | None = None
         if device is not None and hmac.compare_digest(device, hashed):

@@ -142,7 +142,8 @@ class Staff:
     async def suspend(self, employer_id: UUID, member_id: UUID) -> Member:
         """Keep a member out for now: their sessions are over, and they neither sign in nor approve.
 
-        Who is suspended stays so. Raises `NotFound`, `LastOwner`, `StaffInvited`.
+        An invitation that they have not taken is void. Who is suspended stays so.
+        Raises `NotFound`, `LastOwner`, `StaffInvited`.
         """
         return await self._put(employer_id, member_id, "suspended")
 
@@ -241,6 +242,9 @@ class Staff:
                 return member
             await self._not_the_last(connection, member)
             changed = msgspec.structs.replace(member, status=status)
+            if status == "suspended":  # whoever has the link is not let in by it later
+                changed = msgspec.structs.replace(changed, invited_until=None)
+                await update_member(connection, changed, None)
             await self._write(connection, changed)
         return changed
 

@@ -52,10 +52,10 @@ COUNT_SECONDS: Final = 1.0
 """How long that may take."""
 TOTAL: Final = b"tandem-total"
 _RETRY_AFTER_SECONDS: Final = 15
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How what a spreadsheet takes for a formula begins (OWASP, "CSV Injection")."""
-_LIMITED: Final = re.compile(r" LIMIT \$[0-9]+\s*$")
-"""How the statement of a list ends."""
+_LIMITED: Final = re.compile(r" LIMIT \$([0-9]+)\s*$")
+"""How the statement of a list ends, and which of its arguments is the limit."""
 _KINDS: Final = {kind.encode(): kind for kind in (CSV, NDJSON)}
 
 
@@ -201,18 +201,28 @@ async def _count(connection: Connection, asked: Sequence[Any]) -> int | None:
     That statement is the one whose limit is a page and one row more, by which the list knows that
     there is another page. Where it is not found, or takes long, nobody knows how many there are.
     """
-    limit = ROWS + 1
-    found = next((one for one in asked if limit in one.args and _LIMITED.search(one.query)), None)
+    found = next(filter(None, (_unlimited(one.query, one.args) for one in asked)), None)
     if found is None:
         return None
-    arguments = [COUNTED + 1 if one == limit else one for one in found.args]
+    query, arguments = found
     try:
         async with connection.transaction():
-            counting = f"SELECT count(*) FROM ({found.query}) AS listed"  # noqa: S608 - it is ours
+            counting = f"SELECT count(*) FROM ({query}) AS listed"  # noqa: S608 - it is ours
             count: int = await connection.fetchval(counting, *arguments, timeout=COUNT_SECONDS)
     except (TimeoutError, asyncpg.QueryCanceledError):
         return None
     return count if count <= COUNTED else None
+
+
+def _unlimited(query: str, arguments: Sequence[Any]) -> tuple[str, list[Any]] | None:
+    """The statement of a list's first page with the limit of what is counted; None: it is none."""
+    ending = _LIMITED.search(query)
+    if ending is None:
+        return None
+    place = int(ending[1]) - 1
+    if arguments[place] != ROWS + 1:
+        return None
+    return query, [*arguments[:place], COUNTED + 1, *arguments[place + 1 :]]
 
 
 async def _begun(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -163,5 +163,7 @@ export const en = {
     'Nothing was added: {host} cannot receive events. Use a public https address.',
   'problem.too_many_webhook_endpoints':
     'Nothing was added: you have as many webhooks as there may be. Remove one first.',
+  'problem.too_many_webhook_tests':
+    'Nothing was sent: {most} test events are on their way. Wait a moment.',
   'problem.webhook_endpoint_off': 'Nothing was sent: the webhook is off. Switch it on first.',
 } as const satisfies Record<string, string>;

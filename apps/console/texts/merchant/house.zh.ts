@@ -160,5 +160,6 @@ export const zh = {
   'problem.last_owner': '没有更改：必须保留一名所有者。请先设置另一名所有者。',
   'problem.webhook_target_refused': '没有添加：{host} 无法接收事件。请使用公开的 https 地址。',
   'problem.too_many_webhook_endpoints': '没有添加：推送地址已达上限。请先移除一个。',
+  'problem.too_many_webhook_tests': '没有发送：已有 {most} 个测试事件正在发送。请稍后再试。',
   'problem.webhook_endpoint_off': '没有发送：推送地址已关闭。请先开启。',
 } satisfies Record<keyof typeof en, string>;

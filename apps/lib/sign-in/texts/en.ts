@@ -135,7 +135,8 @@ export const en = {
   'problem.passkey_refused': 'The passkey’s answer came too late or does not hold. Try again.',
   'problem.sign_in_code_refused':
     'This handle and this code do not go together. Look at both; a code works once.',
-  'problem.sign_in_paused': 'Too many wrong codes. Wait fifteen minutes; passkeys work meanwhile.',
+  'problem.sign_in_paused':
+    'Too many wrong codes. Wait fifteen minutes; passkeys and recovery codes work meanwhile.',
   'problem.sign_in_needed': 'Sign in with a passkey for this.',
   'problem.sign_in_stale': 'Nothing was changed: confirm with your passkey first.',
   'problem.staff_suspended':

@@ -119,7 +119,7 @@ export const zh = {
   'problem.origin_refused': '没有执行任何操作：此页面的地址不是 Tandem 所知的地址。',
   'problem.passkey_refused': '通行密钥的答复太迟或无效。请重试。',
   'problem.sign_in_code_refused': '账号名和验证码不匹配。请核对两者；每个码只能用一次。',
-  'problem.sign_in_paused': '错误次数过多，请等十五分钟；期间仍可使用通行密钥。',
+  'problem.sign_in_paused': '错误次数过多，请等十五分钟；期间仍可使用通行密钥或恢复码。',
   'problem.sign_in_needed': '此操作需要用通行密钥登录。',
   'problem.sign_in_stale': '没有更改：请先用通行密钥确认。',
   'problem.staff_suspended': '你已被停用，无法登录。请联系 {employer} 的店长或负责人。',

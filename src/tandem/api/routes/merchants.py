@@ -447,7 +447,8 @@ async def update_till(call: Call[Services], till_id: UUID, body: UpdateTill) -> 
     """Rename it, close it or open it again. What is left out stays.
 
     A closed till takes no payment, by whatever way, and its static code neither; what it took is
-    still refunded.
+    still refunded. What a terminal approved offline is still taken: if the terminal was stolen,
+    revoke its key too.
     """
     return till_view(
         await call.services.merchants.update_till(call.principal.owner_id, till_id, body)

@@ -13,7 +13,9 @@ from tandem.screening import (
     MessageScreening,
     MessageView,
     NotHeld,
+    OwnMessageView,
     ScreeningView,
+    own_message_view,
     screening_view,
 )
 
@@ -46,6 +48,21 @@ class ScreeningQuery(ListQuery, frozen=True):
     appealed: Annotated[
         bool, Meta(description="Those that somebody appealed and nobody decided on")
     ] = False
+
+
+@operation(
+    "GET",
+    "/v1/wallet/messages",
+    tag="Wallet",
+    summary="List messages that were screened out",
+    who=("person",),
+)
+async def list_messages(call: Call[Services], query: ListQuery) -> Page[OwnMessageView]:
+    """The person's own messages that were not clear at once, with their appeals, newest first."""
+    rows = await call.services.screening.own(
+        call.principal.owner_id, _before(query.after), query.limit + 1
+    )
+    return page(rows, query.limit, own_message_view)
 
 
 @operation(
@@ -92,14 +109,8 @@ async def appeal_message(call: Call[Services], object_id: str, body: MakeAppeal)
 )
 async def list_screened(call: Call[Services], query: ScreeningQuery) -> Page[ScreeningView]:
     """Messages that were not clear at once, newest first, with what spoke against them."""
-    before = None
-    if query.after is not None:
-        try:
-            before, _ = _object(query.after)
-        except NotFound as error:
-            raise Invalid("after", "is no cursor of this list; pass `next` as it came") from error
     rows = await call.services.screening.all(
-        query.state, before, query.limit + 1, appealed=query.appealed
+        query.state, _before(query.after), query.limit + 1, appealed=query.appealed
     )
     return page(rows, query.limit, screening_view)
 
@@ -136,6 +147,16 @@ async def reject_message(call: Call[Services], object_id: str) -> ScreeningView:
     return screening_view(await call.services.screening.decide(found, shown, release=False))
 
 
+def _before(after: str | None) -> UUID | None:
+    """Where a page of a list of messages begins. Raises `Invalid`."""
+    if after is None:
+        return None
+    try:
+        return _object(after)[0]
+    except NotFound as error:
+        raise Invalid("after", "is no cursor of this list; pass `next` as it came") from error
+
+
 def _object(text: str) -> tuple[UUID, str]:
     """The id of what a message is attached to, and as it is shown. Raises `NotFound`."""
     prefix = text.partition("_")[0]
@@ -147,4 +168,11 @@ def _object(text: str) -> tuple[UUID, str]:
         raise NotFound(_WHAT, text) from error
 
 
-OPERATIONS = (get_message, appeal_message, list_screened, release_message, reject_message)
+OPERATIONS = (
+    list_messages,
+    get_message,
+    appeal_message,
+    list_screened,
+    release_message,
+    reject_message,
+)

@@ -14,15 +14,27 @@ from msgspec import Meta
 
 from tandem.access import SessionView
 from tandem.api.operation import Call, ListQuery, Operation, Streamed, operation
-from tandem.api.routes import cards, paying, people, sessions, sign_in, wallet
+from tandem.api.routes import (
+    cards,
+    messages,
+    packets,
+    paying,
+    people,
+    sessions,
+    sign_in,
+    splits,
+    wallet,
+)
 from tandem.api.routes.people import LimitsView
 from tandem.api.routes.wallet import HistoryQuery
 from tandem.cards import CardView
 from tandem.kernel import Clock
+from tandem.packets import PacketView
 from tandem.payments import PersonPaymentView
 from tandem.people import DeviceView, PersonView
+from tandem.screening import OwnMessageView
 from tandem.signin import PasskeyView, RecoveryState
-from tandem.wallet import BalanceView, HistoryLine, RequestView, SendView
+from tandem.wallet import BalanceView, HistoryLine, RequestView, SendView, SplitView
 
 FORMAT: Final = "tandem-person-1"
 AT_ONCE: Final = 100
@@ -37,6 +49,9 @@ LISTS: Final[Mapping[str, Operation[Any]]] = MappingProxyType(
         "payments": paying.list_my_payments,
         "sends": wallet.list_sends,
         "requests": wallet.list_requests,
+        "splits": splits.list_splits,
+        "packets": packets.list_packets,
+        "messages": messages.list_messages,
     }
 )
 """The lists of the document, and by which operation the person reads each."""
@@ -68,7 +83,17 @@ class PersonalData(msgspec.Struct, frozen=True):
     cards: Annotated[list[CardView], Meta(description="Without their secrets")]
     payments: list[PersonPaymentView]
     sends: Annotated[list[SendView], Meta(description="Money sent to others and got from them")]
-    requests: Annotated[list[RequestView], Meta(description="Requests for money, both ways")]
+    requests: Annotated[
+        list[RequestView],
+        Meta(description="Requests for money, both ways; also the shares of others' splits"),
+    ]
+    splits: Annotated[list[SplitView], Meta(description="Splits that the person made")]
+    packets: Annotated[
+        list[PacketView], Meta(description="Red packets made, got by name and opened")
+    ]
+    messages: Annotated[
+        list[OwnMessageView], Meta(description="One's messages that were held, and their appeals")
+    ]
     history: Annotated[
         list[HistoryLine], Meta(description="Every movement, of one currency after another")
     ]

@@ -205,8 +205,8 @@ async def begin_with_code(call: Call[Services], body: HandleAndCode) -> Creation
     """What `navigator.credentials.create` takes, for a passkey on a device that has none.
 
     The code is one that another device shows, or a recovery code. It is used up when the passkey is
-    made. Five wrong ones for a handle, whether or not somebody has it, and none is looked at for
-    fifteen minutes.
+    made. Five wrong ones of the first kind for a handle, whether or not somebody has it, and none
+    of that kind is looked at for fifteen minutes; recovery codes are too long to be guessed.
     """
     return await call.services.recovery.begin(body.handle, body.code)
 

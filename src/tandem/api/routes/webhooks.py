@@ -19,6 +19,7 @@ from tandem.events import (
     Subscription,
     TargetRefused,
     TooManyEndpoints,
+    TooManyTests,
     UpdateEndpoint,
     Webhooks,
     delivery_view,
@@ -198,10 +199,10 @@ async def roll_webhook_secret(call: Call[Services], endpoint_id: UUID) -> Outcom
     status=202,
     idempotency="required",
     answer=DeliveryView,
-    errors=(EndpointOff,),
+    errors=(EndpointOff, TooManyTests),
 )
 async def test_webhook(call: Call[Services], endpoint_id: UUID) -> Outcome:
-    """An event `webhook.test` goes there, signed, and is tried again as any other.
+    """An event `webhook.test` goes there, signed. It is tried once.
 
     It is sent whatever types the endpoint asks for, and stands among its deliveries.
     """

@@ -1,5 +1,5 @@
 /** Days as the address has them, `2026-05-04`, in the time zone of whoever looks. */
-import { tag } from '../../lib/i18n/index.ts';
+import { tag } from '../lib/i18n/index.ts';
 
 const DAY = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/;
 
