@@ -269,6 +269,16 @@ async def pay_code_of(screen: Screen) -> str:
     return (await digits.inner_text()).replace(" ", "")
 
 
+async def lose_answers(route: Route, times: list[int]) -> None:
+    """Let the request through, and lose its answer, as often as `times` says."""
+    if times[0] > 0:
+        times[0] -= 1
+        await route.fetch()
+        await route.abort("connectionreset")
+    else:
+        await route.continue_()
+
+
 def program_of_browser() -> str | None:
     """Debian's Chromium; better the one without a desktop's parts, a third of the work."""
     found = map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))

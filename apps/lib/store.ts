@@ -61,11 +61,29 @@ export async function readAll<Kept extends unknown[]>(names: {
   return (await Promise.all(found)) as { [At in keyof Kept]: Kept[At] | undefined };
 }
 
+/** All that is kept under names that begin so. */
+export async function readFrom<T>(prefix: string): Promise<T[]> {
+  const table = (await database()).transaction(TABLE, 'readonly').objectStore(TABLE);
+  return new Promise((resolve, reject) => {
+    const request: IDBRequest<T[]> = table.getAll(beginning(prefix));
+    request.onsuccess = () => {
+      resolve(request.result);
+    };
+    request.onerror = () => {
+      reject(request.error ?? new Error('the device did not read it'));
+    };
+  });
+}
+
 export async function write(name: string, value: unknown): Promise<void> {
   await change((table) => table.put(value, name));
 }
 
 /** Forget everything whose name begins so. */
 export async function forget(prefix: string): Promise<void> {
-  await change((table) => table.delete(IDBKeyRange.bound(prefix, `${prefix}\uffff`)));
+  await change((table) => table.delete(beginning(prefix)));
+}
+
+function beginning(prefix: string): IDBKeyRange {
+  return IDBKeyRange.bound(prefix, `${prefix}\uffff`);
 }

@@ -1,43 +1,87 @@
-/** Money from person to person: what is under way is noted on the phone before it is sent. */
-import { answered, settle, type Api, type Schemas } from '../lib/api/client.ts';
-import { forget, read, write } from '../lib/store.ts';
-
-type Body = Schemas['SendMoney'];
-
-interface UnderWay {
-  key: string;
-  body: Body;
-  name: string;
-}
-
-const PLACE = 'wallet.sending';
-
-/** A send whose outcome is not known: the page was closed before the answer came. */
-export async function underWay(): Promise<UnderWay | null> {
-  return (await read<UnderWay>(PLACE)) ?? null;
-}
-
 /**
- * Send money, or bring a send that is under way to its end: under the key that it began with, so
- * that it happens once. Throws what refused it; then nothing was sent.
+ * What moves money, or asks for it, is noted on the phone before it is sent: under the key that it
+ * began with it is brought to its end, however often the page is closed, and happens once.
  */
-export async function send(
-  api: Api,
-  what: UnderWay,
-  onUnknown: () => void,
-): Promise<Schemas['SendView']> {
-  await write(PLACE, what);
-  const post = (key: string): Promise<Schemas['SendView']> =>
-    answered(
-      api.POST('/v1/wallet/sends', {
-        params: { header: { 'Idempotency-Key': key } },
-        body: what.body,
-      }),
-    );
-  try {
-    return await settle(post, { key: what.key, onUnknown });
-  } finally {
-    // Reached only once it is answered: `settle` does not give up.
-    await forget(PLACE);
+import { answered, settle, type Api, type Schemas } from '../lib/api/client.ts';
+import { forget, readFrom, write } from '../lib/store.ts';
+import type { Payment, Request } from './wallet.svelte.ts';
+
+interface UnderWay<What> {
+  key: string;
+  /** when it began, in Unix milliseconds */
+  at: number;
+  what: What;
+}
+
+/** The server knows a key for 30 days. After that the same key would be a new command. */
+const KNOWN_MS = 29 * 24 * 3600 * 1000;
+
+/** One kind of command. Each that is under way has a note of its own: another tab's is kept, too. */
+export class Moving<What, Made> {
+  readonly #place: string;
+  readonly #post: (api: Api, what: What, key: string) => Promise<Made>;
+
+  /** `post` sends it once, under a key. */
+  constructor(name: string, post: (api: Api, what: What, key: string) => Promise<Made>) {
+    this.#place = `wallet.moving.${name}.`;
+    this.#post = post;
+  }
+
+  /** Those whose outcome is not known, the first one first: a page was closed over them. */
+  async underWay(): Promise<UnderWay<What>[]> {
+    const noted = await readFrom<UnderWay<What>>(this.#place);
+    const known = noted.filter((one) => one.at > Date.now() - KNOWN_MS);
+    return known.sort((one, other) => one.at - other.at);
+  }
+
+  /** Do it. Throws what refused it; then nothing was done. */
+  async begin(api: Api, what: What, onUnknown: () => void): Promise<Made> {
+    const one = { key: crypto.randomUUID(), at: Date.now(), what };
+    await write(this.#place + one.key, one);
+    return this.end(api, one, onUnknown);
+  }
+
+  /** Bring one that is under way to its end. Throws what refused it; then nothing was done. */
+  async end(api: Api, one: UnderWay<What>, onUnknown: () => void): Promise<Made> {
+    const post = (key: string): Promise<Made> => this.#post(api, one.what, key);
+    try {
+      return await settle(post, { key: one.key, onUnknown });
+    } finally {
+      // Reached only once it is answered: `settle` does not give up.
+      await forget(this.#place + one.key);
+    }
   }
 }
+
+const header = (key: string): { 'Idempotency-Key': string } => ({ 'Idempotency-Key': key });
+
+/** Money to a person, whose name is kept to be shown. */
+type Send = Omit<Schemas['SendMoney'], 'to'> & { to: Schemas['PersonCard'] };
+
+export const sends = new Moving<Send, Schemas['SendView']>('send', (api, { to, ...what }, key) =>
+  answered(
+    api.POST('/v1/wallet/sends', {
+      params: { header: header(key) },
+      body: { ...what, to: to.handle },
+    }),
+  ),
+);
+
+/** A payment at a shop's own code. */
+export const shopPayments = new Moving<Schemas['PayCodeOfShop'], Payment>('pay', (api, body, key) =>
+  answered(api.POST('/v1/wallet/payments', { params: { header: header(key) }, body })),
+);
+
+/** A request of one's own. */
+export const requests = new Moving<Schemas['AskForMoney'], Request>('ask', (api, body, key) =>
+  answered(api.POST('/v1/wallet/requests', { params: { header: header(key) }, body })),
+);
+
+/** The request of somebody else, by its id, that is paid. */
+export const accepts = new Moving<string, Request>('accept', (api, id, key) =>
+  answered(
+    api.POST('/v1/wallet/requests/{request_id}/accept', {
+      params: { path: { request_id: id }, header: header(key) },
+    }),
+  ),
+);

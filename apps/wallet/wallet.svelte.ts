@@ -129,6 +129,16 @@ class Wallet {
     );
   }
 
+  /** The balance in a currency, as far as it is known. */
+  balanceIn(currency: string): Balance | null {
+    return this.balances?.find((one) => one.currency === currency) ?? null;
+  }
+
+  /** Whether less than this amount is known to be available. */
+  short(amount: number, currency: string): boolean {
+    return amount > (this.balanceIn(currency)?.available ?? Infinity);
+  }
+
   /** Now, by the clock that Tandem goes by, in Unix milliseconds. */
   now(): number {
     return Date.now() + this.#clockMs;

@@ -55,6 +55,10 @@ async def test_cards(stage: Stage, look: Look) -> None:
         await phone.page.get_by_text(re.compile("No cards yet|还没有卡片")).wait_for()
         await phone.role("button", "Add a card|添加卡片").click()
         await phone.seen("wallet-card-add")
+        assert not await phone.page.get_by_text("tandem device connect").is_visible()
+        await phone.page.get_by_text(re.compile("the commands|查看命令")).click()
+        await phone.page.get_by_text("tandem device connect").wait_for()
+        await phone.seen("wallet-card-commands")
         await phone.page.keyboard.press("Escape")
 
         # green: on the first device; the page hears of it
@@ -286,6 +290,8 @@ async def test_all_of_the_history_is_searched(stage: Stage) -> None:
     async with stage.server.client(stage.server.operator_key) as operator:
         ada = await sign_up(operator, "ada", yuan=100)
     async with stage.server.client(ada.key) as mine:
+        packet = {"amount": 200, "currency": "CNY", "shares": 2, "division": "equal", "to": []}
+        await post(mine, "/v1/wallet/packets", packet)
         for number in range(130):
             message = "The first tea" if number == 0 else f"Lunch {number}"
             send = {"to": "@mei", "amount": 1, "currency": "CNY", "message": message}
@@ -308,6 +314,9 @@ async def test_all_of_the_history_is_searched(stage: Stage) -> None:
         month = f"{datetime.now():%Y-%m}"  # noqa: DTZ005 - the browser's own month
         await phone.open(f"/wallet/history?type=top_up&month={month}")
         await phone.page.get_by_text("bank-ada").wait_for()
+        await phone.page.get_by_label("What it is").select_option("Red packet that you made")
+        await phone.page.get_by_text("2.00").first.wait_for()
+        assert await phone.page.get_by_text("bank-ada").count() == 0
         await phone.open("/wallet/history?search=%27%20OR%201%3D1%20--&type=nonsense&month=x")
         await phone.page.get_by_text("Nothing found").wait_for()
 

@@ -80,6 +80,20 @@ async def test_a_person_and_a_shop(stage: Stage, look: Look) -> None:
         assert await stage.balance(stage.lin) == before - 3850 - 1250
 
 
+async def ask(phone: Screen, message: str) -> None:
+    """From the wallet's first page: ask Mei for 8.30."""
+    await phone.role("link", "^Ask$").click()
+    await phone.page.get_by_label("Of whom?").fill("mei")
+    await phone.role("button", "Continue").click()
+    await type_amount(phone, "8.3")
+    await phone.page.get_by_label("Message").fill(message)
+    await phone.seen("wallet-ask")
+    await phone.role("button", "Ask for ¥8.30").dblclick()
+    await phone.role("heading", "^Asked$").wait_for()
+    await phone.seen("wallet-asked")
+    await phone.role("link", "Done").click()
+
+
 async def test_sending_and_history(stage: Stage) -> None:
     before = await stage.balance(stage.mei)
     async with stage.phone(stage.lin) as phone:
@@ -113,6 +127,10 @@ async def test_sending_and_history(stage: Stage) -> None:
         assert await stage.balance(stage.mei) == before + 2000
 
         await phone.role("link", "Done").click()
+        await ask(phone, "For the boat")
+        async with stage.server.client(stage.mei.key) as mei:
+            asked = made(await mei.get("/v1/wallet/requests"))["data"][0]
+        assert (asked["amount"], asked["message"]) == (830, "For the boat")
         await phone.role("link", "^History$").click()
         await phone.page.get_by_text("<img src=x onerror=alert(1)>").wait_for()
         await phone.seen("wallet-history-script")

@@ -1,23 +1,14 @@
 """What goes wrong on the way: answers that are lost, pages that are closed, others' objects."""
 
 import base64
+from dataclasses import replace
 
-from playwright.async_api import Route
+from playwright.async_api import Locator
 
-from browsing import Stage, type_amount
+from browsing import Screen, Stage, lose_answers, type_amount
 from living import post
 
 FOREIGN = "pay_0199f0a4c0de7000800000000000002a"
-
-
-async def lose_answers(route: Route, times: list[int]) -> None:
-    """Let the request through, and lose its answer, as often as `times` says."""
-    if times[0] > 0:
-        times[0] -= 1
-        await route.fetch()
-        await route.abort("connectionreset")
-    else:
-        await route.continue_()
 
 
 async def test_a_send_whose_answers_are_lost_happens_once(stage: Stage) -> None:
@@ -44,23 +35,63 @@ async def test_a_send_whose_answers_are_lost_happens_once(stage: Stage) -> None:
     assert await stage.balance(stage.mei) == before + 300
 
 
-async def test_a_page_closed_over_a_send_brings_it_to_its_end(stage: Stage) -> None:
+async def about_to_send(phone: Screen, amount: str) -> Locator:
+    """The button of the last question before money goes to Mei."""
+    await phone.open("/wallet/send")
+    await phone.page.get_by_label("To whom?").fill("mei")
+    await phone.role("button", "Continue").click()
+    await type_amount(phone, amount)
+    await phone.role("button", f"Send ¥{amount}.00").click()
+    return phone.page.get_by_role("dialog").get_by_role("button", name=f"Send ¥{amount}.00")
+
+
+async def test_pages_closed_over_sends_bring_each_to_its_end(stage: Stage) -> None:
     before = await stage.balance(stage.mei)
     async with stage.phone(stage.lin) as phone:
         times = [100]
-        await phone.page.route("**/v1/wallet/sends", lambda route: lose_answers(route, times))
-        await phone.role("link", "^Send$").click()
-        await phone.page.get_by_label("To whom?").fill("mei")
-        await phone.role("button", "Continue").click()
-        await type_amount(phone, "4")
+        await phone.context.route("**/v1/wallet/sends", lambda route: lose_answers(route, times))
+        other = replace(phone, page=await phone.context.new_page())
+        one, two = await about_to_send(phone, "4"), await about_to_send(other, "5")
+        # a browser that closes the question by itself: it is asked again when one presses again
+        await phone.page.evaluate("() => document.querySelector('dialog').close()")
+        await one.wait_for(state="hidden")
         await phone.role("button", "Send ¥4.00").click()
-        await phone.page.get_by_role("dialog").get_by_role("button", name="Send ¥4.00").click()
-        await phone.role("heading", "Not known yet").wait_for()
+        for tab, sure in ((phone, one), (other, two)):
+            await sure.click()
+            await tab.role("heading", "Not known yet").wait_for()
+        await other.open("/gallery")
         times[0] = 0
         await phone.open("/wallet/send")
         await phone.role("heading", "^Sent$").wait_for()
+        await phone.role("button", "^Continue$").click()
+        await phone.role("link", "^Done$").click()
         phone.complaints.clear()  # of the answers that were lost
-    assert await stage.balance(stage.mei) == before + 400
+    assert await stage.balance(stage.mei) == before + 900
+
+
+async def test_a_page_closed_over_a_payment_at_a_shops_code_pays_once(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    async with stage.phone(stage.lin) as phone:
+        looks, times = [2], [100]
+        await phone.page.route("**/v1/wallet/scans", lambda route: lose_answers(route, looks))
+        await phone.page.route("**/v1/wallet/payments", lambda route: lose_answers(route, times))
+        await phone.open(f"/wallet/c/{stage.shop.code.rsplit('/', 1)[1]}")
+        await phone.page.get_by_text("No answer yet. Asking again").wait_for()
+        await type_amount(phone, "99999")
+        await phone.role("link", "^Top up$").wait_for()
+        assert await phone.role("button", "Pay ¥99,999.00").is_disabled()
+        await phone.seen("wallet-sticker-short")
+        for _ in range(5):
+            await phone.page.keyboard.press("Backspace")
+        await type_amount(phone, "6")
+        await phone.role("button", "Pay ¥6.00").click()
+        await phone.role("heading", "Not known yet").wait_for()
+        times[0] = 0
+        await phone.page.reload()
+        await phone.role("heading", "^Paid$").wait_for()
+        await phone.role("link", "^Done$").click()
+        phone.complaints.clear()  # of the answers that were lost
+    assert await stage.balance(stage.lin) == before - 600
 
 
 async def test_two_tabs_pay_an_order_once(stage: Stage) -> None:

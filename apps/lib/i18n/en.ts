@@ -8,6 +8,7 @@ export const en = {
   'copy.what': 'Copy: {what}',
   'copy.done': 'Copied',
   'copy.failed': 'This browser does not let it be copied. Mark the text and copy it.',
+  'state.unknown': 'No answer yet. Asking again; nothing is done twice.',
   'state.again': 'Try again',
   'chart.table': 'Show as a table',
   'export.open': 'Export',

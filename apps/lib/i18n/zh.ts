@@ -10,6 +10,7 @@ export const zh = {
   'copy.what': '复制：{what}',
   'copy.done': '已复制',
   'copy.failed': '浏览器不允许复制。请选中文字后复制。',
+  'state.unknown': '还没有收到答复，正在再次询问；不会重复执行。',
   'state.again': '重试',
   'chart.table': '以表格显示',
   'export.open': '导出',

@@ -1,7 +1,6 @@
 /** What the apps say in English: the texts of the wallet. */
 export const en = {
   'state.offline': 'Offline. This is how it was at {time}.',
-  'state.unknown': 'No answer yet. Asking again; nothing is done twice.',
   'clock.behind':
     'This phone’s clock is {time} behind. Your pay codes go by the right time all the same; set the clock to automatic.',
   'clock.ahead':

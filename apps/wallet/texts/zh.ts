@@ -3,7 +3,6 @@ import type { en } from './en.ts';
 
 export const zh = {
   'state.offline': '离线。这是 {time} 时的情况。',
-  'state.unknown': '还没有收到答复，正在再次询问；不会重复执行。',
   'clock.behind': '这部手机的时间慢了 {time}。付款码仍按正确时间生成；请把手机设为自动校时。',
   'clock.ahead': '这部手机的时间快了 {time}。付款码仍按正确时间生成；请把手机设为自动校时。',
   'nav.label': '导航',
