@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -223,12 +224,8 @@ def put_together(
     merchants = Merchants(pool, clock, ids, entropy, access, keyring, settings)
     sign_in = SignIn(keeper, people)
     checkout = Checkout(pool, clock, ids, entropy, keyring, settings, payments)
-    links, folder = Links(), folder_of(keyring)
-
-    def look() -> State:
-        asked = [LinkState(name, "issuers", int(up)) for name, up in issuers.connected().items()]
-        return State(journal.state, [*links.states(), *asked], disk_of(folder))
-
+    links = Links()
+    look = partial(_state, journal, issuers, links, folder_of(keyring))
     return Services(
         **ground._asdict(),
         access=access,
@@ -273,6 +270,12 @@ def put_together(
             *(pool, clock, ids, entropy, keyring, settings, people, merchants, cards), payments
         ),
     )
+
+
+def _state(journal: Journal, issuers: Issuers, links: Links, folder: Path | None) -> State:
+    """How this process is: its journal, its links to hosts, its disk."""
+    asked = [LinkState(name, "issuers", int(up)) for name, up in issuers.connected().items()]
+    return State(journal.state, [*links.states(), *asked], disk_of(folder))
 
 
 def _journal(dsn: str, clock: SystemClock, ids: Ids, settings: Settings) -> Journal:

@@ -17,6 +17,7 @@ Refused
 └── ApprovalRefused     whoever confirmed an approval cannot give it
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -208,7 +209,7 @@ class Deed(msgspec.Struct, frozen=True):
         return same and self.amount in {None, approved.amount}
 
 
-class NeedsApproval(Refused):
+class NeedsApproval(Refused, ABC):
     """It is more than this member of staff may: another one can approve it, there and then.
 
     `approval` says how; it is None for a key, which nobody stands behind.
@@ -217,13 +218,13 @@ class NeedsApproval(Refused):
     passing: ClassVar[bool] = True
     approval: dict[str, Any] | None
 
+    @abstractmethod
     def deed(self) -> Deed:
         """What is to be approved."""
-        raise NotImplementedError
 
+    @abstractmethod
     def within(self, limits: "Limits") -> bool:
         """Whether it is within what this member of staff gives back themselves."""
-        raise NotImplementedError
 
 
 _UNAPPROVED: Final = {

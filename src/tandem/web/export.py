@@ -206,7 +206,8 @@ async def _count(connection: Connection, asked: Sequence[Any]) -> int | None:
         return None
     query, arguments = found
     try:
-        async with connection.transaction():
+        # A savepoint: what ends the count ends nothing else.
+        async with connection.transaction(readonly=True):
             counting = f"SELECT count(*) FROM ({query}) AS listed"  # noqa: S608 - it is ours
             count: int = await connection.fetchval(counting, *arguments, timeout=COUNT_SECONDS)
     except (TimeoutError, asyncpg.QueryCanceledError):
