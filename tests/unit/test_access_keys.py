@@ -100,4 +100,5 @@ def test_a_listed_key_shows_its_hint_only() -> None:
         "scopes": ["wallet"],
         "created_at": "2026-03-14T12:00:00Z",
         "revoked_at": None,
+        "last_used_at": None,
     }

@@ -20,6 +20,7 @@ from tandem.payments.entries import ByMerchant, ByPerson, GiveBack, PayStatic, P
 from tandem.payments.errors import CodeOfAnotherOperator
 from tandem.payments.model import PAYMENTS, Payment, Source
 from tandem.payments.shapes import OF_TAPS, masked
+from tandem.screening import CLEAR
 from tandem.wallet.entries import MakeSend, MakeTopUp
 from tandem.wallet.model import SENDS
 from tills import DEVICE_IDS, DOOR_ID, LIN_ID, MEI_ID, RULES, SPENDING, Books, asked, lin, mei, shop
@@ -73,6 +74,7 @@ def books() -> Books:
         amount=50,
         currency="CNY",
         message="tea",
+        screened=CLEAR,
     )
     return story.books
 

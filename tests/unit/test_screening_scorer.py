@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tandem.screening import AlreadyAppealed, Company, MessageState, NotHeld, Screened, score, weigh
@@ -134,6 +134,7 @@ def test_whom_it_goes_to_counts_only_beside_something() -> None:
 
 
 @given(st.text(max_size=140))
+@example("Tangut letters have no names: \U00017000\U00017001")
 def test_any_text_is_weighed(text: str) -> None:
     found = score(weigh(text, own_host="pay.example"), STRANGERS)
     assert found.points >= 0

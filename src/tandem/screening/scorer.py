@@ -150,7 +150,7 @@ def _hidden(text: str) -> dict[str, int]:
 
 def _mixed(word: str) -> bool:
     """Whether Latin letters stand beside Cyrillic or Greek ones in a word."""
-    scripts = {unicodedata.name(letter, " ").split()[0] for letter in word}
+    scripts = {unicodedata.name(letter, "NONE").split()[0] for letter in word}
     return "LATIN" in scripts and bool(scripts & {"CYRILLIC", "GREEK"})
 
 
