@@ -101,9 +101,6 @@ def compare(name: str, png: bytes, boxes: list[Box]) -> None:
 
 
 def keep(folder: Path, name: str, png: bytes) -> None:
-    """Keep a screen's picture: 256 colours are enough for what our screens show."""
+    """Keep a screen's picture, as small as it can be without losing anything."""
     with Image.open(io.BytesIO(png)) as now:
-        few = now.convert("RGB").quantize(
-            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
-        few.save(folder / f"{name}.png", optimize=True)
+        now.convert("RGB").save(folder / f"{name}.png", optimize=True)

@@ -196,7 +196,9 @@ async def test_what_a_cashier_may_not(stage: Stage) -> None:
         await dialog.get_by_text("Your role gives back up to ¥200.00 here.").wait_for()
         await dialog.get_by_label("Amount").fill("200.01")
         await dialog.get_by_role("button", name="Refund ¥200.01").click()
-        await dialog.get_by_text("Nothing was given back: your role gives back up to").wait_for()
+        await dialog.get_by_text(
+            "Nothing was given back: it is above your limit of ¥200.00"
+        ).wait_for()
         await screen.open("/console/acceptance")
         await screen.page.get_by_text("Managers and owners change this.").wait_for()
         assert await screen.page.get_by_role("switch").first.is_disabled()
