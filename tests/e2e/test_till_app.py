@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from browsing import DESK, PHONE, Look, Screen, Stage, lose, type_amount
+from browsing import PHONE, Look, Screen, Stage, lose, type_amount
 from cafes import cafe, pay, scan
 from living import Shop, made, post
 
 TABLET = (1024, 768)
-LOOKS = [Look("en", "light", TABLET), Look("zh", "dark", DESK), Look("zh", "light", PHONE)]
+LOOKS = [Look("en", "light", TABLET), Look("zh", "dark", PHONE)]
 
 
 async def accept(stage: Stage, shop: Shop, ways: dict[str, Any]) -> None:

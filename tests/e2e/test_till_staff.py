@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Route
 
-from browsing import DESK, PHONE, Look, Screen, Stage, end_sessions, pay_code_of, type_amount
+from browsing import PHONE, Look, Screen, Stage, end_sessions, pay_code_of, type_amount
 from cafes import cafe, pay, scan
 from living import made, post
 from passkeys import Passkeys
 
-LOOKS = [Look(), Look("zh", "dark", DESK), Look("en", "light", (1024, 768))]
+LOOKS = [Look(), Look("zh", "dark", (1024, 768))]
 
 
 async def invite(stage: Stage, name: str, role: str, **more: int) -> Any:  # noqa: ANN401 - JSON
