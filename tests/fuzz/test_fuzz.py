@@ -15,7 +15,7 @@ from fuzzing import corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-RUNS = 2000
+RUNS = 1000
 HERE = Path(__file__).parent
 
 
