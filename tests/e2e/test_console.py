@@ -86,7 +86,7 @@ async def test_the_shell(stage: Stage, look: Look) -> None:
     async with stage.member("owner", look, of=stage.shop) as screen:
         await screen.open("/console/payments?status=created")
         await screen.page.get_by_role("cell", name="¥12.34").first.wait_for()
-        await screen.seen("console-payments")
+        await screen.seen("console-payments-waiting")
         if look.size == PHONE:
             await screen.role("link", "Menu|菜单").click()
         else:
