@@ -143,7 +143,7 @@ class Stage:
     ) -> AsyncIterator[Screen]:
         """A browser of one's own. Whatever it complains of in its console fails the test.
 
-        `worker`: it may keep the app for when there is no network, which takes it a second.
+        `worker`: it may keep the app for when there is no network, which is work.
         """
         look = look or Look()
         context = await self.browser.new_context(
@@ -280,7 +280,7 @@ async def lose_answers(route: Route, times: list[int]) -> None:
 
 
 def program_of_browser() -> str | None:
-    """Debian's Chromium; better the one without a desktop's parts, a third of the work."""
+    """Debian's Chromium; better the one without a desktop's parts, less than half of the work."""
     found = map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))
     return next(filter(None, found), None)
 

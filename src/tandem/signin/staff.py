@@ -241,23 +241,27 @@ class Staff:
             if member.status == status:
                 return member
             await self._not_the_last(connection, member)
-            changed = msgspec.structs.replace(member, status=status)
-            if status == "suspended":  # whoever has the link is not let in by it later
-                changed = msgspec.structs.replace(changed, invited_until=None)
-                await update_member(connection, changed, None)
+            # Whoever has the link of one who is suspended is not let in by it later.
+            until = None if status == "suspended" else member.invited_until
+            changed = msgspec.structs.replace(member, status=status, invited_until=until)
             await self._write(connection, changed)
         return changed
 
     async def _write(self, connection: Connection, member: Member) -> None:
-        """What changed of what they may do; sessions that were opened before are over."""
+        """What changed of what they may do; sessions that were opened before are over.
+
+        An invitation that holds until no time is none.
+        """
         await connection.execute(
-            "UPDATE staff SET role = $2, refund_limit = $3, refund_day_limit = $4, status = $5 "
-            "WHERE id = $1",
+            "UPDATE staff SET role = $2, refund_limit = $3, refund_day_limit = $4, status = $5, "
+            "invited_until = $6, invitation = CASE WHEN $6::timestamptz IS NOT NULL "
+            "THEN invitation END WHERE id = $1",
             member.id,
             member.role,
             member.refund_limit,
             member.refund_day_limit,
             member.status,
+            member.invited_until,
         )
         await self._keeper.access.sessions.end_all(connection, member.id)
 
