@@ -15,6 +15,7 @@ export function startFace(
 ): void {
   addTexts(texts);
   settings.start();
+  dress();
   const target = document.getElementById('app');
   if (target === null) throw new Error('the page has no place for the app');
   mount(app, { target });
@@ -25,6 +26,12 @@ export function startFace(
       });
     });
   }
+}
+
+/** Put on the operator's colour, which the server writes into the page. */
+function dress(): void {
+  const accent = document.querySelector<HTMLMetaElement>('meta[name="accent"]')?.content;
+  if (accent !== undefined) document.documentElement.style.setProperty('--accent', accent);
 }
 
 /** The browser's guard of what may become a script (W3C Trusted Types), as far as we use it. */

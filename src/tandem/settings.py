@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tandem.kernel import Currency, Invalid, currency
+from tandem.kernel import Currency, Invalid, accent, currency
 
 Mode = Literal["sandbox", "production"]
 Network = IPv4Network | IPv6Network
@@ -72,6 +72,8 @@ class Settings:
     """Where people's phones reach this Tandem: codes carry it."""
     wallet: str = "tandem"
     """The name of this wallet in acceptance policies."""
+    accent: str = "#123A5C"
+    """The operator's colour, from which cards' faces are made."""
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """The operator's calendar: a day's limit begins anew at its midnight."""
     currencies: tuple[Currency, ...] = tuple(map(currency, ("CNY", "EUR", "USD", "GBP", "JPY")))
@@ -305,6 +307,7 @@ def _timezone(name: str, text: str) -> ZoneInfo:
 _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "public_url": _url,
     "wallet": _wallet,
+    "accent": lambda name, text: accent(text, name),
     "mode": _one_of("sandbox", "production"),
     "sign_up": _one_of("open", "operator"),
     "currencies": _currencies,

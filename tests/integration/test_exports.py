@@ -60,6 +60,31 @@ async def test_a_list_comes_whole_as_lines(office: Office) -> None:
     assert (row["change"], row["transfer.code"]) == ("1000", "top_up")
 
 
+@pytest.mark.parametrize(
+    ("path", "rows_in", "column"),
+    [
+        ("/v1/ledger/trial-balance", "lines", "debits"),
+        ("/v1/people/{lin}/limits", "data", "per_payment"),
+        ("/v1/ledger/entries/{entry}", None, "amount"),
+        ("/v1/ledger/objects/{top_up}", "transfers", "amount"),
+    ],
+)
+async def test_a_short_list_comes_as_a_table_too(
+    office: Office, path: str, rows_in: str | None, column: str
+) -> None:
+    lin = await office.person("lin", yuan=10)
+    statement = ok(await office.treasurer.get(f"/v1/ledger/accounts/{lin}/statement"))
+    transfer = statement["data"][0]["transfer"]
+    path = path.format(lin=lin, entry=transfer["entry_id"], top_up=transfer["object_id"])
+    answered = ok(await office.treasurer.get(path))
+    shown = answered if rows_in is None else answered[rows_in]
+    table = await office.treasurer.get(path, headers=TABLE)
+    assert table.headers["tandem-total"] == str(len(shown))
+    found = rows(table.text)
+    assert [row[column] for row in found] == [str(row[column]) for row in shown]
+    assert found
+
+
 async def test_an_empty_list_is_a_table_without_rows(office: Office) -> None:
     answer = await office.support.get("/v1/corrections", headers=TABLE)
     assert answer.text.startswith("id,booking_id,")

@@ -42,6 +42,8 @@ def test_nothing_set_is_production_with_the_defaults() -> None:
         ("public_url", "http://localhost:8080", "http://localhost:8080"),
         ("public_url", "https://192.168.1.5:8443/pay", "https://192.168.1.5:8443/pay"),
         ("wallet", "blue-bank", "blue-bank"),
+        ("accent", "#7a0000", "#7A0000"),
+        ("accent", "#767676", "#767676"),
         ("timezone", "Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
         ("currencies", "JPY", (currency("JPY"),)),
         ("currencies", "EUR, CNY", (currency("EUR"), currency("CNY"))),
@@ -88,6 +90,8 @@ def test_good_values(name: str, text: str, value: object) -> None:
         ("public_url", "https://pay.example/\0"),
         ("public_url", "https://" + "a" * (MAX_URL - 7)),
         ("wallet", ""),
+        *(("accent", text) for text in (
+            "", "123A5C", "#12C", "#123A5", "navy", "#123A5C ", "#777777")),
         ("wallet", "Blue Bank"),
         ("wallet", "a" * 65),
         ("timezone", ""),
@@ -118,6 +122,16 @@ def test_bad_values_are_told_by_their_name(name: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
         read(**{name: text})
     assert refused.value.field == f"TANDEM_{name.upper()}"
+
+
+def test_a_light_accent_is_told_with_one_that_will_do() -> None:
+    with pytest.raises(Invalid) as refused:
+        read(accent="#FFD400")
+    told = refused.value.sentence()
+    assert "a contrast of 1.4 to 1" in told
+    darker = re.search(r"#[0-9A-F]{6}", told)
+    assert darker is not None
+    assert read(accent=darker[0]).accent == darker[0]
 
 
 @pytest.mark.parametrize(

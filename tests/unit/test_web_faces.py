@@ -89,6 +89,25 @@ async def test_every_page_of_a_face_is_its_page(client: httpx.AsyncClient, path:
     assert "strict-transport-security" not in answer.headers
 
 
+async def test_pages_are_in_the_operators_colour() -> None:
+    tag = b'<meta name="accent" content="#123A5C" />'
+    contents = {"wallet/index.html": tag, "wallet/index.html.br": b"br", "assets/a.js": tag}
+    built = {
+        path: made_file(path, contents[path], contents)
+        for path in ("wallet/index.html", "assets/a.js")
+    }
+    for accent in ("#123A5C", "#7A0000"):
+        app = create_app(Services(Settings(accent=accent)), OPERATIONS, built=built)
+        async with make_client(app) as client:
+            for accept in ("identity", "gzip"):
+                page = await client.get("/wallet/", headers={"accept-encoding": accept})
+                assert page.content == tag.replace(b"#123A5C", accent.encode())
+            assert (await client.get("/apps/assets/a.js")).content == tag
+            # what was compressed when it was built has the colour of then
+            packed = await client.get("/wallet/", headers={"accept-encoding": "br"})
+            assert ("content-encoding" in packed.headers) == (accent == "#123A5C")
+
+
 async def test_the_face_itself_leads_to_its_first_page(client: httpx.AsyncClient) -> None:
     answer = await client.get("/wallet")
     assert (answer.status_code, answer.headers["location"]) == (308, "/wallet/")

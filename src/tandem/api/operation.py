@@ -277,17 +277,22 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     opens_session: bool
     noted: bool
     why: bool
+    rows: str
 
     @property
     def row_type(self) -> Any:  # noqa: ANN401 - a struct's type
-        """What the pages of a list hold, if it is read by cursor and so can be exported."""
-        answer = self.answer_type
-        if self.query_type is None or "after" not in self.query_type.__struct_fields__:
+        """What a list holds, if the answer is one and so can be exported."""
+        if get_origin(self.answer_type) in {Page, list}:
+            return get_args(self.answer_type)[0]
+        if not isinstance(self.answer_type, type) or self.method != "GET":
             return None
-        if get_origin(answer) is Page:
-            return get_args(answer)[0]
-        (row,) = get_args(get_type_hints(answer)["data"])
-        return row
+        hint = get_type_hints(self.answer_type).get(self.rows)
+        return get_args(hint)[0] if get_origin(hint) is list else None
+
+    @property
+    def paged(self) -> bool:
+        """Whether it is read by cursor, a page at a time."""
+        return self.query_type is not None and "after" in self.query_type.__struct_fields__
 
     @property
     def name(self) -> str:
@@ -337,6 +342,7 @@ def operation(
     in_volume: bool = False,
     noted: bool = False,
     why: bool = False,
+    rows: str = "data",
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
     """Declare an operation; see the module's docstring for an example.
 
@@ -349,7 +355,8 @@ def operation(
     it is, where its staff is not all alike. `limit` counts what strangers ask. `in_volume` is what
     tills and phones do all day, in the audit log only when staff does it. `noted` is what the log
     has although it only reads, if staff does it: looking at what somebody does with their money.
-    `why` is what staff gives a reason for (the header Tandem-Reason).
+    `why` is what staff gives a reason for (the header Tandem-Reason). `rows` is the field of a
+    list's answer that holds the list: what has one can be exported.
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -382,6 +389,7 @@ def operation(
             opens_session=returns is WithSession,
             noted=noted,
             why=why,
+            rows=rows,
         )
 
     return declare

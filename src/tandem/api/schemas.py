@@ -1,5 +1,6 @@
 """JSON Schemas of types: msgspec's own, so what the document says is what the decoder checks."""
 
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -8,8 +9,9 @@ REF: Final = "#/components/schemas/{name}"
 EXAMPLE_DIGITS: Final = "0199f0a4c0de7000800000000000002a"
 
 
+@cache
 def schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that msgspec knows
-    """The schema of a type; of a struct, a reference to its own."""
+    """The schema of a type; of a struct, a reference to its own. It is shared: do not change it."""
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REF)
     return schema
 

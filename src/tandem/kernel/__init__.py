@@ -2,6 +2,7 @@
 
 from tandem.kernel.cache import Lru
 from tandem.kernel.clock import Clock, ManualClock, SystemClock
+from tandem.kernel.colour import accent
 from tandem.kernel.errors import Invalid, NotFound, Refused
 from tandem.kernel.ids import (
     Entropy,
@@ -42,6 +43,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "SystemClock",
+    "accent",
     "basis_points",
     "check_amount",
     "clean_note",

@@ -22,14 +22,13 @@ from starlette.routing import Route as PageRoute
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from tandem.api.openapi import document
 from tandem.api.operation import Operation
 from tandem.db import Pool
 from tandem.kernel import Entropy
 from tandem.settings import Settings
 from tandem.web.cookies import Cookies
 from tandem.web.dispatch import Dispatcher, Needs, RequestIds, Scope, Send
-from tandem.web.faces import Faces, File, Framing
+from tandem.web.faces import Faces, File, Framing, dressed
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.pages import CodeLandings, Pages
@@ -125,9 +124,13 @@ def create_app(
     proxies = Proxies(services.settings.trusted_proxies)
     cookies = Cookies(services.settings)
     api = Dispatcher(services, operations, limits, proxies, request_ids, streams, cookies)
-    faces = Faces(built, sandbox=services.settings.sandbox, framing=services.checkout)
+    faces = Faces(
+        dressed(built, services.settings.accent),
+        sandbox=services.settings.sandbox,
+        framing=services.checkout,
+    )
     pages = Pages(
-        document(operations),
+        operations,
         services.payments,
         request_ids,
         services.clock,

@@ -11,6 +11,7 @@ was compressed when it was built (RFC 9110 §12.5.3: Brotli, gzip or as it is), 
 entity tag of its own (§8.8.3).
 """
 
+import gzip
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -72,6 +73,7 @@ _TYPES: Final[Mapping[str, str]] = {
 _PAGE: Final = re.compile(r"[^.\x00-\x1f\x7f]*")
 """A path within a face: what is no page of it the app says itself, in the language of whoever
 looks. One with a point names a file, and there is none."""
+_ACCENT: Final = re.compile(rb'(<meta name="accent" content=")#[0-9A-F]{6}(")')
 _QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 
@@ -199,6 +201,26 @@ def built_files() -> dict[str, File]:
         for path, content in contents.items()
         if not path.endswith(tuple(_ENCODINGS.values()))
     }
+
+
+def dressed(built: Mapping[str, File], accent: str) -> dict[str, File]:
+    """What was built, its pages in the operator's colour: a page names it, and is compressed anew.
+
+    It stands in the page, as text: no request more, and nothing that its policy must allow.
+    """
+    return {
+        path: _in_colour(file, accent) if path.endswith("/index.html") else file
+        for path, file in built.items()
+    }
+
+
+def _in_colour(page: File, accent: str) -> File:
+    built = page.forms[-1].content
+    content = _ACCENT.sub(rb"\g<1>%b\g<2>" % accent.encode(), built)
+    if content == built:
+        return page
+    compressed = gzip.compress(content, mtime=0)
+    return replace(page, forms=(_form(compressed, "gzip"), _form(content, None)))
 
 
 def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:

@@ -6,6 +6,7 @@ sheet and pictures and nothing else.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -18,9 +19,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message
 
+from tandem import __version__
 from tandem.api import problems
 from tandem.api.errors import InternalFault, MethodNotAllowed, NoSuchPath
-from tandem.api.openapi import render
+from tandem.api.openapi import document, render
+from tandem.api.operation import Operation
 from tandem.kernel import Clock, Currency, NotFound, Refused, currency, format_amount
 from tandem.payments import Landing
 from tandem.tags import TagOff, TagTapUsed, TagWrong
@@ -75,13 +78,14 @@ class Money(NamedTuple):
 class Pages:
     """All pages, rendered once where they do not change.
 
-    `faces` are the web apps that the first page leads to; `encrypted` is whether people come over
-    TLS, and are to come by nothing else from now on.
+    The reference is made from `operations` when it is first asked for: a start waits for nothing
+    that most processes are never asked. `faces` are the web apps that the first page leads to;
+    `encrypted` is whether people come over TLS, and are to come by nothing else from now on.
     """
 
     def __init__(
         self,
-        document: Mapping[str, Any],
+        operations: Sequence[Operation[Any]],
         landings: CodeLandings,
         request_ids: RequestIds,
         clock: Clock,
@@ -98,6 +102,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters["prose"] = prose
+        self._operations = operations
         self._landings = landings
         self._request_ids = request_ids
         self._clock = clock
@@ -105,20 +110,30 @@ class Pages:
         self._wallet = "wallet" in faces
         self._style = (here / "assets" / "tandem.css").read_bytes()
         self._mark = (here / "assets" / "mark.svg").read_bytes()
-        self._json = render(document)
-        self._home = self._page("home.html", version=document["info"]["version"], faces=faces)
-        self._docs = self._page("docs.html", **reference_of(document))
+        self._home = self._page("home.html", version=__version__, faces=faces)
         self._problems = self._page("problems.html", rows=[_explained(r) for r in problems.ROWS])
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return document(self._operations)
+
+    @cached_property
+    def _json(self) -> bytes:
+        return render(self._document)
+
+    @cached_property
+    def _docs(self) -> bytes:
+        return self._page("docs.html", **reference_of(self._document))
 
     def routes(self) -> list[Route]:
         """The routes of all pages."""
-        fixed = {
-            "/": (self._home, "text/html; charset=utf-8"),
-            "/docs": (self._docs, "text/html; charset=utf-8"),
-            "/problems": (self._problems, "text/html; charset=utf-8"),
-            "/openapi.json": (self._json, "application/json"),
-            "/assets/tandem.css": (self._style, "text/css; charset=utf-8"),
-            "/assets/mark.svg": (self._mark, "image/svg+xml"),
+        fixed: dict[str, tuple[Callable[[], bytes], str]] = {
+            "/": (lambda: self._home, "text/html; charset=utf-8"),
+            "/docs": (lambda: self._docs, "text/html; charset=utf-8"),
+            "/problems": (lambda: self._problems, "text/html; charset=utf-8"),
+            "/openapi.json": (lambda: self._json, "application/json"),
+            "/assets/tandem.css": (lambda: self._style, "text/css; charset=utf-8"),
+            "/assets/mark.svg": (lambda: self._mark, "image/svg+xml"),
         }
         return [
             *(Route(path, _fixed(*page), methods=["GET"]) for path, page in fixed.items()),
@@ -263,10 +278,10 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:100]
 
 
-def _fixed(content: bytes, media_type: str) -> Callable[[Request], Any]:
+def _fixed(content: Callable[[], bytes], media_type: str) -> Callable[[Request], Any]:
     async def page(_: Request) -> Response:
         headers = {} if media_type.startswith("text/html") else {"cache-control": _A_DAY}
-        return Response(content, headers=headers, media_type=media_type)
+        return Response(content(), headers=headers, media_type=media_type)
 
     return page
 

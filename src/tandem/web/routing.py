@@ -30,8 +30,10 @@ class Route:
         "live",
         "open",
         "operation",
+        "paged",
         "query",
         "row_type",
+        "rows",
         "scopes",
     )
 
@@ -47,6 +49,8 @@ class Route:
         self.body_needed = operation.needs_body
         self.query = operation.query_type
         self.row_type = operation.row_type
+        self.rows = operation.rows
+        self.paged = operation.paged
         self.live = operation.answer_type is Live
         self._parameters = [
             (name, *PATH_IDS.get(name, (None, name))) for name in operation.path_types

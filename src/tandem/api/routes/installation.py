@@ -271,6 +271,7 @@ async def list_verifications(call: Call[Services], query: ListQuery) -> Page[Ver
     tag="Operator",
     summary="Get a verification",
     who=("operator",),
+    rows="differences",
 )
 async def get_verification(call: Call[Services], verification_id: UUID) -> VerificationView:
     """How far one is, or what came of it."""

@@ -158,6 +158,7 @@ class AccountsQuery(ListQuery, frozen=True):
     tag="Operator",
     summary="Read the trial balance",
     who=("operator",),
+    rows="lines",
 )
 async def get_trial_balance(call: Call[Services]) -> TrialBalance:
     """The totals of every kind of account; debits and credits are equal in each currency."""
@@ -274,6 +275,7 @@ async def get_statement(call: Call[Services], account: str, query: StatementQuer
     summary="Follow something to its entries",
     who=("operator",),
     errors=(NotFound,),
+    rows="transfers",
 )
 async def get_booked(call: Call[Services], object_id: str) -> Booked:
     """Every transfer that was booked for a top-up, a send, a payout, a withdrawal, a correction.

@@ -89,6 +89,7 @@ async def list_records(call: Call[Services], query: RecordQuery) -> Page[Payment
     summary="Get a payment with its entries",
     who=("operator",),
     noted=True,
+    rows="transfers",
 )
 async def get_record(call: Call[Services], payment_id: UUID) -> BookedPayment:
     """One payment with both sides and every transfer that was booked for it."""
