@@ -236,16 +236,6 @@ class Stage:
         return payment | {"code": code}
 
 
-async def lose(route: Route, times: list[int]) -> None:
-    """Let the request through, and lose its answer, as often as `times` says."""
-    if times[0] > 0:
-        times[0] -= 1
-        await route.fetch()
-        await route.abort("connectionreset")
-    else:
-        await route.continue_()
-
-
 async def end_sessions(stage: Stage) -> None:
     """End the sessions of all shops' staff, as if elsewhere."""
     async with stage.server.database() as database:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from browsing import DESK, PHONE, Look, Stage, end_sessions, lose
+from browsing import DESK, PHONE, Look, Stage, end_sessions, lose_answers
 from hooks import receiver, status
 from living import fresh_key, made, post
 
@@ -157,7 +157,7 @@ async def test_a_refund_leads_back_to_the_books(stage: Stage) -> None:
         await screen.seen("console-refund")
         # the answer is lost, and then the session ends: the form is kept, and it is one refund
         times = [1]
-        await screen.page.route("**/refunds", lambda route: lose(route, times))
+        await screen.page.route("**/refunds", lambda route: lose_answers(route, times))
         await dialog.get_by_role("button", name="Refund ¥8.00").click()
         await dialog.get_by_text("No answer came").wait_for()
         await end_sessions(stage)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from browsing import PHONE, Look, Screen, Stage, lose, type_amount
+from browsing import PHONE, Look, Screen, Stage, lose_answers, type_amount
 from cafes import cafe, pay, scan
 from living import Shop, made, post
 
@@ -236,7 +236,7 @@ async def test_items_are_changed_by_whoever_may(stage: Stage) -> None:
 async def test_an_order_whose_answers_are_lost_is_one(stage: Stage) -> None:
     async with cafe(stage, items=False) as shop, stage.till_of(shop) as till:
         times = [2]
-        await till.page.route("**/v1/payments", lambda route: lose(route, times))
+        await till.page.route("**/v1/payments", lambda route: lose_answers(route, times))
         await type_amount(till, "12")
         await till.page.keyboard.press("Enter")
         await till.role("heading", "Not known yet").wait_for()
@@ -252,7 +252,7 @@ async def test_an_order_whose_answers_are_lost_is_one(stage: Stage) -> None:
 async def test_an_order_that_is_given_up_is_cancelled_later(stage: Stage) -> None:
     async with cafe(stage, items=False) as shop, stage.till_of(shop) as till:
         times = [100]
-        await till.page.route("**/v1/payments", lambda route: lose(route, times))
+        await till.page.route("**/v1/payments", lambda route: lose_answers(route, times))
         await type_amount(till, "12")
         await till.page.keyboard.press("Enter")
         await till.role("button", "Back to the amount").click()
@@ -280,7 +280,7 @@ async def test_a_refund_whose_answers_are_lost_is_one(stage: Stage) -> None:
         await till.role("heading", "^Paid$").wait_for()
         await till.page.keyboard.press("Enter")
         times = [2]
-        await till.page.route("**/refunds", lambda route: lose(route, times))
+        await till.page.route("**/refunds", lambda route: lose_answers(route, times))
         # a scanner reads the receipt's code at the pad
         await till.role("button", "Charge").wait_for()
         await scan(till, paid["id"])

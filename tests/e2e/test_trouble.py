@@ -45,6 +45,26 @@ async def about_to_send(phone: Screen, amount: str) -> Locator:
     return phone.page.get_by_role("dialog").get_by_role("button", name=f"Send ¥{amount}.00")
 
 
+async def test_back_and_escape_leave_a_question_and_nothing_is_sent(stage: Stage) -> None:
+    """On a phone Back is the browser's close request, as Escape here (HTML, "close watchers")."""
+    before = await stage.balance(stage.mei)
+    async with stage.phone(stage.lin) as phone:
+        sure = await about_to_send(phone, "6")
+        await phone.page.keyboard.press("Escape")
+        await sure.wait_for(state="hidden")
+        await phone.role("link", "^Home$").click()
+        await phone.page.go_back()
+        sure = await about_to_send(phone, "6")
+        await sure.wait_for()
+        # where Back leaves the page itself, its question goes with it and holds nobody off the rest
+        await phone.page.go_back()
+        await phone.role("link", "^Home$").click()
+        await phone.role("link", "^Send$").click()
+        await phone.page.get_by_label("To whom?").wait_for()
+        assert await phone.page.get_by_role("dialog").count() == 0
+    assert await stage.balance(stage.mei) == before
+
+
 async def test_pages_closed_over_sends_bring_each_to_its_end(stage: Stage) -> None:
     before = await stage.balance(stage.mei)
     async with stage.phone(stage.lin) as phone:
