@@ -1,8 +1,10 @@
 """What goes wrong on the way: answers that are lost, pages that are closed, others' objects."""
 
 import base64
+import re
 from dataclasses import replace
 
+import pytest
 from playwright.async_api import Locator
 
 from browsing import Screen, Stage, lose_answers, type_amount
@@ -49,19 +51,23 @@ async def test_back_and_escape_leave_a_question_and_nothing_is_sent(stage: Stage
     """On a phone Back is the browser's close request, as Escape here (HTML, "close watchers")."""
     before = await stage.balance(stage.mei)
     async with stage.phone(stage.lin) as phone:
-        sure = await about_to_send(phone, "6")
+        await phone.role("link", "^Send$").click()
+        await phone.page.get_by_label("To whom?").fill("mei")
+        await phone.role("button", "Continue").click()
+        await type_amount(phone, "6")
+        send = phone.role("button", "Send ¥6.00")
+        sure = phone.page.get_by_role("dialog")
+        await send.click()
+        await sure.wait_for()
         await phone.page.keyboard.press("Escape")
         await sure.wait_for(state="hidden")
-        await phone.role("link", "^Home$").click()
-        await phone.page.go_back()
-        sure = await about_to_send(phone, "6")
+        await send.click()
         await sure.wait_for()
         # where Back leaves the page itself, its question goes with it and holds nobody off the rest
         await phone.page.go_back()
-        await phone.role("link", "^Home$").click()
         await phone.role("link", "^Send$").click()
         await phone.page.get_by_label("To whom?").wait_for()
-        assert await phone.page.get_by_role("dialog").count() == 0
+        assert await sure.count() == 0
     assert await stage.balance(stage.mei) == before
 
 
@@ -87,6 +93,73 @@ async def test_pages_closed_over_sends_bring_each_to_its_end(stage: Stage) -> No
         await phone.role("link", "^Done$").click()
         phone.complaints.clear()  # of the answers that were lost
     assert await stage.balance(stage.mei) == before + 900
+
+
+async def ask_of_mei(phone: Screen) -> None:
+    await phone.page.get_by_label("Of whom?").fill("mei")
+    await phone.role("button", "Continue").click()
+    await type_amount(phone, "2")
+    await phone.role("button", "Ask for ¥2.00").click()
+
+
+async def fill_a_packet(phone: Screen) -> None:
+    await type_amount(phone, "5")
+    await phone.role("button", "Continue").click()
+    await phone.role("button", "Look it over").click()
+    await phone.page.get_by_role("dialog").get_by_role("button", name="¥5.00").click()
+
+
+async def split_with_mei(phone: Screen) -> None:
+    await type_amount(phone, "8")
+    await phone.role("button", "Continue").click()
+    await phone.page.get_by_label("Add somebody").fill("mei")
+    await phone.role("button", "^Add$").click()
+    await phone.role("button", "Ask for ¥4.00").click()
+
+
+MADE = {
+    "money_requests": ("requests", "/wallet/ask", ask_of_mei, "Asked"),
+    "packets": ("packets", "/wallet/packets/new", fill_a_packet, "Red packet"),
+    "splits": ("splits", "/wallet/splits/new", split_with_mei, "Split"),
+}
+
+
+@pytest.mark.parametrize("table", MADE)
+async def test_a_page_closed_over_what_it_makes_makes_it_once(stage: Stage, table: str) -> None:
+    name, path, make, told = MADE[table]
+    before = (await stage.server.rows())[table]
+    async with stage.phone(stage.lin) as phone:
+        times = [100]
+        address = f"**/v1/wallet/{name}"
+        await phone.context.route(address, lambda route: lose_answers(route, times))
+        await phone.open(path)
+        await make(phone)
+        await phone.page.get_by_text(re.compile("Not known yet|No answer yet")).first.wait_for()
+        await phone.open("/gallery")
+        times[0] = 0
+        await phone.open(path)
+        await phone.role("heading", f"^{told}$").first.wait_for()
+        phone.complaints.clear()  # of the answers that were lost
+    assert (await stage.server.rows())[table] == before + 1
+
+
+async def test_a_page_closed_over_an_answer_pays_what_was_asked_once(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    async with stage.server.client(stage.mei.key) as mei:
+        asked = {"of": "lin", "amount": 700, "currency": "CNY"}
+        path = f"/wallet/requests/{(await post(mei, '/v1/wallet/requests', asked))['id']}"
+    async with stage.phone(stage.lin) as phone:
+        times = [100]
+        await phone.context.route("**/accept", lambda route: lose_answers(route, times))
+        await phone.open(path)
+        await phone.role("button", "¥7.00").click()
+        await phone.role("heading", "Not known yet").wait_for()
+        await phone.open("/gallery")
+        times[0] = 0
+        await phone.open(path)
+        await phone.role("heading", "^Sent$").wait_for()
+        phone.complaints.clear()  # of the answers that were lost
+    assert await stage.balance(stage.lin) == before - 700
 
 
 async def test_a_page_closed_over_a_payment_at_a_shops_code_pays_once(stage: Stage) -> None:
