@@ -118,3 +118,26 @@ test('a text is taken apart at its places', () => {
     { text: ' now', value: false },
   ]);
 });
+
+test('every refusal that a person can meet has a text', () => {
+  // what only programs are told: a request that no face sends
+  const programs = [
+    'body_too_large',
+    'idempotency_key_missing',
+    'malformed_header',
+    'malformed_request',
+    'media_type_unsupported',
+    'method_not_allowed',
+    'no_such_path',
+    'no_such_scope',
+    'reason_missing',
+    'return_refused',
+    'reversal_not_covered',
+    'tag_keys_withheld',
+  ];
+  const reference = readFileSync(new URL('../docs/reference/errors.md', ROOT), 'utf8');
+  const codes = [...reference.matchAll(/^## (\w+)$/gm)].map((match) => match[1] ?? '');
+  expect(codes.length).toBeGreaterThan(100);
+  const told = new Set(all.map((one) => one.key));
+  expect(codes.filter((code) => !told.has(`problem.${code}`)).sort()).toEqual(programs);
+});

@@ -106,7 +106,8 @@ export const en = {
   'staff.invited': 'Invited',
   'staff.removed': 'Gone',
   'staff.suspended': 'Suspended',
-  'staff.suspended.lead': 'They are signed out, and cannot sign in or approve anything.',
+  'staff.suspended.lead':
+    'They are signed out, and cannot sign in or approve anything. API keys that they made go on working.',
   'staff.suspend': 'Suspend',
   'staff.resume': 'Resume',
   'staff.limit': 'Per payment, at most',
