@@ -12,6 +12,8 @@ import json
 import os
 import re
 import shutil
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Request,
+    Route,
+    async_playwright,
+)
 
 import pictures
 from conftest import open_folder
@@ -40,6 +50,9 @@ LOCALES: Final = {"en": "en-GB", "zh": "zh-CN"}
 SCREENS: Final = os.environ.get("TANDEM_TEST_SCREENS")
 PHONE: Final = (360, 760)
 DESK: Final = (1440, 900)
+TURN: Final = 15
+TURN_SECONDS: Final = 2
+"""A page that asks for the same thing more often in so many seconds asks because it got it."""
 
 
 _NO_FAULT: Final = re.compile(
@@ -82,6 +95,16 @@ class Screen:
     look: Look
     url: str
     complaints: list[str] = field(default_factory=list)
+    asked: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def ask(self, request: Request) -> None:
+        """Count what the page asks of the API: the same again and again is a page that turns."""
+        if "/v1/" in request.url:
+            self.asked[f"{request.method} {request.url}", int(time.monotonic() / TURN_SECONDS)] += 1
+
+    def turning(self) -> set[str]:
+        """What was asked again and again."""
+        return {what for (what, _), count in self.asked.items() if count > TURN}
 
     def complain(self, text: str) -> None:
         """Note what a browser complains of, unless it is no fault of the page."""
@@ -106,7 +129,8 @@ class Screen:
             await self.page.locator("[aria-busy=true]:not(button)").first.wait_for(state="detached")
         await self.page.evaluate(_ARRIVED)
         await self._picture(f"{name}-{self.look.name}", whole=whole)
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        if not await self.page.evaluate("() => 'axe' in window"):
+            await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         # A frame of another origin does not answer it, and the browser complains of the question.
         asked = """async () => (await axe.run({ resultTypes: ['violations'], iframes: false }))
             .violations.map((one) => [one.id, one.nodes.map((at) => at.failureSummary)])
@@ -155,12 +179,14 @@ class Stage:
         page = await context.new_page()
         screen = Screen(page, context, look, self.server.url)
         page.on("console", lambda said: screen.complain(f"{said.type}: {said.text}"))
+        page.on("request", screen.ask)
         page.on("pageerror", lambda error: screen.complaints.append(str(error)))
         try:
             yield screen
         finally:
             await context.close()
         assert not screen.complaints, screen.complaints
+        assert not screen.turning(), f"asked again and again: {screen.turning()}"
 
     @asynccontextmanager
     async def phone(
