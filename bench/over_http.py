@@ -14,9 +14,9 @@ from bench.database import NotMeasurableError
 from bench.load import Job, Loaded
 from bench.names import PUBLIC_URL
 from tandem.keyring import KeyringName
+from tandem.logs import Logs
 from tandem.serve.acquirer import Acquirer
 from tandem.serve.http import BACKLOG
-from tandem.serve.logs import Logs
 from tandem.serve.order import READY, Order
 from tandem.settings import read_settings
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tandem.logs import Logs, set_up_logs
 from tandem.serve.http import configuration
-from tandem.serve.logs import Logs, set_up_logs
 from tandem.serve.parent import _settings_of, _url
 
 

@@ -9,7 +9,7 @@ from web_fakes import OPERATIONS, TOKEN, Services, make_app, make_client, proble
 
 from tandem.payments import Landing
 from tandem.settings import Settings
-from tandem.web import create_app
+from tandem.web.application import create_app
 from tandem.web.faces import File, accepted_encodings, built_files, made_file
 
 PAGE = b"<!doctype html><p>wallet"

@@ -17,9 +17,10 @@ from tandem.db.embedded.folder import FolderLock, prepare
 from tandem.db.errors import DataFolderUnusable
 from tandem.db.locate import default_data_folder
 from tandem.kernel import SystemClock, system_entropy
+from tandem.logs import Logs
 from tandem.sandbox.story import Cast, checkout, play, stage
-from tandem.serve import Logs, Options, Server, serving
-from tandem.web import built_files
+from tandem.serve import Options, Server, serving
+from tandem.web.faces import are_built
 
 _KEPT: Final = ("PATH", "HOME", "XDG_DATA_HOME")
 _MADE: Final = ("postgres", "keys", "run", "conf", "log", "software")
@@ -142,7 +143,7 @@ async def _story(server: Server) -> tuple[Cast, str]:
 def _invite(server: Server, cast: Cast, page: str) -> None:
     say()
     say("It goes on serving until Ctrl-C. To play with:")
-    built = bool(built_files())
+    built = are_built()
     apps = {
         f"{cast.lin.first_name}'s wallet": f"{server.url}{cast.lin.link}",
         f"{cast.mei.first_name}'s wallet": f"{server.url}{cast.mei.link}",

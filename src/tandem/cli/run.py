@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 
 from tandem.cli.show import printable
-from tandem.serve.logs import Logs, set_up_logs
+from tandem.logs import Logs, set_up_logs
 
 T = TypeVar("T")
 typed: ContextVar[str] = ContextVar("typed", default="tandem")

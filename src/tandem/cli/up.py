@@ -12,9 +12,9 @@ from tandem import __version__
 from tandem.cli.run import Interrupted, run, waiting
 from tandem.cli.show import complain, facts, money, say
 from tandem.db.locate import describe
-from tandem.serve import Logs, Options, Server, serving
-from tandem.serve.logs import Level
-from tandem.web import built_files
+from tandem.logs import Level, Logs
+from tandem.serve import Options, Server, serving
+from tandem.web.faces import are_built
 
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -84,7 +84,7 @@ def _introduce(server: Server, options: Options, environment: dict[str, str]) ->
     pairs = {"API": server.url, "Docs": f"{server.url}/docs", "Data": str(server.data)}
     if server.acquirer is not None:
         pairs["ISO 8583"] = server.acquirer.addresses
-    if built_files():
+    if are_built():
         pairs = {"Apps": f"{server.url}/", **pairs}
     if given:
         pairs["Database"] = describe(given)

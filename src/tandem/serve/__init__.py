@@ -9,12 +9,10 @@ that die again. A worker ends by itself when its parent is gone, however that en
 """
 
 from tandem.serve.errors import AddressUnusable, PortTaken, ServeRefused, WorkersFailed
-from tandem.serve.logs import Logs, set_up_logs
 from tandem.serve.parent import Options, Server, open_keys, serving
 
 __all__ = [
     "AddressUnusable",
-    "Logs",
     "Options",
     "PortTaken",
     "ServeRefused",
@@ -22,5 +20,4 @@ __all__ = [
     "WorkersFailed",
     "open_keys",
     "serving",
-    "set_up_logs",
 ]

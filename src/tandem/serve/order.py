@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from tandem.keyring import KeyringName
+from tandem.logs import Logs
 from tandem.serve.acquirer import AcquirerOrder
-from tandem.serve.logs import Logs
 
 READY: Final = b"ready\n"
 

@@ -33,12 +33,12 @@ from tandem.keyring import (
     open_or_create_keyring,
 )
 from tandem.ledger import OPERATOR_ID, money_left_out
+from tandem.logs import Logs
 from tandem.serve.acquirer import Acquirer, check_acquirer, open_acquirer
 from tandem.serve.beat import replace_hung
 from tandem.serve.errors import WorkersFailed
 from tandem.serve.http import DRAIN_SECONDS
 from tandem.serve.listen import open_sockets
-from tandem.serve.logs import Logs
 from tandem.serve.order import READY, Order
 from tandem.settings import Settings, can_be_public, read_settings
 

@@ -21,13 +21,14 @@ import uvloop
 from tandem.app import open_services, operations, tune_process
 from tandem.kernel import Refused, system_entropy
 from tandem.keyring import load_keyring
+from tandem.logs import set_up_logs
 from tandem.serve.acquirer import acquirer_running
 from tandem.serve.beat import beat
 from tandem.serve.http import Server, configuration
-from tandem.serve.logs import set_up_logs
 from tandem.serve.order import READY, Order
 from tandem.settings import read_settings
-from tandem.web import built_files, create_app
+from tandem.web.application import create_app
+from tandem.web.faces import built_files
 
 log = structlog.get_logger(__name__)
 

@@ -20,12 +20,11 @@ from msgspec.structs import replace
 from tandem.cards import CardView, unwrap
 from tandem.emv.errors import KeyMalformed
 from tandem.kernel import Entropy, Invalid, read_id
-from tandem.payments import CardTapView
 from tandem.tap.device import Device
 from tandem.tap.device_store import ACTIVE, Adding, DeviceStore, Provisioned, VaultLink
 from tandem.tap.errors import DeviceTaken, NotConnected, VaultRefused
 from tandem.tap.terminal import issuer_data
-from tandem.tap.vault import Vault, vault_url
+from tandem.tap.vault import TapAnswered, Vault, vault_url
 
 RENEW_WITHIN: Final = timedelta(days=30)
 """A card that ends within a month is renewed by the next `sync`."""
@@ -152,7 +151,7 @@ def sync(store: DeviceStore, vault: Vault, today: date) -> Synced:
 
 def settle(
     device: Device, vault: Vault, card_id: str, atc: int, within_seconds: float
-) -> CardTapView | None:
+) -> TapAnswered | None:
     """Wait for the issuer's answer to a tap, and give it to the card. None if none came in time.
 
     Raises as `Vault` and `Device.issuer_answered` do: an answer that is not the issuer's changes

@@ -14,7 +14,6 @@ import msgspec
 
 from tandem.cards import CardPackage, CardView, ShownCode
 from tandem.kernel import Invalid
-from tandem.payments import CardTapView
 from tandem.tap.device_store import VaultLink
 from tandem.tap.errors import VaultAway, VaultRefused
 
@@ -31,8 +30,26 @@ class _Cards(msgspec.Struct):
     data: tuple[CardView, ...]
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """What of a payment is said on the device that tapped."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    shop: str
+    decline_reason: str | None
+
+
+class TapAnswered(msgspec.Struct, frozen=True):
+    """What became of a tap. `issuer_answer` is the vault's proved one, in Base64."""
+
+    payment: Settled
+    issuer_answer: str | None
+
+
 class _Taps(msgspec.Struct):
-    data: tuple[CardTapView, ...]
+    data: tuple[TapAnswered, ...]
 
 
 class _Problem(msgspec.Struct):
@@ -111,7 +128,7 @@ class Vault:
         """Report another device lost. Returns its cards, which pay no more."""
         return self._ask("POST", f"/v1/people/me/devices/{device_id}/lost", _Cards).data
 
-    def tap(self, card_id: str, atc: int) -> CardTapView | None:
+    def tap(self, card_id: str, atc: int) -> TapAnswered | None:
         """What became of the card's tap with this number; None while the vault knows of none."""
         found = self._ask("GET", f"{_MINE}/{card_id}/taps?counter={atc}", _Taps).data
         return found[0] if found else None

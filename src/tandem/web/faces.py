@@ -192,6 +192,11 @@ class Faces:
         return found.answer(request.headers)
 
 
+def are_built() -> bool:
+    """Whether there are any, without reading them."""
+    return (files("tandem.web") / "apps").is_dir()
+
+
 def built_files() -> dict[str, File]:
     """What was built, by its path: `wallet/index.html`. Empty where nothing was."""
     root = files("tandem.web") / "apps"
