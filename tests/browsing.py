@@ -13,10 +13,11 @@ import os
 import re
 import shutil
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,16 +96,21 @@ class Screen:
     look: Look
     url: str
     complaints: list[str] = field(default_factory=list)
-    asked: Counter[tuple[str, int]] = field(default_factory=Counter)
+    asked: defaultdict[str, list[float]] = field(default_factory=partial(defaultdict, list))
 
     def ask(self, request: Request) -> None:
-        """Count what the page asks of the API: the same again and again is a page that turns."""
+        """Note what the page asks of the API: the same again and again is a page that turns."""
         if "/v1/" in request.url:
-            self.asked[f"{request.method} {request.url}", int(time.monotonic() / TURN_SECONDS)] += 1
+            path = request.url.partition("?")[0]  # each page of a list has a query of its own
+            self.asked[f"{request.method} {path}"].append(time.monotonic())
 
-    def turning(self) -> set[str]:
+    def turning(self) -> list[str]:
         """What was asked again and again."""
-        return {what for (what, _), count in self.asked.items() if count > TURN}
+        return [
+            what
+            for what, times in self.asked.items()
+            if any(then - at < TURN_SECONDS for at, then in zip(times, times[TURN:], strict=False))
+        ]
 
     def complain(self, text: str) -> None:
         """Note what a browser complains of, unless it is no fault of the page."""

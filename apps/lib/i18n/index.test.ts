@@ -120,9 +120,11 @@ test('a text is taken apart at its places', () => {
 });
 
 test('every refusal that a person can meet has a text', () => {
-  // what only programs are told: a request that no face sends
+  // what only programs and commands are told: no face asks for what is refused so
   const programs = [
+    'already_corrected',
     'body_too_large',
+    'correction_not_covered',
     'idempotency_key_missing',
     'malformed_header',
     'malformed_request',
@@ -130,10 +132,16 @@ test('every refusal that a person can meet has a text', () => {
     'method_not_allowed',
     'no_such_path',
     'no_such_scope',
+    'overdraft_in_use',
+    'payout_not_covered',
     'reason_missing',
+    'reference_already_booked',
     'return_refused',
     'reversal_not_covered',
+    'settlement_not_covered',
     'tag_keys_withheld',
+    'tag_revoked',
+    'withdrawal_not_covered',
   ];
   const reference = readFileSync(new URL('../docs/reference/errors.md', ROOT), 'utf8');
   const codes = [...reference.matchAll(/^## (\w+)$/gm)].map((match) => match[1] ?? '');
