@@ -87,7 +87,8 @@ class Pages:
 
     The reference is made from `operations` when it is first asked for, beside what the loop does: a
     start waits for nothing that most processes are never asked. `faces` are the web apps that the
-    first page leads to; `encrypted` is whether people come over TLS, and are to come by nothing else from now on.
+    first page leads to; `encrypted` is whether people come over TLS, and are to come by nothing
+    else from now on.
     """
 
     def __init__(
