@@ -124,5 +124,6 @@ export const en = {
     'Nothing was done: this was sent before with another content. Begin anew.',
   'problem.device_needed': 'Nothing was done: add this device to your wallet first.',
   'problem.card_unknown': 'Nothing was paid: this card is not known here.',
-  'problem.approval_refused': 'Nothing was done: another manager or an owner has to approve it anew, by their passkey.',
+  'problem.approval_refused':
+    'Nothing was done: another manager or an owner has to approve it anew, by their passkey.',
 } as const satisfies Record<string, string>;

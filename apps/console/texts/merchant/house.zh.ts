@@ -108,7 +108,8 @@ export const zh = {
   'staff.invited': '已邀请',
   'staff.removed': '已离开',
   'staff.suspended': '已停用',
-  'staff.suspended.lead': '此人已被退出登录，不能登录，也不能批准任何操作。其创建的 API 密钥仍然有效。',
+  'staff.suspended.lead':
+    '此人已被退出登录，不能登录，也不能批准任何操作。其创建的 API 密钥仍然有效。',
   'staff.suspend': '停用',
   'staff.resume': '恢复',
   'staff.limit': '单笔退款上限',
