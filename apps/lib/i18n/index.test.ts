@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { en } from './en.ts';
 import { pieces } from './index.ts';
 import { texts as signIn } from '../sign-in/texts/index.ts';
+import { en as laterEn } from '../../wallet/texts/later.en.ts';
+import { zh as laterZh } from '../../wallet/texts/later.zh.ts';
 import { zh } from './zh.ts';
 
 type Texts = Record<string, string>;
@@ -24,6 +26,7 @@ const FACES = own.map(([face]) => face);
 const catalogues: [string, { en: Texts; zh: Texts }][] = [
   ['lib', { en, zh }],
   ['lib', signIn], // loaded by those who sign in
+  ['wallet', { en: laterEn, zh: laterZh }], // loaded with the pages that are opened later
   ...own,
 ];
 const all = catalogues.flatMap(([face, texts]) =>
@@ -54,7 +57,14 @@ test.each(all)('$key has the same places in both', (one) => {
 
 test('Chinese is Chinese', () => {
   // names, which are the same in every language
-  const names = ['app.name', 'settings.english', 'settings.chinese', 'op.against.akismet'];
+  const names = [
+    'app.name',
+    'settings.english',
+    'settings.chinese',
+    'op.against.akismet',
+    'topup.iban',
+    'topup.bic',
+  ];
   const same = all.filter((one) => one.zh === one.en && /[A-Za-z]{3}/.test(one.en));
   expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
@@ -91,7 +101,7 @@ const has = (folder: string, key: string): boolean =>
 test('every text is used where it stands', () => {
   // these are made from what the API says: a problem's code, a state, a role, a way
   const made =
-    /^(?:problem|line|status|role|way|colour|act|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
+    /^(?:problem|line|status|role|way|colour|act|camera|tag|history\.type|held\.own|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&
