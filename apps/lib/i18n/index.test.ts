@@ -69,13 +69,16 @@ test('Chinese is Chinese', () => {
   expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
 
-/** The source of a folder, without its texts and without the parts that have their own. */
+/** The source of a folder, without what is generated, its texts, and parts that have their own. */
 function sources(folder: string): string {
   const parts = FACES.filter((name) => name.startsWith(`${folder}/`)).map((name) =>
     name.slice(folder.length),
   );
   return readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts)\//.test(name))
+    .filter(
+      (name) =>
+        /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts|api\/schema)[/.]/.test(name),
+    )
     .filter((name) => !parts.some((part) => `/${name}`.startsWith(`${part}/`)))
     .map((name) => readFileSync(new URL(`${folder}/${name}`, ROOT), 'utf8'))
     .join('\n');
