@@ -125,16 +125,19 @@ class Screen:
         """What people call it, by its role; `name` is a regular expression."""
         return self.page.get_by_role(role, name=re.compile(name))
 
-    async def seen(self, name: str, *, whole: bool = False, loading: bool = False) -> None:
+    async def seen(
+        self, name: str, *, whole: bool = False, loading: bool = False, fixed: bool = False
+    ) -> None:
         """Check a page as it is now: no violation of WCAG, no overflow, the look that is kept.
 
         `whole` is the page with what lies below the screen's edge; `loading`: as it looks while
-        something is still loading.
+        something is still loading; `fixed`: its data is the same each time, so all of it is compared.
         """
         if not loading:
             await self.page.locator("[aria-busy=true]:not(button)").first.wait_for(state="detached")
         await self.page.evaluate(_ARRIVED)
-        await self._picture(f"{name}-{self.look.name}", whole=whole)
+        await self.page.mouse.move(0, 0)  # nothing is pictured as it looks below a pointer
+        await self._picture(f"{name}-{self.look.name}", whole=whole, fixed=fixed)
         if not await self.page.evaluate("() => 'axe' in window"):
             await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         # A frame of another origin does not answer it, and the browser complains of the question.
@@ -146,7 +149,7 @@ class Screen:
         wide = await self.page.evaluate("() => document.documentElement.scrollWidth")
         assert wide <= self.look.size[0], f"{name} is {wide} pixels wide"
 
-    async def _picture(self, name: str, *, whole: bool) -> None:
+    async def _picture(self, name: str, *, whole: bool, fixed: bool) -> None:
         """Keep the page's picture where one wants them, else compare it with the one kept."""
         if not SCREENS and not pictures.kept(name).exists():
             return
@@ -154,7 +157,8 @@ class Screen:
         if SCREENS:
             pictures.keep(Path(SCREENS), name, png)
         else:
-            pictures.compare(name, png, await pictures.changing(self.page))
+            boxes = await pictures.changing(self.page, fixed=fixed)
+            pictures.compare(name, png, boxes, fixed=fixed)
 
 
 @dataclass
