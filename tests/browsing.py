@@ -131,7 +131,7 @@ class Screen:
         """Check a page as it is now: no violation of WCAG, no overflow, the look that is kept.
 
         `whole` is the page with what lies below the screen's edge; `loading`: as it looks while
-        something is still loading; `fixed`: its data is the same each time, so all of it is compared.
+        something is still loading; `fixed`: its data is the same each time, and all is compared.
         """
         if not loading:
             await self.page.locator("[aria-busy=true]:not(button)").first.wait_for(state="detached")
