@@ -260,3 +260,16 @@ async def test_a_short_list_has_the_doors_of_its_page(office: Office) -> None:
     await office.support.get(limits, headers=TABLE)
     record = (await office.log(action="get_limits.export"))[0]
     assert (record["actor_name"], record["outcome"]) == ("Support", "done")
+
+
+async def test_lists_that_are_answered_together_share_a_table(office: Office) -> None:
+    shown = ok(await office.support.get("/v1/installation/keys"))
+    table = await office.support.get("/v1/installation/keys", headers=TABLE)
+    found = rows(table.text)
+    assert [row["list"] for row in found] == [
+        name for name in ("ring", "cards", "links") for _ in shown[name]
+    ]
+    assert [row["id"] for row in found if row["list"] == "ring"] == [
+        one["id"] for one in shown["ring"]
+    ]
+    assert found

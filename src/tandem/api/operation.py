@@ -277,18 +277,21 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     opens_session: bool
     noted: bool
     why: bool
-    rows: str | None
+    rows: str | tuple[str, ...] | None
 
     @property
     def row_type(self) -> Any:  # noqa: ANN401 - a struct's type
-        """What a list holds, if the answer is one and so can be exported."""
+        """What a list holds, if the answer is one and can be exported; of several lists a tuple."""
         if self.method != "GET" or "anyone" in self.who or self.rows is None:
             return None
         if get_origin(self.answer_type) in {Page, list}:
             return get_args(self.answer_type)[0]
         if not isinstance(self.answer_type, type):
             return None
-        hint = get_type_hints(self.answer_type).get(self.rows)
+        hints = get_type_hints(self.answer_type)
+        if isinstance(self.rows, tuple):
+            return tuple(get_args(hints[name])[0] for name in self.rows)
+        hint = hints.get(self.rows)
         return get_args(hint)[0] if get_origin(hint) is list else None
 
     @property
@@ -344,7 +347,7 @@ def operation(
     in_volume: bool = False,
     noted: bool = False,
     why: bool = False,
-    rows: str | None = "data",
+    rows: str | tuple[str, ...] | None = "data",
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
     """Declare an operation; see the module's docstring for an example.
 
@@ -357,7 +360,7 @@ def operation(
     it is, where its staff is not all alike. `limit` counts what strangers ask. `in_volume` is what
     tills and phones do all day, in the audit log only when staff does it. `noted` is what the log
     has although it only reads, if staff does it. `why` is what staff gives a reason for (the header
-    Tandem-Reason). `rows` is the field that holds the list that is exported; None: none is.
+    Tandem-Reason). `rows` is the field that holds the list that is exported, or those; None: none.
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -396,12 +399,15 @@ def operation(
     return declare
 
 
-def _answer_type(path: str, returns: object, answer: object, rows: str | None) -> Any:  # noqa: ANN401 - a type
+def _answer_type(
+    path: str, returns: object, answer: object, rows: str | tuple[str, ...] | None
+) -> Any:  # noqa: ANN401 - a type
     """What is answered: `answer` where that is said, else what the handler returns."""
     stated = returns if answer is inspect.Parameter.empty else answer
     assert stated not in {Outcome, WithSession, Streamed}, f"{path}: say by answer= what it answers"
-    named = rows in {"data", None} or rows in get_type_hints(stated)
-    assert named, f"{path}: the answer has no {rows}"
+    named = (rows,) if isinstance(rows, str) else rows or ()
+    if named != ("data",):
+        assert set(named) <= set(get_type_hints(stated)), f"{path}: the answer has no {rows}"
     return None if stated is type(None) else stated
 
 

@@ -26,6 +26,7 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
+from itertools import chain
 from types import UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -86,7 +87,13 @@ def asked_for(accept: bytes | None) -> str | None:
 
 
 def columns_of(row_type: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN401 - any struct
-    """The columns of a table of these rows: their fields, those of structs within them by path."""
+    """The columns of a table of these rows: their fields, those of structs within them by path.
+
+    Rows of several types share a table, whose first column is the list that they are of.
+    """
+    if isinstance(row_type, tuple):
+        yield from dict.fromkeys(("list", *chain.from_iterable(map(columns_of, row_type))))
+        return
     for name, hint in get_type_hints(row_type).items():
         kinds = get_args(hint) if get_origin(hint) in {Union, UnionType} else (hint,)
         inner = [kind for kind in kinds if isinstance(kind, type) and _is_struct(kind)]
@@ -94,6 +101,18 @@ def columns_of(row_type: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN40
             yield from columns_of(inner[0], f"{prefix}{name}.")
         else:
             yield prefix + name
+
+
+def _rows_of(answer: Any, rows: str | tuple[str, ...]) -> Sequence[Any]:  # noqa: ANN401 - of any operation
+    """The rows of an answer; those of several lists say which they are of."""
+    if isinstance(answer, list):
+        return answer
+    if isinstance(rows, str):
+        found: Sequence[Any] = getattr(answer, rows)
+        return found
+    return [
+        {"list": name} | msgspec.to_builtins(row) for name in rows for row in getattr(answer, name)
+    ]
 
 
 def _is_struct(kind: type) -> bool:
@@ -158,7 +177,7 @@ class Exports:
         async with snapshot(self._pool) as connection:
             with reading_from(connection):
                 answer = await route.operation.handler(call, **values)
-        rows = answer if isinstance(answer, list) else getattr(answer, route.rows)
+        rows = _rows_of(answer, route.rows)
         yield _Rows(rows, len(rows))
 
     async def _pages(

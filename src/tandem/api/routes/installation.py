@@ -204,6 +204,7 @@ async def resend_for_merchant(call: Call[Services], delivery_id: UUID) -> None:
     tag="Installation",
     summary="See the keys",
     who=("operator",),
+    rows=("ring", "cards", "links"),
 )
 async def get_keys(call: Call[Services]) -> KeysView:
     """Every key by its id, use and age; never a key. They are changed on the command line."""
