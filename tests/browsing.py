@@ -13,10 +13,11 @@ import os
 import re
 import shutil
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,16 +96,21 @@ class Screen:
     look: Look
     url: str
     complaints: list[str] = field(default_factory=list)
-    asked: Counter[tuple[str, int]] = field(default_factory=Counter)
+    asked: defaultdict[str, list[float]] = field(default_factory=partial(defaultdict, list))
 
     def ask(self, request: Request) -> None:
-        """Count what the page asks of the API: the same again and again is a page that turns."""
+        """Note what the page asks of the API: the same again and again is a page that turns."""
         if "/v1/" in request.url:
-            self.asked[f"{request.method} {request.url}", int(time.monotonic() / TURN_SECONDS)] += 1
+            path = request.url.partition("?")[0]  # each page of a list has a query of its own
+            self.asked[f"{request.method} {path}"].append(time.monotonic())
 
-    def turning(self) -> set[str]:
+    def turning(self) -> list[str]:
         """What was asked again and again."""
-        return {what for (what, _), count in self.asked.items() if count > TURN}
+        return [
+            what
+            for what, times in self.asked.items()
+            if any(then - at < TURN_SECONDS for at, then in zip(times, times[TURN:], strict=False))
+        ]
 
     def complain(self, text: str) -> None:
         """Note what a browser complains of, unless it is no fault of the page."""
@@ -119,16 +125,19 @@ class Screen:
         """What people call it, by its role; `name` is a regular expression."""
         return self.page.get_by_role(role, name=re.compile(name))
 
-    async def seen(self, name: str, *, whole: bool = False, loading: bool = False) -> None:
+    async def seen(
+        self, name: str, *, whole: bool = False, loading: bool = False, fixed: bool = False
+    ) -> None:
         """Check a page as it is now: no violation of WCAG, no overflow, the look that is kept.
 
         `whole` is the page with what lies below the screen's edge; `loading`: as it looks while
-        something is still loading.
+        something is still loading; `fixed`: its data is the same each time, and all is compared.
         """
         if not loading:
             await self.page.locator("[aria-busy=true]:not(button)").first.wait_for(state="detached")
         await self.page.evaluate(_ARRIVED)
-        await self._picture(f"{name}-{self.look.name}", whole=whole)
+        await self.page.mouse.move(0, 0)  # nothing is pictured as it looks below a pointer
+        await self._picture(f"{name}-{self.look.name}", whole=whole, fixed=fixed)
         if not await self.page.evaluate("() => 'axe' in window"):
             await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         # A frame of another origin does not answer it, and the browser complains of the question.
@@ -140,7 +149,7 @@ class Screen:
         wide = await self.page.evaluate("() => document.documentElement.scrollWidth")
         assert wide <= self.look.size[0], f"{name} is {wide} pixels wide"
 
-    async def _picture(self, name: str, *, whole: bool) -> None:
+    async def _picture(self, name: str, *, whole: bool, fixed: bool) -> None:
         """Keep the page's picture where one wants them, else compare it with the one kept."""
         if not SCREENS and not pictures.kept(name).exists():
             return
@@ -148,7 +157,8 @@ class Screen:
         if SCREENS:
             pictures.keep(Path(SCREENS), name, png)
         else:
-            pictures.compare(name, png, await pictures.changing(self.page))
+            boxes = await pictures.changing(self.page, fixed=fixed)
+            pictures.compare(name, png, boxes, fixed=fixed)
 
 
 @dataclass

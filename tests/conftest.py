@@ -17,6 +17,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -125,7 +126,20 @@ async def database_url() -> AsyncIterator[str]:
         return
     with open_folder() as folder:
         async with EmbeddedPostgres(folder / "data") as server:
+            _without_waiting(folder / "data/postgres")
             yield server.dsn
+
+
+def _without_waiting(cluster: Path) -> None:
+    """Let a server wait for no disk: what it has is gone after the tests, whatever happens.
+
+    Hundreds of databases are made and dropped in it, each a reason to write all of it out. Tests of
+    what outlives a crash have servers of their own.
+    """
+    with (cluster / "postgresql.auto.conf").open("a") as settings:
+        settings.write("fsync = off\nfull_page_writes = off\n")
+    postmaster = int((cluster / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(postmaster, signal.SIGHUP)
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,11 @@ NEAR: Final = 40
 ALIKE: Final = 0.004
 """The part of all tiles that may differ in two pictures of the same look: half a line of text."""
 LONGEST: Final = 1000
-"""How much of a page is compared: below, lists grow with what tests did before."""
+"""How much of a page is compared at once; of most pages no more: below, lists grow with what tests
+did before."""
 
-_CHANGING: Final = r"""() => {
-  const boxes = [...document.querySelectorAll('svg[role=img], svg.turning, figure, canvas, video')]
+_CHANGING: Final = r"""(drawn) => {
+  const boxes = [...document.querySelectorAll(drawn)]
     .map((one) => one.getBoundingClientRect());
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
@@ -46,18 +47,39 @@ def kept(name: str) -> Path:
     return KEPT / f"{name}.png"
 
 
-async def changing(page: Page) -> list[Box]:
-    """Where a page shows what is another at each run: left, top, right, bottom in pixels."""
-    found: list[Any] = await page.evaluate(_CHANGING)
+async def changing(page: Page, *, fixed: bool = False) -> list[Box]:
+    """Where a page shows what is another at each run: left, top, right, bottom in pixels.
+
+    What is drawn on a page whose data is `fixed` is the same each time, but for what moves.
+    """
+    drawn = "svg.turning, video" if fixed else "svg[role=img], svg.turning, figure, canvas, video"
+    found: list[Any] = await page.evaluate(_CHANGING, drawn)
     return [(left, top, right, bottom) for left, top, right, bottom in found]
 
 
-def difference(kept: Image.Image, now: Image.Image, boxes: list[Box]) -> float:
+def difference(
+    kept: Image.Image, now: Image.Image, boxes: list[Box], *, fixed: bool = False
+) -> float:
     """The part of the tiles, 0 to 1, that differ; 1 if the pictures have different sizes.
 
-    Of a page that is longer than its screen the first `LONGEST` pixels count.
+    Of a page that is longer than its screen the first `LONGEST` pixels count; of one whose data is
+    `fixed` all do, and the part is that of the `LONGEST` pixels that differ most.
     """
-    kept, now = _top(kept), _top(now)
+    if not fixed:
+        return _difference(_part(kept, 0), _part(now, 0), boxes)
+    if kept.size != now.size:
+        return 1.0
+    return max(
+        _difference(
+            _part(kept, top),
+            _part(now, top),
+            [(left, up - top, right, down - top) for left, up, right, down in boxes],
+        )
+        for top in range(0, kept.height, LONGEST)
+    )
+
+
+def _difference(kept: Image.Image, now: Image.Image, boxes: list[Box]) -> float:
     if kept.size != now.size:
         return 1.0
     small = [_tiles(picture, boxes) for picture in (kept, now)]
@@ -68,8 +90,8 @@ def difference(kept: Image.Image, now: Image.Image, boxes: list[Box]) -> float:
     return sum(counts[NEAR + 1 :]) / sum(counts)
 
 
-def _top(picture: Image.Image) -> Image.Image:
-    return picture.crop((0, 0, picture.width, min(picture.height, LONGEST)))
+def _part(picture: Image.Image, top: int) -> Image.Image:
+    return picture.crop((0, top, picture.width, min(picture.height, top + LONGEST)))
 
 
 def _tiles(picture: Image.Image, boxes: list[Box]) -> Image.Image:
@@ -80,7 +102,7 @@ def _tiles(picture: Image.Image, boxes: list[Box]) -> Image.Image:
     return covered.reduce(TILE)
 
 
-def compare(name: str, png: bytes, boxes: list[Box]) -> None:
+def compare(name: str, png: bytes, boxes: list[Box], *, fixed: bool = False) -> None:
     """Hold a screen against the picture that is kept of it.
 
     Raises AssertionError, and keeps both beside each other under the system's temporary folder, if
@@ -88,7 +110,7 @@ def compare(name: str, png: bytes, boxes: list[Box]) -> None:
     """
     path = kept(name)
     with Image.open(path) as old, Image.open(io.BytesIO(png)) as now:
-        part = difference(old, now, boxes)
+        part = difference(old, now, boxes, fixed=fixed)
         if part <= ALIKE:
             return
         beside = Path(tempfile.gettempdir()) / f"tandem-{name}.png"

@@ -1,4 +1,5 @@
 /** What a page asks for, and what it does: busy, done, or why not. */
+import { untrack } from 'svelte';
 import { sentence } from './problems.ts';
 
 /** Something that is read whole. */
@@ -33,7 +34,7 @@ export class Doing {
 
   /** Do it; whether it worked. While it is being done nothing else is. */
   async run(work: () => Promise<void>): Promise<boolean> {
-    if (this.busy) return false;
+    if (untrack(() => this.busy)) return false;
     this.busy = true;
     this.trouble = null;
     try {

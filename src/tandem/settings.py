@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tandem.kernel import Currency, Invalid, accent, currency
+from tandem.kernel import Currency, Invalid, currency
 
 Mode = Literal["sandbox", "production"]
 Network = IPv4Network | IPv6Network
@@ -58,6 +58,14 @@ _SLASHES: Final = 2
 _LOOPBACK: Final = re.compile(
     r"https?://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?=[:/]|\Z)", re.ASCII
 )
+
+_READABLE: Final = 4.5
+"""The least contrast of text with its ground (WCAG 2.2, success criterion 1.4.3)."""
+
+_COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
+_STEPS: Final = 100
+_DARK: Final = 0.04045
+"""Below this sRGB is a straight line, above it a power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +230,55 @@ def _wallet(name: str, text: str) -> str:
     return text
 
 
+def _accent(name: str, text: str) -> str:
+    """A colour on which white text can be read, in capitals.
+
+    Raises `Invalid` for anything else; what it says of a light colour names a darker one of the
+    same hue that will do.
+    """
+    if _COLOUR.fullmatch(text) is None:
+        raise Invalid(name, "must be a colour as #123A5C: a # and six hexadecimal digits")
+    found = _contrast_with_white(text)
+    if found < _READABLE:
+        raise Invalid(
+            name,
+            f"is too light: white text on it has a contrast of {int(found * 100) / 100} to 1, and "
+            f"needs {_READABLE} to 1; {_darker(text)} of the same hue has it",
+        )
+    return text.upper()
+
+
+def _contrast_with_white(colour: str) -> float:
+    """The contrast ratio of white with a colour, from 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    return 1.05 / (_luminance(_channels(colour)) + 0.05)
+
+
+def _darker(colour: str) -> str:
+    """The lightest of a colour's shades on which white can be read."""
+    red, green, blue = _channels(colour)
+    shades = (
+        "#{:02X}{:02X}{:02X}".format(*(round(one * left / _STEPS) for one in (red, green, blue)))
+        for left in range(_STEPS, -1, -1)
+    )
+    return next(shade for shade in shades if _contrast_with_white(shade) >= _READABLE)
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
+def _luminance(channels: tuple[int, int, int]) -> float:
+    """Relative luminance, 0 to 1 (WCAG 2.2, "relative luminance")."""
+    red, green, blue = map(_linear, channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(channel: int) -> float:
+    part = channel / 255
+    return part / 12.92 if part <= _DARK else ((part + 0.055) / 1.055) ** 2.4
+
+
 def _whole(name: str, text: str) -> int:
     seconds = name.endswith("_SECONDS")
     most = MAX_SECONDS if seconds else 10**15
@@ -307,7 +364,7 @@ def _timezone(name: str, text: str) -> ZoneInfo:
 _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "public_url": _url,
     "wallet": _wallet,
-    "accent": lambda name, text: accent(text, name),
+    "accent": _accent,
     "mode": _one_of("sandbox", "production"),
     "sign_up": _one_of("open", "operator"),
     "currencies": _currencies,

@@ -17,7 +17,7 @@ async def test_components(stage: Stage, look: Look) -> None:
     async with stage.screen(look) as screen:
         await screen.open("/gallery")
         await screen.page.locator("#outcomes").wait_for()
-        await screen.seen("gallery", whole=True, loading=True)
+        await screen.seen("gallery", whole=True, loading=True, fixed=True)
         await screen.role("button", r"^(Is this right\?|请核对)$").click()
         await screen.page.get_by_role("dialog").wait_for()
         await screen.seen("sheet", loading=True)

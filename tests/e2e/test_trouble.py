@@ -376,3 +376,26 @@ async def test_a_till_shows_what_is_wrong_with_a_code(stage: Stage) -> None:
         await till.seen("till-wrong-code")
         await till.role("button", "Cancel this payment").click()
         await till.page.locator("output").wait_for()
+
+
+LISTENING = """
+    window.heard = [];
+    window.OscillatorNode = class extends OscillatorNode {
+        constructor(context, options) {
+            super(context, options);
+            window.heard.push(options.frequency);
+        }
+    };
+    navigator.vibrate = (pattern) => window.heard.push('' + pattern) > 0;
+"""
+
+
+async def test_success_is_heard_and_felt_unless_it_is_switched_off(stage: Stage) -> None:
+    async with stage.phone(stage.lin) as phone:
+        await phone.context.add_init_script(LISTENING)
+        for heard in (["20,60,30", 659.25, 987.77], []):
+            await (await about_to_send(phone, "1")).click()
+            await phone.role("heading", "^Sent$").wait_for()
+            assert await phone.page.evaluate("() => window.heard") == heard
+            await phone.open("/wallet/settings")
+            await phone.page.get_by_role("switch", name=re.compile("Sound")).click()

@@ -244,3 +244,19 @@ async def test_looking_at_somebodys_money_is_in_the_log(office: Office) -> None:
     ok(await office.key.get(f"/v1/ledger/accounts/{lin}/statement"))
     (record,) = await office.log(action="get_statement")
     assert (record["actor_name"], record["object"]) == ("Support", lin)
+
+
+async def test_a_short_list_has_the_doors_of_its_page(office: Office) -> None:
+    """Who may not look may not export; what is recorded of a look is recorded of an export."""
+    lin = await office.person("lin", yuan=10)
+    limits = f"/v1/people/{lin}/limits"
+    nobody = limits.replace(lin[-6:], "000000")
+    refused(await office.support.get(nobody, headers=TABLE), 404, "not_found")
+    asked = await office.support.get(limits, params={"limit": "2"}, headers=TABLE)
+    refused(asked, 422, "invalid_request")
+    assert ok(await office.support.get("/v1/find", params={"q": "@nobody"}))["data"] == []
+    none = await office.support.get("/v1/find", params={"q": "@nobody"}, headers=TABLE)
+    assert (none.headers["tandem-total"], rows(none.text)) == ("0", [])
+    await office.support.get(limits, headers=TABLE)
+    record = (await office.log(action="get_limits.export"))[0]
+    assert (record["actor_name"], record["outcome"]) == ("Support", "done")

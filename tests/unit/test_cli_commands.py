@@ -3,6 +3,7 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -312,3 +313,20 @@ def test_a_full_disk_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
             full.close()
     assert status == 1
     assert capsys.readouterr().err.startswith("✗ What this prints cannot be written")
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("tandem.cli", ("tandem.db", "tandem.serve", "tandem.payments", "uvicorn", "httpx")),
+        ("tandem.cli.up", ("tandem.api", "tandem.payments", "tandem.web.application", "webauthn")),
+        ("tandem.cli.device", ("tandem.payments", "tandem.signin", "tandem.serve", "webauthn")),
+    ],
+)
+def test_a_command_loads_no_more_than_it_needs(module: str, without: tuple[str, ...]) -> None:
+    """What is loaded in vain is waited for at each start."""
+    asked = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        (sys.executable, "-c", asked), capture_output=True, text=True, check=True
+    )
+    assert not set(without) & set(done.stdout.split())

@@ -53,6 +53,19 @@ def test_what_changes_with_each_run_is_not() -> None:
     assert difference(screen(), now, []) > 0
 
 
+def test_of_fixed_data_all_is_compared() -> None:
+    def long(word: str) -> Image.Image:
+        picture = Image.new("RGB", (360, 9000))
+        picture.paste(screen(word=word), (0, 8000))
+        return picture
+
+    kept, now = long("Pay with this phone"), long("")
+    assert difference(kept, now, []) == 0
+    assert difference(kept, now, [], fixed=True) > ALIKE
+    assert difference(kept, kept, [], fixed=True) == 0
+    assert difference(kept, now, [(0, 8280, 360, 8340)], fixed=True) == 0
+
+
 def test_edges_of_letters_are_not() -> None:
     now = screen().resize((720, 1520)).resize(SIZE)
     assert difference(screen(), now, []) <= ALIKE

@@ -128,7 +128,7 @@ def test_a_light_accent_is_told_with_one_that_will_do() -> None:
     with pytest.raises(Invalid) as refused:
         read(accent="#FFD400")
     told = refused.value.sentence()
-    assert "a contrast of 1.4 to 1" in told
+    assert "a contrast of 1.43 to 1" in told
     darker = re.search(r"#[0-9A-F]{6}", told)
     assert darker is not None
     assert read(accent=darker[0]).accent == darker[0]

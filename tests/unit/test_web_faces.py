@@ -10,7 +10,7 @@ from web_fakes import OPERATIONS, TOKEN, Services, make_app, make_client, proble
 from tandem.payments import Landing
 from tandem.settings import Settings
 from tandem.web.application import create_app
-from tandem.web.faces import File, accepted_encodings, built_files, made_file
+from tandem.web.faces import File, accepted_encodings, built_files, dressed, made_file
 
 PAGE = b"<!doctype html><p>wallet"
 SCRIPT = b"let money = 1n;" * 20
@@ -264,6 +264,16 @@ def test_encodings_that_we_have_none_of_are_passed_over() -> None:
 def test_what_is_built_can_be_read() -> None:
     for path, file in built_files().items():
         assert file.forms[-1].encoding is None, path
+
+
+def test_what_is_built_can_be_dressed() -> None:
+    built = built_files()
+    worn = dressed(built, "#7A0000")
+    changed = {path for path in built if worn[path] is not built[path]}
+    assert built == {} or changed == {
+        "wallet/index.html", "gallery/index.html", "wallet/sw.js", "till/sw.js"
+    }  # fmt: skip
+    assert dressed(built, Settings().accent) == built
 
 
 # -- checkout

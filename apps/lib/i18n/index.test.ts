@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { en } from './en.ts';
 import { pieces } from './index.ts';
 import { texts as signIn } from '../sign-in/texts/index.ts';
+import { en as laterEn } from '../../wallet/texts/later.en.ts';
+import { zh as laterZh } from '../../wallet/texts/later.zh.ts';
 import { zh } from './zh.ts';
 
 type Texts = Record<string, string>;
@@ -24,6 +26,7 @@ const FACES = own.map(([face]) => face);
 const catalogues: [string, { en: Texts; zh: Texts }][] = [
   ['lib', { en, zh }],
   ['lib', signIn], // loaded by those who sign in
+  ['wallet', { en: laterEn, zh: laterZh }], // loaded with the pages that are opened later
   ...own,
 ];
 const all = catalogues.flatMap(([face, texts]) =>
@@ -54,18 +57,28 @@ test.each(all)('$key has the same places in both', (one) => {
 
 test('Chinese is Chinese', () => {
   // names, which are the same in every language
-  const names = ['app.name', 'settings.english', 'settings.chinese', 'op.against.akismet'];
+  const names = [
+    'app.name',
+    'settings.english',
+    'settings.chinese',
+    'op.against.akismet',
+    'topup.iban',
+    'topup.bic',
+  ];
   const same = all.filter((one) => one.zh === one.en && /[A-Za-z]{3}/.test(one.en));
   expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
 
-/** The source of a folder, without its texts and without the parts that have their own. */
+/** The source of a folder, without what is generated, its texts, and parts that have their own. */
 function sources(folder: string): string {
   const parts = FACES.filter((name) => name.startsWith(`${folder}/`)).map((name) =>
     name.slice(folder.length),
   );
   return readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts)\//.test(name))
+    .filter(
+      (name) =>
+        /\.(?:svelte|ts)$/.test(name) && !/(?:^|\/)(?:i18n|texts|api\/schema)[/.]/.test(name),
+    )
     .filter((name) => !parts.some((part) => `/${name}`.startsWith(`${part}/`)))
     .map((name) => readFileSync(new URL(`${folder}/${name}`, ROOT), 'utf8'))
     .join('\n');
@@ -91,7 +104,7 @@ const has = (folder: string, key: string): boolean =>
 test('every text is used where it stands', () => {
   // these are made from what the API says: a problem's code, a state, a role, a way
   const made =
-    /^(?:problem|line|status|role|way|colour|act|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
+    /^(?:problem|line|status|role|way|colour|act|camera|tag|history\.type|held\.own|op\.(?:finding|against|line|card|hit|difference|verification|phase|job|account|message|way|verdict|use|proof|delivery|cardkey|state|side|mode|member))\./;
   const idle = all.filter(
     ({ face, key }) =>
       !made.test(key) &&
@@ -120,9 +133,11 @@ test('a text is taken apart at its places', () => {
 });
 
 test('every refusal that a person can meet has a text', () => {
-  // what only programs are told: a request that no face sends
+  // what only programs and commands are told: no face asks for what is refused so
   const programs = [
+    'already_corrected',
     'body_too_large',
+    'correction_not_covered',
     'idempotency_key_missing',
     'malformed_header',
     'malformed_request',
@@ -130,10 +145,16 @@ test('every refusal that a person can meet has a text', () => {
     'method_not_allowed',
     'no_such_path',
     'no_such_scope',
+    'overdraft_in_use',
+    'payout_not_covered',
     'reason_missing',
+    'reference_already_booked',
     'return_refused',
     'reversal_not_covered',
+    'settlement_not_covered',
     'tag_keys_withheld',
+    'tag_revoked',
+    'withdrawal_not_covered',
   ];
   const reference = readFileSync(new URL('../docs/reference/errors.md', ROOT), 'utf8');
   const codes = [...reference.matchAll(/^## (\w+)$/gm)].map((match) => match[1] ?? '');

@@ -168,4 +168,9 @@ export const en = {
   'shift.fees': 'Fees',
   'shift.nothing': 'Nothing was paid yet.',
   'shift.cash': 'Cash in the drawer at the beginning',
+  'problem.gtin_taken': 'Another item has this number already.',
+  'problem.too_many_items': 'The catalogue is full. Remove items first.',
+  'problem.shift_open': 'A shift is open at this till already.',
+  'problem.shift_closed': 'This shift is closed already.',
+  'problem.shift_of_another': 'Nothing was done: this shift is somebody else’s.',
 } as const satisfies Record<string, string>;

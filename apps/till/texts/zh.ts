@@ -163,4 +163,9 @@ export const zh = {
   'shift.fees': '手续费',
   'shift.nothing': '还没有收款。',
   'shift.cash': '开班时的备用金',
+  'problem.gtin_taken': '已有商品使用此条码。',
+  'problem.too_many_items': '商品数量已达上限，请先删除一些。',
+  'problem.shift_open': '这台收银机已有未结束的班次。',
+  'problem.shift_closed': '此班次已结束。',
+  'problem.shift_of_another': '没有执行任何操作：这是别人的班次。',
 } satisfies Record<keyof typeof en, string>;

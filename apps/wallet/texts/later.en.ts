@@ -198,4 +198,8 @@ export const en = {
     'The bank does not let this card be used here. Check the digits, or ask the bank.',
   'problem.issuer_away': 'Nothing was changed: the bank could not be reached. Try again later.',
   'problem.issuer_silent': 'Nothing was changed: the bank did not answer. Try again later.',
+  'problem.already_appealed': 'You asked for this already. The operator decides.',
+  'problem.message_not_held': 'This message is not held any more.',
+  'problem.card_code_wrong': 'This is not the code. Look again.',
+  'problem.card_delivered': 'This card is on its device already.',
 } as const satisfies Record<string, string>;

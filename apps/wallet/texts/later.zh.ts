@@ -184,4 +184,8 @@ export const zh = {
   'problem.card_refused_by_issuer': '银行不允许在此使用这张卡。请核对卡号，或咨询银行。',
   'problem.issuer_away': '没有改动：联系不上银行，请稍后再试。',
   'problem.issuer_silent': '没有改动：银行没有答复，请稍后再试。',
+  'problem.already_appealed': '你已申诉，等待运营方处理。',
+  'problem.message_not_held': '这条留言已不在审核中。',
+  'problem.card_code_wrong': '验证码错误，请核对后重试。',
+  'problem.card_delivered': '此卡已在设备上。',
 } satisfies Record<keyof typeof en, string>;

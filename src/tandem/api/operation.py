@@ -277,14 +277,16 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     opens_session: bool
     noted: bool
     why: bool
-    rows: str
+    rows: str | None
 
     @property
     def row_type(self) -> Any:  # noqa: ANN401 - a struct's type
         """What a list holds, if the answer is one and so can be exported."""
+        if self.method != "GET" or "anyone" in self.who or self.rows is None:
+            return None
         if get_origin(self.answer_type) in {Page, list}:
             return get_args(self.answer_type)[0]
-        if not isinstance(self.answer_type, type) or self.method != "GET":
+        if not isinstance(self.answer_type, type):
             return None
         hint = get_type_hints(self.answer_type).get(self.rows)
         return get_args(hint)[0] if get_origin(hint) is list else None
@@ -342,7 +344,7 @@ def operation(
     in_volume: bool = False,
     noted: bool = False,
     why: bool = False,
-    rows: str = "data",
+    rows: str | None = "data",
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
     """Declare an operation; see the module's docstring for an example.
 
@@ -354,9 +356,8 @@ def operation(
     what whoever it is does for themselves, with no scope. `office` is what of the operator's work
     it is, where its staff is not all alike. `limit` counts what strangers ask. `in_volume` is what
     tills and phones do all day, in the audit log only when staff does it. `noted` is what the log
-    has although it only reads, if staff does it: looking at what somebody does with their money.
-    `why` is what staff gives a reason for (the header Tandem-Reason). `rows` is the field of a
-    list's answer that holds the list: what has one can be exported.
+    has although it only reads, if staff does it. `why` is what staff gives a reason for (the header
+    Tandem-Reason). `rows` is the field that holds the list that is exported; None: none is.
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -364,7 +365,7 @@ def operation(
         returns = hints.pop("return")
         _check(method, path, who, None if own else scope, idempotency, hints, own=own)
         _check_arguments(handler, path, hints)
-        answer_type = _answer_type(path, returns, answer)
+        answer_type = _answer_type(path, returns, answer, rows)
         return Operation(
             handler=handler,
             method=method,
@@ -395,10 +396,12 @@ def operation(
     return declare
 
 
-def _answer_type(path: str, returns: object, answer: object) -> Any:  # noqa: ANN401 - a type
+def _answer_type(path: str, returns: object, answer: object, rows: str | None) -> Any:  # noqa: ANN401 - a type
     """What is answered: `answer` where that is said, else what the handler returns."""
     stated = returns if answer is inspect.Parameter.empty else answer
     assert stated not in {Outcome, WithSession, Streamed}, f"{path}: say by answer= what it answers"
+    named = rows in {"data", None} or rows in get_type_hints(stated)
+    assert named, f"{path}: the answer has no {rows}"
     return None if stated is type(None) else stated
 
 

@@ -2,7 +2,6 @@
 
 from tandem.kernel.cache import Lru
 from tandem.kernel.clock import Clock, ManualClock, SystemClock
-from tandem.kernel.colour import accent
 from tandem.kernel.errors import Invalid, NotFound, Refused
 from tandem.kernel.ids import (
     Entropy,
@@ -43,7 +42,6 @@ __all__ = [
     "NotFound",
     "Refused",
     "SystemClock",
-    "accent",
     "basis_points",
     "check_amount",
     "clean_note",

@@ -115,7 +115,8 @@ class Exports:
         Raises `TooManyRequests` while there are as many as one process makes.
         """
         self._check()
-        pages = self._pages(route, call, dict(values))
+        read = self._pages if route.paged else self._whole
+        pages = read(route, call, dict(values))
         first = await anext(pages)
         name = route.operation.name.removeprefix("list_").removeprefix("get_")
         ending = "csv" if media_type == CSV else "ndjson"
@@ -150,18 +151,22 @@ class Exports:
         finally:
             self._open -= 1
 
+    async def _whole(
+        self, route: Route, call: Call[Any], values: dict[str, Any]
+    ) -> AsyncGenerator[_Rows]:
+        """A list that is not read by pages. What is sent holds nothing of the database."""
+        async with snapshot(self._pool) as connection:
+            with reading_from(connection):
+                answer = await route.operation.handler(call, **values)
+        rows = answer if isinstance(answer, list) else getattr(answer, route.rows)
+        yield _Rows(rows, len(rows))
+
     async def _pages(
         self, route: Route, call: Call[Any], values: dict[str, Any]
     ) -> AsyncGenerator[_Rows]:
         self._open += 1
         try:
             async with asyncio.timeout(LONGEST_SECONDS), snapshot(self._pool) as connection:
-                if not route.paged:
-                    with reading_from(connection):
-                        answer = await route.operation.handler(call, **values)
-                    rows = answer if isinstance(answer, list) else getattr(answer, route.rows)
-                    yield _Rows(rows, len(rows))
-                    return
                 asked: list[Any] = []
 
                 async def read(after: str | None) -> Any:  # noqa: ANN401 - a page of any list

@@ -74,6 +74,8 @@ _PAGE: Final = re.compile(r"[^.\x00-\x1f\x7f]*")
 """A path within a face: what is no page of it the app says itself, in the language of whoever
 looks. One with a point names a file, and there is none."""
 _ACCENT: Final = re.compile(rb'(<meta name="accent" content=")#[0-9A-F]{6}(")')
+_VERSION: Final = re.compile(rb"(-[0-9a-f]{16})(`)")
+"""The end of the name of a worker's cache."""
 _QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 
@@ -194,7 +196,7 @@ class Faces:
 
 def are_built() -> bool:
     """Whether there are any, without reading them."""
-    return (files("tandem.web") / "apps").is_dir()
+    return (files("tandem.web") / "apps" / READER / "index.html").is_file()
 
 
 def built_files() -> dict[str, File]:
@@ -211,21 +213,33 @@ def built_files() -> dict[str, File]:
 def dressed(built: Mapping[str, File], accent: str) -> dict[str, File]:
     """What was built, its pages in the operator's colour: a page names it, and is compressed anew.
 
-    It stands in the page, as text: no request more, and nothing that its policy must allow.
+    It stands in the page, as text: no request more, and nothing that its policy must allow. The
+    worker that keeps a page for when there is no network is another one then, and fetches it anew.
     """
-    return {
-        path: _in_colour(file, accent) if path.endswith("/index.html") else file
+    colour = accent.encode()
+    pages = {
+        path: _rewritten(file, _ACCENT, rb"\g<1>%b\g<2>" % colour)
         for path, file in built.items()
+        if path.endswith("/index.html")
     }
+    if all(page is built[path] for path, page in pages.items()):
+        return dict(built)
+    workers = {
+        path: _rewritten(file, _VERSION, rb"\g<1>-%b\g<2>" % colour.removeprefix(b"#"))
+        for path, file in built.items()
+        if path.endswith("/sw.js")
+    }
+    return {**built, **pages, **workers}
 
 
-def _in_colour(page: File, accent: str) -> File:
-    built = page.forms[-1].content
-    content = _ACCENT.sub(rb"\g<1>%b\g<2>" % accent.encode(), built)
-    if content == built:
-        return page
+def _rewritten(file: File, pattern: re.Pattern[bytes], to: bytes) -> File:
+    """A file with what is found replaced, in its forms; the same one if nothing changes."""
+    before = file.forms[-1].content
+    content = pattern.sub(to, before)
+    if content == before:
+        return file
     compressed = gzip.compress(content, mtime=0)
-    return replace(page, forms=(_form(compressed, "gzip"), _form(content, None)))
+    return replace(file, forms=(_form(compressed, "gzip"), _form(content, None)))
 
 
 def made_file(path: str, content: bytes, beside: Mapping[str, bytes]) -> File:

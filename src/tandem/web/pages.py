@@ -4,9 +4,9 @@ Rendered by Jinja2 with escaping on, without JavaScript, under a policy that all
 sheet and pictures and nothing else.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -75,12 +75,20 @@ class Money(NamedTuple):
     currency: str
 
 
+class _Reference(NamedTuple):
+    """What the API can do: for people, and as an OpenAPI document."""
+
+    page: bytes
+    document: bytes
+
+
 class Pages:
     """All pages, rendered once where they do not change.
 
-    The reference is made from `operations` when it is first asked for: a start waits for nothing
-    that most processes are never asked. `faces` are the web apps that the first page leads to;
-    `encrypted` is whether people come over TLS, and are to come by nothing else from now on.
+    The reference is made from `operations` when it is first asked for, beside what the loop does: a
+    start waits for nothing that most processes are never asked. `faces` are the web apps that the
+    first page leads to; `encrypted` is whether people come over TLS, and are to come by nothing
+    else from now on.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class Pages:
         )
         self._templates.filters["prose"] = prose
         self._operations = operations
+        self._making: asyncio.Future[_Reference] | None = None
         self._landings = landings
         self._request_ids = request_ids
         self._clock = clock
@@ -113,30 +122,35 @@ class Pages:
         self._home = self._page("home.html", version=__version__, faces=faces)
         self._problems = self._page("problems.html", rows=[_explained(r) for r in problems.ROWS])
 
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        return document(self._operations)
+    async def _reference(self) -> _Reference:
+        """The reference: made once, in a thread of its own, for all who wait for it."""
+        if self._making is None:
+            self._making = asyncio.ensure_future(asyncio.to_thread(self._make_reference))
+        return await asyncio.shield(self._making)
 
-    @cached_property
-    def _json(self) -> bytes:
-        return render(self._document)
+    def _make_reference(self) -> _Reference:
+        made = document(self._operations)
+        return _Reference(self._page("docs.html", **reference_of(made)), render(made))
 
-    @cached_property
-    def _docs(self) -> bytes:
-        return self._page("docs.html", **reference_of(self._document))
+    async def _docs(self, _: Request) -> Response:
+        return HTMLResponse((await self._reference()).page)
+
+    async def _openapi(self, _: Request) -> Response:
+        made = (await self._reference()).document
+        return Response(made, headers={"cache-control": _A_DAY}, media_type="application/json")
 
     def routes(self) -> list[Route]:
         """The routes of all pages."""
-        fixed: dict[str, tuple[Callable[[], bytes], str]] = {
-            "/": (lambda: self._home, "text/html; charset=utf-8"),
-            "/docs": (lambda: self._docs, "text/html; charset=utf-8"),
-            "/problems": (lambda: self._problems, "text/html; charset=utf-8"),
-            "/openapi.json": (lambda: self._json, "application/json"),
-            "/assets/tandem.css": (lambda: self._style, "text/css; charset=utf-8"),
-            "/assets/mark.svg": (lambda: self._mark, "image/svg+xml"),
+        fixed = {
+            "/": (self._home, "text/html; charset=utf-8"),
+            "/problems": (self._problems, "text/html; charset=utf-8"),
+            "/assets/tandem.css": (self._style, "text/css; charset=utf-8"),
+            "/assets/mark.svg": (self._mark, "image/svg+xml"),
         }
         return [
             *(Route(path, _fixed(*page), methods=["GET"]) for path, page in fixed.items()),
+            Route("/docs", self._docs, methods=["GET"]),
+            Route("/openapi.json", self._openapi, methods=["GET"]),
             Route("/problems/{code}", self._problem, methods=["GET"]),
             Route("/c/{token}", self._landing, methods=["GET"]),
             Route("/t/{token}", self._tapped, methods=["GET"]),
@@ -278,10 +292,10 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:100]
 
 
-def _fixed(content: Callable[[], bytes], media_type: str) -> Callable[[Request], Any]:
+def _fixed(content: bytes, media_type: str) -> Callable[[Request], Any]:
     async def page(_: Request) -> Response:
         headers = {} if media_type.startswith("text/html") else {"cache-control": _A_DAY}
-        return Response(content(), headers=headers, media_type=media_type)
+        return Response(content, headers=headers, media_type=media_type)
 
     return page
 

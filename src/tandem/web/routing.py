@@ -49,7 +49,7 @@ class Route:
         self.body_needed = operation.needs_body
         self.query = operation.query_type
         self.row_type = operation.row_type
-        self.rows = operation.rows
+        self.rows = operation.rows or ""
         self.paged = operation.paged
         self.live = operation.answer_type is Live
         self._parameters = [

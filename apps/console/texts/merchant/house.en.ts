@@ -167,4 +167,6 @@ export const en = {
   'problem.too_many_webhook_tests':
     'Nothing was sent: {most} test events are on their way. Wait a moment.',
   'problem.webhook_endpoint_off': 'Nothing was sent: the webhook is off. Switch it on first.',
+  'problem.link_closed': 'This payment link is closed.',
+  'problem.capture_exceeds_authorised': 'Nothing was taken: it is more than is reserved.',
 } as const satisfies Record<string, string>;

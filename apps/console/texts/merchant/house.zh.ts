@@ -108,7 +108,8 @@ export const zh = {
   'staff.invited': '已邀请',
   'staff.removed': '已离开',
   'staff.suspended': '已停用',
-  'staff.suspended.lead': '此人已被退出登录，不能登录，也不能批准任何操作。其创建的 API 密钥仍然有效。',
+  'staff.suspended.lead':
+    '此人已被退出登录，不能登录，也不能批准任何操作。其创建的 API 密钥仍然有效。',
   'staff.suspend': '停用',
   'staff.resume': '恢复',
   'staff.limit': '单笔退款上限',
@@ -162,4 +163,6 @@ export const zh = {
   'problem.too_many_webhook_endpoints': '没有添加：推送地址已达上限。请先移除一个。',
   'problem.too_many_webhook_tests': '没有发送：已有 {most} 个测试事件正在发送。请稍后再试。',
   'problem.webhook_endpoint_off': '没有发送：推送地址已关闭。请先开启。',
+  'problem.link_closed': '此付款链接已关闭。',
+  'problem.capture_exceeds_authorised': '没有收款：超过已预授权的金额。',
 } satisfies Record<keyof typeof en, string>;

@@ -432,4 +432,5 @@ export const en = {
   'op.finding.books_differ':
     'The last verification found differences. Stop taking payments and keep the database as it is.',
   'op.verification.right': 'Right',
+  'problem.verification_runs': 'A verification runs already. Wait for its end.',
 } as const satisfies Record<string, string>;

@@ -412,4 +412,5 @@ export const zh = {
   'op.finding.verified_long_ago': '账目上次核对是 {hours} 小时前。请开始核对，并每晚运行一次。',
   'op.finding.books_differ': '上次核对发现差异。请停止收款，并保持数据库原样。',
   'op.verification.right': '正确',
+  'problem.verification_runs': '正在核对账目，请等待结束。',
 } satisfies Record<keyof typeof en, string>;

@@ -229,6 +229,7 @@ async def get_day(call: Call[Services], query: DayQuery) -> DayView:
     summary="Read your statement by day or month",
     who=("merchant",),
     scope="balance:read",
+    rows=None,
 )
 async def get_my_periods(call: Call[Services], query: PeriodQuery) -> PeriodStatement:
     """For each day or month: the balance before, what moved it, the balance after.
