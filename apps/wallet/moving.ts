@@ -56,7 +56,7 @@ export class Moving<What, Made> {
 const header = (key: string): { 'Idempotency-Key': string } => ({ 'Idempotency-Key': key });
 
 /** Money to a person, whose name is kept to be shown. */
-type Send = Omit<Schemas['SendMoney'], 'to'> & { to: Schemas['PersonCard'] };
+export type Send = Omit<Schemas['SendMoney'], 'to'> & { to: Schemas['PersonCard'] };
 
 export const sends = new Moving<Send, Schemas['SendView']>('send', (api, { to, ...what }, key) =>
   answered(
@@ -67,8 +67,14 @@ export const sends = new Moving<Send, Schemas['SendView']>('send', (api, { to, .
   ),
 );
 
-/** A payment at a shop's own code. */
-export const shopPayments = new Moving<Schemas['PayCodeOfShop'], Payment>('pay', (api, body, key) =>
+/** A payment at a shop's own code; the shop's name is kept to be shown, if it was known. */
+export type ShopPayment = Schemas['PayCodeOfShop'] & {
+  amount: number;
+  currency: string;
+  shop?: string | undefined;
+};
+
+export const shopPayments = new Moving<ShopPayment, Payment>('pay', (api, { shop, ...body }, key) =>
   answered(api.POST('/v1/wallet/payments', { params: { header: header(key) }, body })),
 );
 

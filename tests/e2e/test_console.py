@@ -102,6 +102,19 @@ async def test_the_shell(stage: Stage, look: Look) -> None:
         await screen.seen("console-sign-in")
 
 
+async def test_the_numbers_of_today_lead_to_what_they_count(stage: Stage) -> None:
+    await taken(stage, 900)
+    async with stage.member("cashier", of=stage.shop) as screen:
+        for more in ("", "&way=scan", f"&shop={stage.shop.shop_id}"):
+            await screen.open("/console")
+            link = screen.page.locator(f"main a[href$='&currency=CNY&paid=yes{more}']")
+            number = link.locator(".soft") if more else screen.page.locator("main dd").first
+            counted = int(await number.inner_text())
+            await link.click()
+            await screen.page.get_by_role("cell", name="¥9.00").first.wait_for()
+            assert await screen.page.locator("tbody a").count() == counted
+
+
 async def test_filters_live_in_the_address(stage: Stage) -> None:
     await stage.order(4321)
     async with stage.member("cashier", of=stage.shop) as screen:

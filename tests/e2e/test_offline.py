@@ -38,6 +38,20 @@ async def test_a_pay_code_made_offline_is_good(stage: Stage) -> None:
         phone.complaints.clear()  # of the network that was away
 
 
+async def test_a_payment_opened_offline_is_read_when_the_network_is_back(stage: Stage) -> None:
+    async with stage.server.client(stage.lin.key) as lin:
+        body = {"code": stage.shop.code, "amount": 450, "currency": "CNY"}
+        paid = await post(lin, "/v1/wallet/payments", body)
+    async with stage.phone(stage.lin, worker=True) as phone:
+        await ready_for_offline(phone.page)
+        await phone.context.set_offline(True)
+        await phone.open(f"/wallet/payments/{paid['id']}")
+        await phone.role("button", "^Try again$").wait_for()
+        await phone.context.set_offline(False)
+        await phone.page.get_by_text(paid["id"]).wait_for()
+        phone.complaints.clear()  # of the network that was away
+
+
 async def test_a_code_is_never_shown_again_as_a_new_one(stage: Stage) -> None:
     """Pressed often, the phone makes at most four codes in a step of 15 seconds, and none twice."""
     async with stage.phone(stage.lin) as phone:

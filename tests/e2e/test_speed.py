@@ -13,6 +13,9 @@ from living import post
 
 SCRIPT_KB: Final = 100
 """The first load of the wallet takes less script than this, compressed."""
+USABLE_MS: Final = 1000
+BOTH_MS: Final = 150
+"""What is to be reached: printed, and held to by nothing, as other work is measured, too."""
 SLOWER: Final = 4
 ROUNDS: Final = 5
 USABLE: Final = """(() => {
@@ -45,7 +48,8 @@ class Loads:
         shown = ", ".join(f"{kind.lower()} {size:.0f}" for kind, size in self.kilobytes.items())
         each = ", ".join(f"{one:.0f}" for one in sorted(self.usable))
         return (
-            f"usable after {statistics.median(self.usable):.0f} ms (median of {each}); "
+            f"usable after {statistics.median(self.usable):.0f} ms (median of {each}; "
+            f"to reach: {USABLE_MS} ms); "
             f"{self.requests} requests, {shown} kB"
         )
 
@@ -140,5 +144,6 @@ async def test_from_confirm_to_both_screens(
             took.append(max(shown) - pressed)
             await till.role("button", "Next customer").click()
     with capsys.disabled():
-        print(f"\nfrom confirm to both screens: median {statistics.median(took):.0f} ms {took}")  # noqa: T201 - as above
+        shown_after = f"median {statistics.median(took):.0f} ms {took}, to reach: {BOTH_MS} ms"
+        print(f"\nfrom confirm to both screens: {shown_after}")  # noqa: T201 - as above
     assert len(took) == ROUNDS

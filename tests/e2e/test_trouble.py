@@ -10,7 +10,14 @@ from playwright.async_api import Locator
 from browsing import Screen, Stage, lose_answers, type_amount
 from living import post
 
+DUE = "2100-06-01"
 FOREIGN = "pay_0199f0a4c0de7000800000000000002a"
+
+
+async def not_known(phone: Screen, amount: str, whom: str) -> None:
+    """Wait until the phone says that it does not know yet, and of what."""
+    told = phone.page.get_by_role("status").filter(has_text="Not known yet")
+    await told.filter(has_text=amount).filter(has_text=whom).wait_for()
 
 
 async def test_a_send_whose_answers_are_lost_happens_once(stage: Stage) -> None:
@@ -26,7 +33,7 @@ async def test_a_send_whose_answers_are_lost_happens_once(stage: Stage) -> None:
         await phone.role("button", "Send ¥3.00").click()
         await phone.seen("wallet-sure")
         await phone.page.get_by_role("dialog").get_by_role("button", name="Send ¥3.00").click()
-        await phone.role("heading", "Not known yet").wait_for()
+        await not_known(phone, "¥3.00", "Mei")
         await phone.seen("wallet-unknown")
         await phone.role("heading", "^Sent$").wait_for()
         await phone.role("link", "Done").click()
@@ -86,8 +93,9 @@ async def test_pages_closed_over_sends_bring_each_to_its_end(stage: Stage) -> No
             await sure.click()
             await tab.role("heading", "Not known yet").wait_for()
         await other.open("/gallery")
-        times[0] = 0
         await phone.open("/wallet/send")
+        await not_known(phone, "¥4.00", "Mei")
+        times[0] = 0
         await phone.role("heading", "^Sent$").wait_for()
         await phone.role("button", "^Continue$").click()
         await phone.role("link", "^Done$").click()
@@ -153,7 +161,7 @@ async def test_a_page_closed_over_an_answer_pays_what_was_asked_once(stage: Stag
         await phone.context.route("**/accept", lambda route: lose_answers(route, times))
         await phone.open(path)
         await phone.role("button", "¥7.00").click()
-        await phone.role("heading", "Not known yet").wait_for()
+        await not_known(phone, "¥7.00", "Mei")
         await phone.open("/gallery")
         times[0] = 0
         await phone.open(path)
@@ -178,13 +186,87 @@ async def test_a_page_closed_over_a_payment_at_a_shops_code_pays_once(stage: Sta
             await phone.page.keyboard.press("Backspace")
         await type_amount(phone, "6")
         await phone.role("button", "Pay ¥6.00").click()
-        await phone.role("heading", "Not known yet").wait_for()
-        times[0] = 0
+        await not_known(phone, "¥6.00", "Blue Door")
         await phone.page.reload()
+        await not_known(phone, "¥6.00", "Blue Door")
+        times[0] = 0
         await phone.role("heading", "^Paid$").wait_for()
         await phone.role("link", "^Done$").click()
         phone.complaints.clear()  # of the answers that were lost
     assert await stage.balance(stage.lin) == before - 600
+
+
+async def test_an_order_whose_approvals_are_not_answered_is_paid_once(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    order = await stage.order(1300)
+    async with stage.phone(stage.lin) as phone:
+        async with stage.server.client(stage.lin.key) as lin:
+            await post(lin, "/v1/wallet/scans", {"code": order["code"]["url"]})
+        times = [2]
+        path = "**/v1/wallet/payments/*/approve"
+        await phone.page.route(path, lambda route: lose_answers(route, times))
+        await phone.open(f"/wallet/payments/{order['id']}")
+        await phone.role("button", "Pay ¥13.00").click()
+        await not_known(phone, "¥13.00", "Blue Door")
+        await phone.role("heading", "^Paid$").wait_for()
+        assert times == [0]
+        phone.complaints.clear()  # of the answers that were lost
+    assert await stage.balance(stage.lin) == before - 1300
+
+
+async def test_a_tap_whose_answers_are_lost_pays_once(stage: Stage) -> None:
+    before = await stage.balance(stage.lin)
+    async with stage.till() as till, stage.phone(stage.lin) as phone:
+        await type_amount(till, "14")
+        await till.page.keyboard.press("Enter")
+        await till.role("img", "order’s code").wait_for()
+        times = [2]
+        await phone.page.route("**/v1/sandbox/taps", lambda route: lose_answers(route, times))
+        await phone.open("/wallet/tap")
+        await phone.role("button", "14.00").click()
+        await phone.role("button", "Hold near the reader").click()
+        held = phone.page.get_by_role("dialog")
+        await held.get_by_text("The answer was lost on its way.").wait_for()
+        await phone.role("heading", "^Paid$").wait_for()
+        assert times == [0]
+        phone.complaints.clear()  # of the answers that were lost
+    assert await stage.balance(stage.lin) == before - 1400
+
+
+async def test_an_invoice_whose_answers_are_lost_makes_one_order(stage: Stage) -> None:
+    lines = [{"name": "Flour", "unit_amount": 1500, "quantity": 1}]
+    asked = {"shop_id": stage.shop.shop_id, "customer_name": "Harbour Bakery", "lines": lines}
+    async with stage.server.client(stage.shop.key) as shop:
+        draft = await post(shop, "/v1/invoices", asked | {"currency": "CNY", "due_on": DUE})
+        invoice = await post(shop, f"/v1/invoices/{draft['id']}/open", {})
+    before = (await stage.server.rows())["payments"]
+    async with stage.screen() as page:
+        times = [2]
+        await page.page.route("**/visits", lambda route: lose_answers(route, times))
+        await page.open(invoice["url"].removeprefix(stage.server.url))
+        await page.role("button", "^Pay ¥15.00$").click()
+        await page.page.get_by_text("No answer yet. Asking again").wait_for()
+        await page.page.wait_for_url(re.compile("/checkout/s/"))
+        assert times == [0]
+        page.complaints.clear()  # of the answers that were lost
+    assert (await stage.server.rows())["payments"] == before + 1
+
+
+async def test_a_payment_that_could_not_be_read_is_read_again(stage: Stage) -> None:
+    order = await stage.order(1600)
+    async with stage.phone(stage.lin) as phone:
+        async with stage.server.client(stage.lin.key) as lin:
+            await post(lin, "/v1/wallet/scans", {"code": order["code"]["url"]})
+        path = "**/v1/wallet/payments/*"
+        await phone.page.route(path, lambda route: route.abort())
+        await phone.open(f"/wallet/payments/{order['id']}")
+        again = phone.role("button", "^Try again$")
+        await again.wait_for()
+        await phone.page.unroute(path)
+        await again.click()
+        await phone.role("button", "Pay ¥16.00").wait_for()
+        assert await again.count() == 0
+        phone.complaints.clear()  # of the answer that did not come
 
 
 async def test_two_tabs_pay_an_order_once(stage: Stage) -> None:

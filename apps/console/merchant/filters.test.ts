@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { queryOf } from '../../lib/query.ts';
-import { askedOf } from './filters.ts';
+import { askedOf, ofDay } from './filters.ts';
 
 const asked = (search: string): ReturnType<typeof askedOf> =>
   askedOf(queryOf(search), ['CNY', 'JPY']);
@@ -32,4 +32,16 @@ test.each([
   ['?from=2026-05-02&to=2026-05-01', { to: 'order' }],
 ])('%s is not right', (search, wrong) => {
   expect(asked(search).wrong).toEqual(wrong);
+});
+
+test('a number of a day leads to what it counts', () => {
+  const path = ofDay({ currency: 'JPY', day: '2026-05-04' }, { paid: 'yes', way: 'tap' });
+  expect(asked(path.slice(path.indexOf('?')))).toEqual({
+    query: {
+      ...{ paid: true, way: 'tap', currency: 'JPY' },
+      since: new Date(2026, 4, 4).toISOString(),
+      until: new Date(2026, 4, 5).toISOString(),
+    },
+    wrong: {},
+  });
 });

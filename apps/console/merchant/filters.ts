@@ -1,4 +1,5 @@
 /** The filters of payments: from the address to what the API is asked, and what is wrong in it. */
+import type { Schemas } from '../../lib/api/client.ts';
 import type { paths } from '../../lib/api/schema.ts';
 import { minorOf } from '../../lib/money.ts';
 import { dayStart } from '../days.ts';
@@ -51,4 +52,13 @@ export function askedOf(address: URLSearchParams, currencies: readonly string[])
   }
   if (said('currency') !== '') query['currency'] = said('currency');
   return { query: query as PaymentQuery, wrong };
+}
+
+/** Where a number of a day leads: to its payments of that currency, of the day that was answered. */
+export function ofDay(
+  day: Pick<Schemas['DayView'], 'currency' | 'day'>,
+  more: Record<string, string>,
+): string {
+  const { currency, day: date } = day;
+  return `/payments?${new URLSearchParams({ from: date, to: date, currency, ...more }).toString()}`;
 }

@@ -4,6 +4,7 @@ import type { IconName } from '../../lib/design/icons.ts';
 import { t, tag } from '../../lib/i18n/index.ts';
 import { money } from '../../lib/money.ts';
 import { session } from '../session.svelte.ts';
+import { ofDay } from './filters.ts';
 
 export interface Need {
   icon: IconName;
@@ -31,13 +32,14 @@ export async function needsOf(day: Schemas['DayView']): Promise<Need[]> {
     found.push({
       icon: 'wait',
       text: t('needs.capture', { amount: money(day.reserved, day.currency, tag()) }),
-      path: '/payments?status=authorised',
+      // what is reserved is so from any day
+      path: `/payments?${new URLSearchParams({ status: 'authorised', currency: day.currency }).toString()}`,
     });
   if (isDeclinedMore(day))
     found.push({
       icon: 'warn',
       text: t('needs.declined', { number: day.declined, all: day.asked }),
-      path: '/payments?status=declined',
+      path: ofDay(day, { status: 'declined' }),
     });
   const looked = await Promise.allSettled([failingWebhooks(), oldKeys(day.until)]);
   for (const one of looked) if (one.status === 'fulfilled') found.push(...one.value);

@@ -76,7 +76,7 @@ export const en = {
   'status.issuer_limit': 'Above a limit of the card’s bank',
   'status.reversed': 'The till took it back',
   'problem.away': 'No answer. Check the network and try again.',
-  'problem.passkey_needed': 'Nothing was paid: this amount needs your passkey. {detail}',
+  'problem.passkey_needed': 'Nothing was paid: {amount} needs your passkey. {why}',
   'problem.other': 'That did not work. {detail}',
   'problem.invalid_request': 'Nothing was done. {detail}',
   'problem.insufficient_funds': 'Nothing was moved: the balance does not cover this.',

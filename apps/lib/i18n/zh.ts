@@ -75,7 +75,7 @@ export const zh = {
   'status.issuer_limit': '超过发卡行的限额',
   'status.reversed': '收银台已撤销',
   'problem.away': '没有收到答复。请检查网络后重试。',
-  'problem.passkey_needed': '没有付款：这个金额需要你的通行密钥。{detail}',
+  'problem.passkey_needed': '没有付款：{amount} 需要用你的通行密钥确认。{why}',
   'problem.other': '操作未成功。{detail}',
   'problem.invalid_request': '没有执行任何操作。{detail}',
   'problem.insufficient_funds': '余额不足，没有转出任何款项。',

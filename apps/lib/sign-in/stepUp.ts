@@ -6,8 +6,14 @@
 import type { Middleware } from 'openapi-fetch';
 import { RefusedError, type Problem, type Schemas } from '../api/client.ts';
 
+interface Signed {
+  assertion: Schemas['Assertion'];
+  /** the refusal that asked for it: it has the amount */
+  asked: Problem;
+}
+
 /** What was signed, by the key of its request: a repeat whose answer was lost sends the same again. */
-const signed = new Map<string, Schemas['Assertion']>();
+const signed = new Map<string, Signed>();
 const KEPT = 20;
 /** What the pages' requests said, until they are answered. */
 const bodies = new WeakMap<Request, string>();
@@ -17,7 +23,7 @@ export const stepUp: Middleware = {
     const key = request.headers.get('idempotency-key');
     if (request.method !== 'POST' || key === null) return undefined;
     const text = await request.clone().text();
-    const assertion = signed.get(key);
+    const assertion = signed.get(key)?.assertion;
     const sent = assertion === undefined ? request : confirmed(request, text, assertion);
     bodies.set(sent, text);
     return sent;
@@ -27,8 +33,9 @@ export const stepUp: Middleware = {
     const key = request.headers.get('idempotency-key');
     if (text === undefined || key === null || response.status < 400) return undefined;
     const problem = await problemOf(response);
-    if (problem?.code === 'passkey_refused')
-      return told(response, problem, new RefusedError(problem));
+    const before = signed.get(key);
+    if (problem?.code === 'passkey_refused' && before !== undefined)
+      return told(response, before.asked, new RefusedError(problem));
     if (problem?.code !== 'passkey_needed') return undefined;
     // Both are loaded when the first payment asks: most never do.
     const { passkeysHere, usePasskey } = await import('./passkeys.ts');
@@ -41,7 +48,7 @@ export const stepUp: Middleware = {
     } catch (error) {
       return told(response, problem, error);
     }
-    keep(key, assertion);
+    keep(key, { assertion, asked: problem });
     const again = await options.fetch(confirmed(request, text, assertion));
     const refused = again.ok ? null : await problemOf(again);
     if (refused?.code !== 'passkey_refused') return again;
@@ -64,8 +71,8 @@ function confirmed(request: Request, text: string, assertion: Schemas['Assertion
   });
 }
 
-function keep(key: string, assertion: Schemas['Assertion']): void {
-  signed.set(key, assertion);
+function keep(key: string, one: Signed): void {
+  signed.set(key, one);
   for (const old of signed.keys()) {
     if (signed.size <= KEPT) break;
     signed.delete(old);
@@ -81,12 +88,13 @@ async function problemOf(response: Response): Promise<Problem | null> {
   }
 }
 
-/** The refusal, with why the passkey was not used in the place of the API's own sentence. */
-async function told(response: Response, problem: Problem, error: unknown): Promise<Response> {
+/** The refusal that asked for the passkey, with why it was not used. */
+async function told(response: Response, asked: Problem, error: unknown): Promise<Response> {
   const { signInSentence } = await import('./say.ts');
-  return answer(response, { ...problem, code: 'passkey_needed' }, signInSentence(error));
+  return answer(response, asked, signInSentence(error));
 }
 
-function answer(response: Response, problem: Problem, detail: string): Response {
-  return Response.json({ ...problem, detail }, { status: response.status });
+/** `why` is in the person's language; the API's own sentence is not. */
+function answer(response: Response, asked: Problem, why: string): Response {
+  return Response.json({ ...asked, data: { ...asked.data, why } }, { status: response.status });
 }

@@ -145,4 +145,6 @@ export const en = {
   'tap.hold': 'Hold near the reader',
   'tap.verify': 'The phone wants its passcode for this amount. Nothing was paid yet.',
   'tap.verified': 'It is me: pay {amount}',
+  'tap.declined': 'The card said no.',
+  'tap.failed': 'Phone and till did not come to an end. Hold it near the reader again.',
 } as const satisfies Record<string, string>;

@@ -144,4 +144,6 @@ export const zh = {
   'tap.hold': '靠近读卡器',
   'tap.verify': '这笔金额需要手机密码。尚未付款。',
   'tap.verified': '是我本人：付款 {amount}',
+  'tap.declined': '卡片拒绝了这笔付款。',
+  'tap.failed': '手机与收银台没有完成碰一碰。请再靠近一次读卡器。',
 } satisfies Record<keyof typeof en, string>;

@@ -6,7 +6,10 @@ export type Packet = Schemas['PacketView'];
 export type Share = Schemas['PacketShareView'];
 export type Split = Schemas['SplitView'];
 
-export const packets = new Moving<Schemas['MakePacket'], Packet>('packet', (api, body, key) =>
+/** A red packet to be made; whom it is for is kept to be shown. */
+export type Filling = Schemas['MakePacket'] & { people?: Schemas['PersonCard'][] };
+
+export const packets = new Moving<Filling, Packet>('packet', (api, { people, ...body }, key) =>
   answered(
     api.POST('/v1/wallet/packets', { params: { header: { 'Idempotency-Key': key } }, body }),
   ),

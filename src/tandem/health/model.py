@@ -96,21 +96,6 @@ class Known(NamedTuple):
     verification: LastVerification | None
 
 
-class FindingView(msgspec.Struct, frozen=True):
-    """Something that wants attention."""
-
-    code: Annotated[str, Meta(examples=["never_verified"])]
-    level: Annotated[Level, Meta(examples=["attention"])]
-    facts: Annotated[dict[str, Any], Meta(examples=[{}])]
-    sentence: Annotated[
-        str,
-        Meta(
-            description="What is so, and what to do",
-            examples=["The books were never verified. Begin a verification."],
-        ),
-    ]
-
-
 SENTENCES: Final = {
     "no_process": "No process says how it is. Is `tandem up` running?",
     "process_silent": "Process {pid} on {host} has said nothing for {seconds} seconds. If it was "
@@ -143,6 +128,23 @@ SENTENCES: Final = {
     "database as it is.",
 }
 """What each code says, and what to do."""
+
+
+class FindingView(msgspec.Struct, frozen=True):
+    """Something that wants attention."""
+
+    code: Annotated[
+        str, Meta(examples=["never_verified"], extra_json_schema={"enum": list(SENTENCES)})
+    ]
+    level: Annotated[Level, Meta(examples=["attention"])]
+    facts: Annotated[dict[str, Any], Meta(examples=[{}])]
+    sentence: Annotated[
+        str,
+        Meta(
+            description="What is so, and what to do",
+            examples=["The books were never verified. Begin a verification."],
+        ),
+    ]
 
 
 def judge(known: Known) -> list[FindingView]:
