@@ -82,7 +82,8 @@ export const en = {
   'problem.insufficient_funds': 'Nothing was moved: the balance does not cover this.',
   'problem.limit_exceeded': 'Nothing was moved: it is above your limit. {left} are left.',
   'problem.way_refused': 'Nothing was paid: the shop does not take this now. Ask for another way.',
-  'problem.payment_taken': 'Nothing was paid: somebody else is paying this. Ask the shop for a code of your own.',
+  'problem.payment_taken':
+    'Nothing was paid: somebody else is paying this. Ask the shop for a code of your own.',
   'problem.payment_state': 'This payment cannot be changed any more.',
   'problem.payer_not_active': 'Nothing was paid: this wallet cannot pay at the moment.',
   'problem.person_not_active': 'Nothing was moved: one of the two wallets is suspended.',
