@@ -125,12 +125,12 @@ async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
 
 async def test_of_many_payments_a_page_is_read_at_a_time(stage: Stage) -> None:
     async with cafe(stage) as shop, stage.server.client(shop.key) as client:
-        order = {"shop_id": shop.shop_id, "till_id": shop.till_id, "amount": 100, "currency": "CNY"}
+        order = {"till_id": shop.till_id, "amount": 100, "currency": "CNY"}
         for _ in range(51):
             await post(client, "/v1/payments", order)
         async with stage.till_of(shop) as till:
-            await till.role("button", "^Payments$").click()
-            await till.role("heading", "^Payments$").wait_for()
+            await till.role("button", "^Payments and refunds$").click()
+            await till.role("heading", "^Payments and refunds$").wait_for()
             await till.page.wait_for_timeout(500)
             assert len(till.asked[f"GET {stage.server.url}/v1/payments"]) < 4
 
