@@ -153,7 +153,8 @@ class Screen:
         """Keep the page's picture where one wants them, else compare it with the one kept."""
         if not SCREENS and not pictures.kept(name).exists():
             return
-        png = await self.page.screenshot(full_page=whole)
+        # what turns without an end is pictured as it begins
+        png = await self.page.screenshot(full_page=whole, animations="disabled")
         if SCREENS:
             pictures.keep(Path(SCREENS), name, png)
         else:
