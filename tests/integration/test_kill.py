@@ -1,6 +1,6 @@
 """Kill -9 under load: no acknowledged payment is lost, none is doubled, and it is soon ready again.
 
-TANDEM_TEST_KILLS says how many kills (8 by default), TANDEM_TEST_SEED which pauses lie between
+TANDEM_TEST_KILLS says how many kills (6 by default), TANDEM_TEST_SEED which pauses lie between
 them. Every payment has an amount that no other has, so that the ledger itself tells who paid twice.
 """
 
@@ -24,7 +24,7 @@ from living import Living, Person, Shop, living, open_shop, sign_up
 from tandem.kernel import read_id
 from tandem.ledger import verify
 
-KILLS: Final = int(os.environ.get("TANDEM_TEST_KILLS", "8"))
+KILLS: Final = int(os.environ.get("TANDEM_TEST_KILLS", "6"))
 SEED: Final = int(os.environ.get("TANDEM_TEST_SEED", str(secrets.randbits(32))))
 PEOPLE: Final = 16
 YUAN: Final = 10_000_000_000

@@ -29,7 +29,7 @@ from tandem.settings import Settings
 OPERATIONS: Final = operations(Settings(mode="sandbox"))
 API: Final = schemathesis.openapi.from_dict(document(OPERATIONS))
 API.config.generation.update(with_security_parameters=False)
-EXAMPLES: Final = 5
+EXAMPLES: Final = 4
 LIMIT_S: Final = 20
 REFUSED: Final = 300
 """A status from here on is no success."""
