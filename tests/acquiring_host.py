@@ -22,7 +22,7 @@ from tandem.acquiring import (
 )  # fmt: skip
 from tandem.kernel import SystemClock, system_entropy
 
-SOON: Final = 20.0
+SOON: Final = 60.0
 """Long enough for anything that should happen, in seconds."""
 
 

@@ -269,7 +269,7 @@ async def running(dispatcher: Dispatcher) -> AsyncIterator[None]:
             await task
 
 
-async def until(what: str, true: object, within: float = 5.0) -> None:
+async def until(what: str, true: object, within: float = 15.0) -> None:
     """Wait until something is true; fail if it does not come true."""
     assert callable(true)
     try:

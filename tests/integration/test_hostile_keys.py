@@ -21,7 +21,7 @@ from tandem.api.examples import example
 from tandem.api.operation import PATH_IDS, Operation
 from tandem.api.operations import OPERATIONS
 
-SOON_SECONDS: Final = 5
+SOON_SECONDS: Final = 15
 """A third of the time after which a stream would say that it still lives."""
 
 SMALL: Final = {"amount": 2, "currency": "CNY"}
