@@ -7,10 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from conftest import open_folder
+from tandem.db.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 WAYS = {
@@ -43,11 +47,19 @@ def bench(*arguments: str, database_url: str) -> "subprocess.CompletedProcess[st
 
 
 @pytest.fixture(scope="module")
+async def durable() -> AsyncIterator[str]:
+    """The URL of a server that waits for the disk: no other is measured."""
+    with open_folder() as folder:
+        async with EmbeddedPostgres(folder / "data") as server:
+            yield server.dsn
+
+
+@pytest.fixture(scope="module")
 def ran(
-    database_url: str, tmp_path_factory: pytest.TempPathFactory
+    durable: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
     written = tmp_path_factory.mktemp("bench") / "run.json"
-    done = bench("--smoke", "--json", str(written), database_url=database_url)
+    done = bench("--smoke", "--json", str(written), database_url=durable)
     assert done.returncode == 0, done.stderr
     return done, json.loads(written.read_text())
 
@@ -86,9 +98,9 @@ def test_the_table_fits_and_names_every_target(
     assert taps or "No taps over PC/SC: " in done.stderr
 
 
-def test_a_server_that_is_not_durable_is_not_measured(database_url: str) -> None:
-    joined = "&" if "?" in database_url else "?"
-    url = f"{database_url}{joined}options=-c%20synchronous_commit%3Doff"
+def test_a_server_that_is_not_durable_is_not_measured(durable: str) -> None:
+    joined = "&" if "?" in durable else "?"
+    url = f"{durable}{joined}options=-c%20synchronous_commit%3Doff"
     done = bench("--smoke", database_url=url)
     assert done.returncode == 1
     assert "synchronous_commit is off on this server, and must be on" in done.stderr
