@@ -226,7 +226,9 @@ async def test_money_that_is_booked_keeps_its_reason(office: Office) -> None:
     assert record["reason"] == "柜台"
 
 
-@pytest.mark.parametrize("reason", ["", "%FF", "%00", "%E2%80%AE" + "x", "a" * 301, "%0A"])
+@pytest.mark.parametrize(
+    "reason", ["", "%FF", "%00", "%E2%80%AE" + "x", "a" * 301, "%0A", "50%", "%T/", "two words"]
+)
 async def test_a_reason_that_cannot_be_one(office: Office, reason: str) -> None:
     lin = await office.person("lin")
     answer = await do(

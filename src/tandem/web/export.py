@@ -1,6 +1,6 @@
 """Exports: a whole list as one file, streamed page by page from one snapshot of the database.
 
-Every list is exported at its own address, with its own filters, by whoever may read it:
+A list is exported at its own address, with its own filters, by whoever may read it:
 `Accept: text/csv` (RFC 4180) or `application/x-ndjson` asks for all of it instead of a page. The
 columns of a table are the fields of what the list shows, `payment.amount` for a field within a
 field. A text that a spreadsheet would take for a formula begins with an apostrophe there.

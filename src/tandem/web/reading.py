@@ -56,6 +56,7 @@ _WANTED: Final = frozenset(
 _JSON: Final = b"application/json"
 _CHARSET: Final = re.compile(rb'\s*charset\s*=\s*"?utf-?8"?\s*', re.IGNORECASE)
 _KEY: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_ENCODED: Final = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})+")
 _RANDOM: Final = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
 )
@@ -124,12 +125,13 @@ def read_reason(headers: Headers) -> str | None:
     if value is None:
         return None
     try:
-        text = unquote_to_bytes(value).decode()
-        return clean_text(text, "reason", MAX_REASON)
+        if _ENCODED.fullmatch(value) is not None:
+            return clean_text(unquote_to_bytes(value).decode(), "reason", MAX_REASON)
     except (UnicodeDecodeError, Invalid):
-        raise HeaderMalformed(
-            "Tandem-Reason", f"must be 1 to {MAX_REASON} characters, percent-encoded in UTF-8"
-        ) from None
+        pass
+    raise HeaderMalformed(
+        "Tandem-Reason", f"must be 1 to {MAX_REASON} characters, percent-encoded in UTF-8"
+    )
 
 
 def check_media_type(headers: Headers) -> None:
