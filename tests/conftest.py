@@ -31,6 +31,7 @@ import structlog
 from pytest_socket import disable_socket, enable_socket
 
 from living import begin
+from tandem.cli import run
 from tandem.db.embedded import EmbeddedPostgres
 from tandem.db.locate import check_server
 from tandem.db.migrate import upgrade
@@ -70,6 +71,7 @@ def cli(
         monkeypatch.delenv(name)
     monkeypatch.setenv("TANDEM_KEY_FILE", str(tmp_path / "keys"))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(run, "SILENT_SECONDS", 60.0)  # a busy machine is no news
     yield Cli(capsys, monkeypatch)
     structlog.reset_defaults()
     root.handlers[:] = handlers

@@ -38,7 +38,7 @@ class Cli:
         """The sentence that says why not, and nothing else: no output, no traceback."""
         ended, out, err = self.run(*arguments)
         assert (ended, out) == (status, ""), out + err
-        assert err.startswith("✗ ")
+        assert err.startswith("✗ "), err
         assert err.count("\n") == 1, err
         return err.removeprefix("✗ ").strip()
 

@@ -5,6 +5,7 @@ import { payCode, nextMark, SHOWN_S, STEP_S, type Mark } from '../lib/codes/payc
 import { DEVICE, forgetDevice, type Device } from '../lib/device.ts';
 import { t } from '../lib/i18n/index.ts';
 import { stepUp } from '../lib/sign-in/stepUp.ts';
+import { Soon } from '../lib/soon.ts';
 import { read, readAll, write } from '../lib/store.ts';
 
 export type Balance = Schemas['BalanceView'];
@@ -35,7 +36,6 @@ const HOME_LINES = 20;
 const CLOSE_MS = 5000;
 /** One that is further off is said to be wrong: its owner may miss other things by it. */
 const WRONG_MS = 60_000;
-const SOON_MS = 30;
 /** An answer that has not come by then is late. */
 const LATE_MS = 2000;
 
@@ -58,8 +58,8 @@ class Wallet {
   sandbox = $state(false);
   /** how far the phone's own clock is wrong, plus if it is behind; 0 where that does no harm */
   clockOff = $state(0);
-  /** the last thing that happened, for whoever waits for it */
-  last = $state.raw<Event | null>(null);
+  /** counts up when something happened, for whoever reads anew then; a burst counts once */
+  news = $state(0);
 
   /** how far Tandem's clock is ahead of the phone's */
   #clockMs = 0;
@@ -70,7 +70,11 @@ class Wallet {
   #ending = new AbortController();
   /** whether anything was read since the wallet was opened */
   #fresh = false;
-  #refresh: ReturnType<typeof setTimeout> | null = null;
+  readonly #hearing = new Set<(event: Event) => void>();
+  readonly #soon = new Soon(async () => {
+    this.news += 1;
+    await this.refresh();
+  });
 
   /** Read what this phone kept, and begin to follow. */
   async start(): Promise<void> {
@@ -210,19 +214,25 @@ class Wallet {
     return { digits: await payCode(device.seed, device.index, shown.mark), until: shown.until };
   }
 
+  /** Hear each thing that happens, in order, until the function that comes back is called. */
+  hear(listener: (event: Event) => void): () => void {
+    this.#hearing.add(listener);
+    return () => this.#hearing.delete(listener);
+  }
+
   async #follow(device: Device, last: string | null, signal: AbortSignal): Promise<void> {
     // A new device begins with what is the latest now, so that it can say later what it missed.
     const after = last ?? (await this.#latest());
     const follower = {
       onEvent: (event: Event): void => {
-        this.last = event;
         void write(LAST, event.id);
-        this.#soon();
+        for (const hear of this.#hearing) hear(event);
+        this.#soon.ask();
       },
       onState: (state: 'live' | 'away'): void => {
         // What happened since the last event that is known comes as events. Else it was missed.
         const missed = after === null || this.live === 'away' || this.asOf !== null;
-        if (state === 'live' && this.live !== 'live' && missed) this.#soon();
+        if (state === 'live' && this.live !== 'live' && missed) this.#soon.ask();
         this.live = state;
       },
       onShut: () => void this.end(),
@@ -239,14 +249,6 @@ class Wallet {
     } catch {
       return null; // without a network there is nothing to have missed yet
     }
-  }
-
-  #soon(): void {
-    if (this.#refresh !== null) return;
-    this.#refresh = setTimeout(() => {
-      this.#refresh = null;
-      void this.refresh();
-    }, SOON_MS);
   }
 
   /** How far our clock is from Tandem's: the phone's own fault, and a sandbox's virtual time. */

@@ -1,5 +1,6 @@
 /** The merchant's events, heard live by what shows figures of them. */
 import { follow } from '../../lib/api/live.ts';
+import { Soon } from '../../lib/soon.ts';
 import { session } from '../session.svelte.ts';
 
 /** Figures are added up anew at most this often, however busy the shops are. */
@@ -11,22 +12,14 @@ const PAUSE_MS = 2000;
  */
 export function onEvents(then: () => void): () => void {
   const ending = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let last = -PAUSE_MS;
-  const heard = (): void => {
-    timer ??= setTimeout(
-      () => {
-        timer = null;
-        last = performance.now();
-        then();
-      },
-      Math.max(0, last + PAUSE_MS - performance.now()),
-    );
-  };
-  void hear(heard, ending.signal);
+  const soon = new Soon(() => {
+    if (!ending.signal.aborted) then();
+  }, PAUSE_MS);
+  void hear(() => {
+    soon.ask();
+  }, ending.signal);
   return () => {
     ending.abort();
-    if (timer !== null) clearTimeout(timer);
   };
 }
 

@@ -19,7 +19,7 @@ typed: ContextVar[str] = ContextVar("typed", default="tandem")
 Progress = Callable[[str], None]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SILENT_SECONDS: Final = 1.0
+SILENT_SECONDS: Final = 1.0
 """What is over sooner needs no word."""
 
 
@@ -79,7 +79,7 @@ def waiting(first: str = "") -> Iterator[Progress]:
             timer.cancel()
         if text:
             line = f"{printable(text)} …"
-            timers[:] = [loop.call_later(_SILENT_SECONDS, console.print, line)]
+            timers[:] = [loop.call_later(SILENT_SECONDS, console.print, line)]
 
     if first:
         tell(first)
