@@ -206,11 +206,11 @@ async def test_what_a_cashier_may_not(stage: Stage) -> None:
         await screen.open(f"/console/payments/{large}")
         await screen.role("button", "^Refund$").click()
         dialog = screen.page.get_by_role("dialog")
-        await dialog.get_by_text("Your role gives back up to ¥200.00 here.").wait_for()
+        await dialog.get_by_text("Your role refunds up to ¥200.00 here.").wait_for()
         await dialog.get_by_label("Amount").fill("200.01")
         await dialog.get_by_role("button", name="Refund ¥200.01").click()
         await dialog.get_by_text(
-            "Nothing was given back: it is above your limit of ¥200.00"
+            "Nothing was refunded: it is above your limit of ¥200.00"
         ).wait_for()
         await screen.open("/console/acceptance")
         await screen.page.get_by_text("Managers and owners change this.").wait_for()
@@ -321,12 +321,12 @@ async def test_a_webhook_is_tried_and_a_till_is_closed(stage: Stage) -> None:
         dialog = screen.page.get_by_role("dialog")
         await dialog.get_by_label("Address").fill(hook.url)
         await dialog.get_by_text("Only some").click()
-        await dialog.get_by_label("Money was given back").check()
+        await dialog.get_by_label("A payment was refunded").check()
         await screen.seen("console-webhook-new")
         await dialog.get_by_role("button", name="Add a webhook").click()
         await dialog.get_by_role("button", name="I have kept it").click()
         await screen.page.get_by_role("link", name=hook.url).click()
-        await screen.page.get_by_text("Money was given back").wait_for()
+        await screen.page.get_by_text("A payment was refunded").wait_for()
         await screen.role("button", "^Send a test event$").click()
         for _ in range(50):
             if hook.requests:

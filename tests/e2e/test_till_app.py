@@ -75,12 +75,12 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
         await till.seen("till-payments")
         await till.page.get_by_role("textbox").first.fill(paid["id"][-6:].upper())
         await till.role("button", "Find|查找").click()
-        await till.role("button", "Give money back|^退款$").click()
+        await till.role("button", "^(Refund|退款)$").click()
         dialog = till.page.get_by_role("dialog")
         await dialog.get_by_role("textbox").first.fill("19")
         await till.seen("till-refund")
         await dialog.get_by_role("button", name=re.compile("19.00")).dblclick()
-        await till.role("heading", "Given back|已退款").wait_for()
+        await till.role("heading", "Refunded|已退款").wait_for()
         await till.seen("till-refunded")
         async with stage.server.client(shop.key) as client:
             now = made(await client.get(f"/v1/payments/{paid['id']}"))
@@ -296,10 +296,10 @@ async def test_a_refund_whose_answers_are_lost_is_one(stage: Stage) -> None:
         # a scanner reads the receipt's code at the pad
         await till.role("button", "Charge").wait_for()
         await scan(till, paid["id"])
-        await till.role("button", "Give money back").click()
-        await till.page.get_by_role("dialog").get_by_label("Amount to give back").fill("5")
-        await till.role("button", "Give back ¥5.00").click()
-        await till.role("heading", "Given back").wait_for()
+        await till.role("button", "^Refund$").click()
+        await till.page.get_by_role("dialog").get_by_label("Amount to refund").fill("5")
+        await till.role("button", "Refund ¥5.00").click()
+        await till.role("heading", "Refunded").wait_for()
         async with stage.server.client(shop.key) as client:
             now = made(await client.get(f"/v1/payments/{paid['id']}"))
             assert now["refunded"] == 500

@@ -171,9 +171,9 @@ async def test_a_cashier_refunds_up_to_a_limit_and_keeps_the_shift(stage: Stage)
         await give_back(till, paid["id"], "5")
         lost = partial(lose_and_end, stage)
         await till.page.route("**/refunds", lost, times=1)
-        await till.role("button", "Give back ¥5.00").click()
+        await till.role("button", "Refund ¥5.00").click()
         await walk_in(till, "Ada of the Café")
-        await till.role("heading", "Given back").wait_for()
+        await till.role("heading", "Refunded").wait_for()
         async with stage.server.client(shop.key) as client:
             now = made(await client.get(f"/v1/payments/{paid['id']}"))
             assert now["refunded"] == 500
@@ -188,9 +188,9 @@ async def test_a_cashier_refunds_up_to_a_limit_and_keeps_the_shift(stage: Stage)
 async def give_back(screen: Screen, payment: str, amount: str) -> None:
     """Find a payment by its receipt's code, and type what is given back of it."""
     await scan(screen, payment)
-    await screen.role("button", "Give money back|退款").click()
+    await screen.role("button", "^(Refund|退款)$").click()
     dialog = screen.page.get_by_role("dialog")
-    await dialog.get_by_label(re.compile("Amount to give back|退款金额")).fill(amount)
+    await dialog.get_by_label(re.compile("Amount to refund|退款金额")).fill(amount)
 
 
 @pytest.mark.parametrize("look", [Look("zh", "dark")], ids=lambda look: look.name)
@@ -218,18 +218,18 @@ async def test_a_manager_approves_at_the_till(stage: Stage, look: Look) -> None:
 
         # above the limit: who can approve it is named; who is not verified approves nothing
         await give_back(till, paid["id"], "6.50")
-        await till.role("button", "Give back ¥6.50|退款 ¥6.50").click()
+        await till.role("button", "Refund ¥6.50|退款 ¥6.50").click()
         await till.role("heading", "Needs approval|需要批准").wait_for()
         await till.page.get_by_role("listitem").get_by_text(mo).wait_for()
         await till.seen("till-approve")
         await keys.refuse()
-        approve = till.role("button", "Approve giving back ¥6.50|批准退款 ¥6.50")
+        approve = till.role("button", "Approve the refund of ¥6.50|批准退款 ¥6.50")
         await approve.click()
         await till.page.get_by_role("alert").wait_for()
         await till.seen("till-approve-refused")
         await keys.allow()
         await approve.click()
-        await till.role("heading", "Given back|已退款").wait_for()
+        await till.role("heading", "Refunded|已退款").wait_for()
 
         # the session is the cashier's still, and the log has both names
         assert made(await _who(stage, till))["id"] == yi_id

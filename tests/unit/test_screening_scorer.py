@@ -213,4 +213,7 @@ def test_nobody_but_the_operator_is_told_what_gave_it_away() -> None:
     held = row(MessageState.HELD)
     shown = msgspec.json.encode(message_view(held)).decode()
     assert "prize" not in shown
-    assert screening_view(held).reasons == ["link", "prize"]
+    assert screening_view(held, {UUID(int=8): "Lin", UUID(int=9): "Mei"}).reasons == [
+        "link",
+        "prize",
+    ]

@@ -251,6 +251,7 @@ class CardOfPerson(CardView, frozen=True):
     """A device card as the operator sees it: with whose it is."""
 
     person_id: Annotated[str, Meta(examples=["ppl_0199f0a4c0de70008000000000000001"])]
+    person_name: Annotated[str, Meta(examples=["Lin"])]
 
 
 def card_view(card: DeviceCard) -> CardView:
@@ -273,7 +274,7 @@ def card_view(card: DeviceCard) -> CardView:
     )
 
 
-def card_of_person(card: DeviceCard) -> CardOfPerson:
-    """The card as the operator sees it."""
+def card_of_person(card: DeviceCard, name: str) -> CardOfPerson:
+    """The card of a person of this name as the operator sees it."""
     fields = msgspec.structs.asdict(card_view(card))
-    return CardOfPerson(**fields, person_id=show_id("ppl", card.person_id))
+    return CardOfPerson(**fields, person_id=show_id("ppl", card.person_id), person_name=name)

@@ -1,5 +1,6 @@
 """Messages that are screened: where one stands, who sees it, what may be done with it. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -247,7 +248,9 @@ class ScreeningView(msgspec.Struct, frozen=True):
         ),
     ]
     author_id: Annotated[str, Meta(examples=["ppl_0199f0a4c0de70008000000000000007"])]
+    author_name: Annotated[str, Meta(examples=["Mei"])]
     receiver_id: str | None
+    receiver_name: str | None
     message: Annotated[str, Meta(examples=["Your prize is waiting: bit.ly/x"])]
     state: State
     source: Annotated[
@@ -287,12 +290,15 @@ def own_message_view(row: Screening) -> OwnMessageView:
     )
 
 
-def screening_view(row: Screening) -> ScreeningView:
-    """The message for the operator."""
+def screening_view(row: Screening, names: Mapping[UUID, str]) -> ScreeningView:
+    """The message for the operator, who knows people by their `names`."""
+    receiver = row.receiver_id
     return ScreeningView(
         show_id(row.kind, row.object_id),
         show_id("ppl", row.author_id),
-        None if row.receiver_id is None else show_id("ppl", row.receiver_id),
+        names[row.author_id],
+        None if receiver is None else show_id("ppl", receiver),
+        None if receiver is None else names[receiver],
         row.message,
         row.state,
         row.source,

@@ -112,7 +112,7 @@ export const en = {
   'staff.resume': 'Resume',
   'staff.limit': 'Per payment, at most',
   'staff.limit.day': 'Per day, at most',
-  'staff.limit.hint': 'What they give back, in any currency. Empty: as the role has it.',
+  'staff.limit.hint': 'What they refund, in any currency. Empty: as the role has it.',
   'staff.limit.wrong': 'Type an amount, such as 200.',
   'staff.cashier': 'Takes payments, and refunds small amounts.',
   'staff.manager': 'Runs the shops: what they accept, cashiers, larger refunds, statements.',
@@ -153,11 +153,10 @@ export const en = {
   'statement.print': 'Print',
   'statement.export': 'Export every line',
   'problem.refund_above_limit':
-    'Nothing was given back: it is above your limit of {limit}. Ask a manager or an owner.',
+    'Nothing was refunded: it is above your limit of {limit}. Ask a manager or an owner.',
   'problem.staff_invited': 'Nothing was changed: they have not taken their invitation yet.',
-  'problem.refund_exceeds_captured':
-    'Nothing was given back: less than that is left of the payment.',
-  'problem.refund_not_covered': 'Nothing was given back: your balance covers {available}.',
+  'problem.refund_exceeds_captured': 'Nothing was refunded: less than that is left of the payment.',
+  'problem.refund_not_covered': 'Nothing was refunded: your balance covers {available}.',
   'problem.last_owner':
     'Nothing was changed: the last owner stays. Make somebody else an owner first.',
   'problem.webhook_target_refused':

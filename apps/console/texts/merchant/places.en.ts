@@ -101,7 +101,7 @@ export const en = {
   'event.payment.reopened': 'An order is free to be scanned again',
   'event.payment.authorised': 'An amount is reserved',
   'event.payment.captured': 'A payment was made',
-  'event.payment.refunded': 'Money was given back',
+  'event.payment.refunded': 'A payment was refunded',
   'event.payment.reduced': 'Less is reserved',
   'event.payment.refund.reversed': 'A refund was taken back',
   'event.payment.cancelled': 'A payment was cancelled',

@@ -6,7 +6,9 @@ from uuid import UUID
 from msgspec import Meta
 
 from tandem.api.operation import Body, Call, ListQuery, Page, operation, page
+from tandem.db import Pool
 from tandem.kernel import NOTE_LENGTH, Invalid, NotFound, read_id
+from tandem.office import owner_names
 from tandem.screening import (
     AlreadyAppealed,
     Kind,
@@ -14,6 +16,7 @@ from tandem.screening import (
     MessageView,
     NotHeld,
     OwnMessageView,
+    Screening,
     ScreeningView,
     own_message_view,
     screening_view,
@@ -25,6 +28,11 @@ _WHAT: Final = "screened message"
 
 class Services(Protocol):
     """What these operations use."""
+
+    @property
+    def pool(self) -> Pool:
+        """Connections for reads."""
+        ...
 
     @property
     def screening(self) -> MessageScreening:
@@ -112,7 +120,8 @@ async def list_screened(call: Call[Services], query: ScreeningQuery) -> Page[Scr
     rows = await call.services.screening.all(
         query.state, _before(query.after), query.limit + 1, appealed=query.appealed
     )
-    return page(rows, query.limit, screening_view)
+    names = await _names(call, rows)
+    return page(rows, query.limit, lambda row: screening_view(row, names))
 
 
 @operation(
@@ -128,7 +137,8 @@ async def list_screened(call: Call[Services], query: ScreeningQuery) -> Page[Scr
 async def release_message(call: Call[Services], object_id: str) -> ScreeningView:
     """Show it to its receiver; both are told. One that was rejected can still be released."""
     found, shown = _object(object_id)
-    return screening_view(await call.services.screening.decide(found, shown, release=True))
+    decided = await call.services.screening.decide(found, shown, release=True)
+    return screening_view(decided, await _names(call, [decided]))
 
 
 @operation(
@@ -144,7 +154,15 @@ async def release_message(call: Call[Services], object_id: str) -> ScreeningView
 async def reject_message(call: Call[Services], object_id: str) -> ScreeningView:
     """It stays hidden; its author is told."""
     found, shown = _object(object_id)
-    return screening_view(await call.services.screening.decide(found, shown, release=False))
+    decided = await call.services.screening.decide(found, shown, release=False)
+    return screening_view(decided, await _names(call, [decided]))
+
+
+async def _names(call: Call[Services], rows: list[Screening]) -> dict[UUID, str]:
+    """What their authors and receivers are called."""
+    people = {who for row in rows for who in (row.author_id, row.receiver_id) if who is not None}
+    async with call.services.pool.acquire() as connection:
+        return await owner_names(connection, people)
 
 
 def _before(after: str | None) -> UUID | None:

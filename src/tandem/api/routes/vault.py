@@ -14,14 +14,22 @@ from tandem.cards import (
     CardOfPerson,
     Cards,
     CardView,
+    DeviceCard,
     ShownCode,
     card_of_person,
 )
+from tandem.db import Pool
 from tandem.kernel import read_id
+from tandem.office import owner_names
 
 
 class Services(Protocol):
     """What these operations use."""
+
+    @property
+    def pool(self) -> Pool:
+        """Connections for reads."""
+        ...
 
     @property
     def cards(self) -> Cards:
@@ -78,13 +86,22 @@ async def list_cards(call: Call[Services], query: CardQuery) -> Page[CardOfPerso
         par=query.par,
     )
     rows = await call.services.cards.list(wanted, query.after_id("crd"), query.limit + 1)
-    return page(rows, query.limit, card_of_person)
+    names = await _names(call, rows)
+    return page(rows, query.limit, lambda row: card_of_person(row, names[row.person_id]))
 
 
 @operation("GET", "/v1/cards/{card_id}", tag="Cards", summary="Get a card", who=("operator",))
 async def get_card(call: Call[Services], card_id: UUID) -> CardOfPerson:
     """One card."""
-    return card_of_person(await call.services.cards.get(card_id))
+    card = await call.services.cards.get(card_id)
+    names = await _names(call, [card])
+    return card_of_person(card, names[card.person_id])
+
+
+async def _names(call: Call[Services], cards: list[DeviceCard]) -> dict[UUID, str]:
+    """What the people are called whose cards these are."""
+    async with call.services.pool.acquire() as connection:
+        return await owner_names(connection, {card.person_id for card in cards})
 
 
 @operation(
