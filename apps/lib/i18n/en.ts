@@ -31,6 +31,7 @@ export const en = {
   'pad.back': 'Delete the last digit',
   'card.ending': 'Ending in ',
   'home.currency': 'Currency',
+  'known.title': 'Registered with the operator',
   'payment.refunded': 'Refunded',
   'payment.reopened': 'The time to confirm is over. Scan the code again if you still want to pay.',
   'outcome.paid': 'Paid',

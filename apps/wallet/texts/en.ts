@@ -77,7 +77,7 @@ export const en = {
   'payment.split': 'Split with others',
   'payment.saidno': 'You said no',
   'outcome.reserved': 'Reserved',
-  'outcome.leave': 'Leave; it resolves by itself',
+  'outcome.leave': 'Leave this page',
   'outcome.done': 'Done',
   'outcome.again': 'Show another code',
   'outcome.receipt': 'See the receipt',

@@ -76,7 +76,7 @@ export const zh = {
   'payment.split': 'AA 收款',
   'payment.saidno': '你已拒绝',
   'outcome.reserved': '已预留',
-  'outcome.leave': '离开，结果会自动更新',
+  'outcome.leave': '离开此页',
   'outcome.done': '完成',
   'outcome.again': '再出示一个码',
   'outcome.receipt': '查看凭证',

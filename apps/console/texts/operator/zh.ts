@@ -390,6 +390,7 @@ export const zh = {
   'op.against.many_alike': '群发',
   'op.against.stranger': '发给陌生人',
   'op.against.akismet': 'Akismet',
+  'op.finding.lead': '去查看',
   'op.finding.no_process': '没有进程报告状态。`tandem up` 是否在运行？',
   'op.finding.process_silent':
     '{host} 上的进程 {pid} 已 {seconds} 秒没有报告。如非强制停止，请查看日志。',

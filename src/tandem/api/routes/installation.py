@@ -141,6 +141,7 @@ class KeysView(msgspec.Struct, frozen=True):
     tag="Installation",
     summary="See how the installation is",
     who=("operator",),
+    rows="processes",
 )
 async def get_health(call: Call[Services]) -> HealthView:
     """Database, processes, what waits, the books; and what of that wants attention, in words.
