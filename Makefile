@@ -58,7 +58,9 @@ test: $(READY) $(BUILT) ## run all tests (ARGS="-k refund": some of Python's)
 screens: $(READY) $(BUILT) ## take the pictures of docs/screens anew
 	@rm -rf build/screens && mkdir -p build/screens
 	@TANDEM_TEST_SCREENS=build/screens $(PY) -m pytest tests/e2e
-	@for kept in docs/screens/*.png; do cp "build/screens/$$(basename "$$kept")" "$$kept"; done
+	@for kept in docs/screens/*.png build/screens/component-*.png; do \
+		name="$$(basename "$$kept")"; cp "build/screens/$$name" "docs/screens/$$name"; \
+	done
 
 .PHONY: test-apps
 test-apps: $(BUILT) ## run the tests of the apps that need no server

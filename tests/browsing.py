@@ -135,9 +135,7 @@ class Screen:
         """
         if not loading:
             await self.page.locator("[aria-busy=true]:not(button)").first.wait_for(state="detached")
-        await self.page.evaluate(_ARRIVED)
-        await self.page.mouse.move(0, 0)  # nothing is pictured as it looks below a pointer
-        await self._picture(f"{name}-{self.look.name}", whole=whole, fixed=fixed)
+        await self.pictured(name, whole=whole, fixed=fixed)
         if not await self.page.evaluate("() => 'axe' in window"):
             await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         # A frame of another origin does not answer it, and the browser complains of the question.
@@ -149,8 +147,11 @@ class Screen:
         wide = await self.page.evaluate("() => document.documentElement.scrollWidth")
         assert wide <= self.look.size[0], f"{name} is {wide} pixels wide"
 
-    async def _picture(self, name: str, *, whole: bool, fixed: bool) -> None:
+    async def pictured(self, name: str, *, whole: bool = False, fixed: bool = False) -> None:
         """Keep the page's picture where one wants them, else compare it with the one kept."""
+        await self.page.evaluate(_ARRIVED)
+        await self.page.mouse.move(0, 0)  # nothing is pictured as it looks below a pointer
+        name = f"{name}-{self.look.name}"
         if not SCREENS and not pictures.kept(name).exists():
             return
         # what turns without an end is pictured as it begins

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { asked, plates } from './plates.ts';
 
 const APPS = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(`${APPS}/${path}`, 'utf8');
@@ -19,7 +20,7 @@ function imports(path: string): string[] {
 
 const shown = new Set(
   components('gallery').flatMap((page) =>
-    imports(page).map((name) => new URL(name, `file:///gallery/`).pathname.slice(1)),
+    imports(page).map((name) => new URL(name, `file:///${page}`).pathname.slice(1)),
   ),
 );
 /** What asks the API, or knows where the page is, is no component but a page or a part of one. */
@@ -42,5 +43,31 @@ describe('the gallery has', () => {
   it('something to look for', () => {
     expect(components('lib').length).toBeGreaterThan(30);
     expect(drawn.length).toBeGreaterThan(5);
+  });
+});
+
+describe('a plate of its own has', () => {
+  const names = plates.map((plate) => plate.name);
+  const called = (path: string): string => path.replace(/^.*\/|\.svelte$/g, '');
+
+  it.each(components('lib/design').map(called))('%s', (name) => {
+    expect(names).toContain(name);
+  });
+
+  it.each(components('gallery/plates').map(called))('%s, which its address reaches', (name) => {
+    const found = plates.filter((plate) => plate.id === asked(`/gallery/${plate.id}`));
+    expect(found.filter((plate) => plate.id === name.toLowerCase())).toHaveLength(1);
+  });
+
+  it('an address that no page by itself has', () => {
+    const whole = [...read('gallery/Whole.svelte').matchAll(/name === '([a-z]+)'/g)];
+    expect(whole.length).toBeGreaterThan(5);
+    const ids = plates.map((plate) => plate.id);
+    for (const [, name] of whole) expect(ids).not.toContain(name);
+  });
+
+  it('no address below it', () => {
+    for (const path of ['/gallery', '/gallery/', '/gallery/row/', '/gallery/Row'])
+      expect(asked(path)).toBe('');
   });
 });

@@ -7,8 +7,10 @@ import { texts as checkout } from '../checkout/texts/index.ts';
 import { texts as till } from '../till/texts/index.ts';
 import { texts as together } from '../wallet/together/texts/index.ts';
 import { texts as wallet } from '../wallet/texts/index.ts';
+import '../wallet/texts/later.ts';
 import App from './App.svelte';
 import { LONG } from './names.ts';
+import { asked, plates } from './plates.ts';
 import Whole from './Whole.svelte';
 
 addTexts(wallet);
@@ -17,9 +19,10 @@ addTexts(till);
 addTexts(checkout);
 settings.start();
 const target = document.getElementById('app');
-// A component that is a page by itself stands at an address of its own: /gallery/away.
-const [, name = ''] = /^\/gallery\/([a-z]+)$/.exec(location.pathname) ?? [];
+const name = asked(location.pathname);
+const one = plates.find((plate) => plate.id === name);
 if (target !== null) {
-  if (name === '') mount(App, { target });
+  // What is a page by itself, or there once on a page, has no plate but an address: /gallery/away.
+  if (name === '' || one !== undefined) mount(App, { target, props: { plates, one } });
   else mount(Whole, { target, props: { name, long: LONG } });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { everyNth, scaleTop } from './chart.ts';
+import { everyNth, fitted, scaleTop } from './chart.ts';
 
 test.each([
   [0, 2],
@@ -22,4 +22,16 @@ test.each([
   [0, 320, 40, 1],
 ])('of %i names on %i pixels, each %i wide, every %i-th is written', (count, width, name, nth) => {
   expect(everyNth(count, width, name)).toBe(nth);
+});
+
+test.each([
+  ['12:00', 52, '12:00'],
+  ['14 Mar', 52, '14 Mar'],
+  ['3月14日', 52, '3月14日'],
+  ['Flat white with oats', 70, 'Flat whit…'],
+  ['Flat white with oats', 78, 'Flat white…'],
+  ['热拿铁咖啡', 52, '热拿铁…'],
+  ['Flat', 0, 'F…'],
+])('%s on %i pixels is %s', (name, width, shown) => {
+  expect(fitted(name, width)).toBe(shown);
 });

@@ -16,3 +16,17 @@ export function everyNth(count: number, width: number, nameWidth: number): numbe
   const fit = Math.max(1, Math.floor(width / nameWidth));
   return Math.max(1, Math.ceil(count / fit));
 }
+
+const LETTER_WIDTH = 6.5;
+/** Letters of Chinese and Japanese are as wide as they are high. */
+const WIDE = /[\u2e80-\u9fff\uff00-\uffef]/;
+
+/** A name in so many pixels: what does not fit is left out at its end. */
+export function fitted(name: string, width: number): string {
+  const letters = [...name];
+  let room = width / LETTER_WIDTH;
+  const over = letters.findIndex((letter) => (room -= WIDE.test(letter) ? 2 : 1) < 0);
+  if (over === -1) return name;
+  const kept = letters.slice(0, Math.max(1, over - 1)).join('');
+  return `${kept.trimEnd()}…`;
+}
