@@ -9,7 +9,14 @@ export function sentence(error: unknown): string {
   const key = `problem.${error.problem.code}`;
   const { data, detail } = error.problem;
   if (!isKey(key)) return t('problem.other', { detail });
-  return t(key, { ...valuesOf(data), detail });
+  return t(key, { ...valuesOf(data), ...fieldOf(data), detail });
+}
+
+/** The field that is not right, by the name that a person knows, if it has one. */
+function fieldOf(data: Record<string, unknown>): Record<string, string> {
+  if (typeof data['field'] !== 'string') return {};
+  const key = `problem.field.${/^\w*/.exec(data['field'])?.[0] ?? ''}`;
+  return { field: isKey(key) ? t(key) : data['field'] };
 }
 
 function valuesOf(data: Record<string, unknown>): Record<string, string> {

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { RefusedError } from './api/client.ts';
+import { sentence } from './problems.ts';
+
+const refused = (field: string): unknown =>
+  new RefusedError({
+    ...{ type: '', title: '', status: 422, code: 'invalid_request', request_id: '' },
+    ...{ detail: `${field}: must be shorter`, data: { field, reason: 'must be shorter' } },
+  });
+
+test('a field is called what its form calls it', () => {
+  expect(sentence(refused('message'))).toBe('Nothing was done. Message: must be shorter');
+  expect(sentence(refused('lines[2].name'))).toBe('Nothing was done. Lines: must be shorter');
+});
+
+test('one that no form has keeps its own name', () => {
+  expect(sentence(refused('acceptance.aids'))).toBe(
+    'Nothing was done. acceptance.aids: must be shorter',
+  );
+});
