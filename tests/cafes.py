@@ -1,6 +1,6 @@
 """A shop of its own for a test at the till, and who pays and scans there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,21 +18,25 @@ ITEMS = (
         "ember",
         None,
     ),
-    ("<b>Cheesecake</b>", 2800, "Bakery", "violet", None),
+    ("Cheesecake", 2800, "Bakery", "violet", None),
     ("桂花糕", 900, "Bakery", "blue", None),
 )
 
 
 @asynccontextmanager
 async def cafe(
-    stage: Stage, *, items: bool = True, tips: dict[str, Any] | None = None
+    stage: Stage,
+    *,
+    items: bool = True,
+    tips: dict[str, Any] | None = None,
+    named: Callable[[str], str] = str,
 ) -> AsyncIterator[Shop]:
-    """A shop of its own, so that its payments and shifts are."""
+    """A shop of its own, so that its payments and shifts are. `named` makes its items' names."""
     async with stage.server.client(stage.server.operator_key) as operator:
         shop = await open_shop(stage.server, operator, "Blue Door Café")
     async with stage.server.client(shop.key) as client:
         for at, (name, price, category, colour, gtin) in enumerate(ITEMS if items else ()):
-            body = {"name": name, "price": price, "currency": "CNY", "category": category}
+            body = {"name": named(name), "price": price, "currency": "CNY", "category": category}
             more = {"colour": colour, "gtin": gtin, "position": at}
             await post(client, f"/v1/shops/{shop.shop_id}/items", body | more)
         if tips is not None:

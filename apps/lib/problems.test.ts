@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
-import { RefusedError } from './api/client.ts';
+import { RefusedError, type Problem } from './api/client.ts';
 import { sentence } from './problems.ts';
 
-const refused = (field: string): unknown =>
-  new RefusedError({
+const refused = (field: string): RefusedError => {
+  const problem = {
     ...{ type: '', title: '', status: 422, code: 'invalid_request', request_id: '' },
     ...{ detail: `${field}: must be shorter`, data: { field, reason: 'must be shorter' } },
-  });
+  };
+  return new RefusedError(problem as unknown as Problem);
+};
 
 test('a field is called what its form calls it', () => {
   expect(sentence(refused('message'))).toBe('Nothing was done. Message: must be shorter');

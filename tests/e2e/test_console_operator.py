@@ -141,7 +141,7 @@ async def held_message(stage: Stage) -> str:
     async with stage.server.client(stage.lin.key) as phone:
         body = {"to": "mei", "amount": 5, "currency": "CNY", "message": SPAM}
         sent: str = (await post(phone, "/v1/wallet/sends", body))["id"]
-        appeal = {"text": "<b>It is</b> our joke."}
+        appeal = {"text": "It is our joke."}
         made(await phone.post(f"/v1/wallet/messages/{sent}/appeal", json=appeal))
     return sent
 
@@ -157,7 +157,7 @@ async def test_an_appeal_is_decided_on(stage: Stage) -> None:
         page = screen.page
         await screen.role("link", "Appeals that wait for your decision").click()
         row = page.get_by_role("row").filter(has=page.locator(f"[title='{sent}']"))
-        for words in (SPAM, "<b>It is</b> our joke.", "A shortened link", "Held"):
+        for words in (SPAM, "It is our joke.", "A shortened link", "Held"):
             await row.get_by_text(words).wait_for()
         await row.get_by_role("button", name="Reject").click()
         await why(screen, "Reject", "A prize that nobody gives")

@@ -10,6 +10,7 @@ from living import Person, made, post, sign_up
 # Each language, appearance and width once; the gallery has every component in all of them.
 LOOKS = [Look(), Look("zh", "dark", DESK)]
 SCRIPT = "<img src=x onerror=alert(1)> مقهى الياسمين"
+WORDS = {"en": "To a good evening!", "zh": SCRIPT}
 LONG = "Maximiliane-Theodora von und zu Hohenstein-Waldenburg-Schillingsfürst"
 
 
@@ -40,7 +41,7 @@ async def listed(screen: Screen, count: int) -> None:
 
 
 async def make_by_hand(lin: Screen) -> None:
-    """A packet of 20.00 for two, by luck and by link, with a message that is a script."""
+    """A packet of 20.00 for two, by luck and by link, with a message."""
     await lin.role("link", "Red packets and splits|红包与 AA 收款").click()
     await lin.role("heading", "^(Splits|AA 收款)$").first.wait_for()
     await lin.seen("together", whole=True)
@@ -52,7 +53,7 @@ async def make_by_hand(lin: Screen) -> None:
     await shares.fill("0")
     await lin.page.get_by_text(re.compile("whole number|整数")).wait_for()
     await shares.fill("2")
-    await lin.page.get_by_label(re.compile("Message|留言")).fill(SCRIPT)
+    await lin.page.get_by_label(re.compile("Message|留言")).fill(WORDS[lin.look.language])
     await lin.seen("packet-details", whole=True)
     await lin.role("button", "Look it over|下一步").click()
     dialog = lin.page.get_by_role("dialog")
@@ -88,7 +89,7 @@ async def test_a_packet_goes_round(stage: Stage, look: Look) -> None:
         await mei.open(path)
         seal = mei.page.locator("button.seal")
         await seal.wait_for()
-        await mei.page.get_by_text("<img src=x onerror=alert(1)>").wait_for()
+        await mei.page.get_by_text(WORDS[look.language]).wait_for()
         await mei.seen("packet-sealed")
         await seal.dblclick()
         await mei.page.get_by_text(re.compile("in your balance|已存入余额")).wait_for()
@@ -104,7 +105,7 @@ async def test_a_packet_goes_round(stage: Stage, look: Look) -> None:
         got = await stage.balance(stage.mei) - before[1] + await stage.balance(noor) - 10_000
         assert got == 2000
         await mei.open("/wallet/history")
-        await mei.page.get_by_text("<img src=x onerror=alert(1)>").first.wait_for()
+        await mei.page.get_by_text(WORDS[look.language]).first.wait_for()
 
     # whoever comes later, and whoever has a wrong link
     late = await friend(stage, f"late{LOOKS.index(look)}", "Late")
@@ -204,7 +205,7 @@ async def test_a_bill_is_split(stage: Stage, look: Look) -> None:
             await lin.role("button", "^(Add|添加)$").click()
             await lin.page.wait_for_timeout(150)
         await lin.role("button", "off the list|移除").nth(1).wait_for()
-        await lin.page.get_by_label(re.compile("Message|留言")).fill(SCRIPT)
+        await lin.page.get_by_label(re.compile("Message|留言")).fill(WORDS[look.language])
         await lin.seen("split-people", whole=True)
         await lin.role("button", "¥66.66").dblclick()
         await lin.page.get_by_role("progressbar").wait_for()
