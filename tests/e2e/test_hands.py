@@ -66,7 +66,8 @@ async def test_cards(stage: Stage, look: Look) -> None:
         await phone.role("link", first["last_four"]).wait_for()
         # yellow: on a watch that came after this phone, which therefore shows the code
         async with stage.server.client(person.key) as mine:
-            watch = await post(mine, "/v1/people/me/devices", {"name": NAMES})
+            name = "Lin’s watch" if look.language == "en" else NAMES
+            watch = await post(mine, "/v1/people/me/devices", {"name": name})
         second = await add_card(stage, watch["key"])
         assert (first["proof"], second["proof"]) == ("green", "yellow")
         await phone.role("link", "Waiting for its code|等待验证码").wait_for()
@@ -74,7 +75,7 @@ async def test_cards(stage: Stage, look: Look) -> None:
         # of a card that lies behind others its upper strip is seen and pressed
         waiting = phone.role("link", "Waiting for its code|等待验证码")
         await waiting.click(position={"x": 60, "y": 24})
-        await phone.page.get_by_text(NAMES).first.wait_for()
+        await phone.page.get_by_text(name).first.wait_for()
         await phone.role("button", "Show the code|^显示验证码").click()
         digits = (await phone.page.locator(".code .digits").inner_text()).replace(" ", "")
         await phone.seen("wallet-card-code", whole=True)
