@@ -51,7 +51,7 @@ LOCALES: Final = {"en": "en-GB", "zh": "zh-CN"}
 SCREENS: Final = os.environ.get("TANDEM_TEST_SCREENS")
 PHONE: Final = (360, 760)
 DESK: Final = (1440, 900)
-_NO_TOASTS: Final = ".toasts { visibility: hidden }"
+_SEE: Final = "(found, how) => found.forEach((one) => { one.style.visibility = how; })"
 TURN: Final = 15
 TURN_SECONDS: Final = 2
 """A page that asks for the same thing more often in so many seconds asks because it got it."""
@@ -156,9 +156,11 @@ class Screen:
         if not SCREENS and not pictures.kept(name).exists():
             return
         # What turns without an end is pictured as it begins, and without what is said for a moment.
-        png = await self.page.screenshot(
-            full_page=whole, animations="disabled", style=None if fixed else _NO_TOASTS
-        )
+        toasts = self.page.locator(".toasts")
+        if not fixed:
+            await toasts.evaluate_all(_SEE, "hidden")
+        png = await self.page.screenshot(full_page=whole, animations="disabled")
+        await toasts.evaluate_all(_SEE, "visible")
         if SCREENS:
             pictures.keep(Path(SCREENS), name, png)
         else:
