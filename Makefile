@@ -58,6 +58,7 @@ test: $(READY) $(BUILT) ## run all tests (ARGS="-k refund": some of Python's)
 screens: $(READY) $(BUILT) ## take the pictures of docs/screens anew
 	@rm -rf build/screens && mkdir -p build/screens
 	@TANDEM_TEST_SCREENS=build/screens $(PY) -m pytest tests/e2e
+	@rm -f docs/screens/component-*.png
 	@for kept in docs/screens/*.png build/screens/component-*.png; do \
 		name="$$(basename "$$kept")"; cp "build/screens/$$name" "docs/screens/$$name"; \
 	done

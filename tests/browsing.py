@@ -157,10 +157,9 @@ class Screen:
             return
         # What turns without an end is pictured as it begins, and without what is said for a moment.
         toasts = self.page.locator(".toasts")
-        if not fixed:
-            await toasts.evaluate_all(_SEE, "hidden")
+        await toasts.evaluate_all(_SEE, "" if fixed else "hidden")
         png = await self.page.screenshot(full_page=whole, animations="disabled")
-        await toasts.evaluate_all(_SEE, "visible")
+        await toasts.evaluate_all(_SEE, "")
         if SCREENS:
             pictures.keep(Path(SCREENS), name, png)
         else:

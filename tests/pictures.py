@@ -22,16 +22,18 @@ NEAR: Final = 40
 """How far two tiles may be from each other in red, green or blue (of 255)."""
 ALIKE: Final = 0.004
 """The part of all tiles that may differ in two pictures of the same look: half a line of text."""
+ALIKE_FIXED: Final = 0.001
+"""The same of a page whose data is the same each time: less than an icon on a phone."""
 LONGEST: Final = 1000
 """How much of a page is compared at once; of most pages no more: below, lists grow with what tests
 did before."""
 
-_CHANGING: Final = r"""(drawn) => {
+_CHANGING: Final = r"""([drawn, digits]) => {
   const boxes = [...document.querySelectorAll(drawn)]
     .map((one) => one.getBoundingClientRect());
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
-  while (texts.nextNode()) {
+  while (digits && texts.nextNode()) {
     if (!/\d/.test(texts.currentNode.data)) continue;
     range.selectNodeContents(texts.currentNode);
     boxes.push(...range.getClientRects());
@@ -50,10 +52,11 @@ def kept(name: str) -> Path:
 async def changing(page: Page, *, fixed: bool = False) -> list[Box]:
     """Where a page shows what is another at each run: left, top, right, bottom in pixels.
 
-    What is drawn on a page whose data is `fixed` is the same each time, but for what moves.
+    What is drawn and written on a page whose data is `fixed` is the same each time, but for what
+    moves.
     """
     drawn = "svg.turning, video" if fixed else "svg[role=img], svg.turning, figure, canvas, video"
-    found: list[Any] = await page.evaluate(_CHANGING, drawn)
+    found: list[Any] = await page.evaluate(_CHANGING, [drawn, not fixed])
     return [(left, top, right, bottom) for left, top, right, bottom in found]
 
 
@@ -111,7 +114,7 @@ def compare(name: str, png: bytes, boxes: list[Box], *, fixed: bool = False) -> 
     path = kept(name)
     with Image.open(path) as old, Image.open(io.BytesIO(png)) as now:
         part = difference(old, now, boxes, fixed=fixed)
-        if part <= ALIKE:
+        if part <= (ALIKE_FIXED if fixed else ALIKE):
             return
         beside = Path(tempfile.gettempdir()) / f"tandem-{name}.png"
         both = Image.new("RGB", (old.width + now.width, max(old.height, now.height)))

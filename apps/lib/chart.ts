@@ -19,7 +19,8 @@ export function everyNth(count: number, width: number, nameWidth: number): numbe
 
 const LETTER_WIDTH = 6.5;
 /** Letters of Chinese and Japanese are as wide as they are high. */
-const WIDE = /[\u2e80-\u9fff\uff00-\uffef]/;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uff60\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 /** A name in so many pixels: what does not fit is left out at its end. */
 export function fitted(name: string, width: number): string {

@@ -8,7 +8,7 @@ export function sentence(error: unknown): string {
   if (!(error instanceof RefusedError)) return t('problem.away');
   const key = `problem.${error.problem.code}`;
   const { data, detail } = error.problem;
-  if (!isKey(key)) return t('problem.other', { detail });
+  if (!isKey(key) || data['field'] === '') return t('problem.other', { detail });
   return t(key, { ...valuesOf(data), ...fieldOf(data), detail });
 }
 

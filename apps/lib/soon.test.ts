@@ -57,3 +57,18 @@ test('a stream of wishes is four acts a second', async () => {
   expect(begun).toBeGreaterThan(5);
   expect(begun).toBeLessThan(10);
 });
+
+test('acts begin a quarter of a second apart', async () => {
+  const began: number[] = [];
+  const soon = new Soon(() => {
+    began.push(performance.now());
+  });
+  const start = performance.now();
+  soon.ask();
+  await vi.advanceTimersByTimeAsync(100);
+  soon.ask();
+  await vi.advanceTimersByTimeAsync(1000);
+  soon.ask();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(began.map((at) => at - start)).toEqual([30, 280, 1130]);
+});

@@ -11,6 +11,7 @@ export class Soon {
   #state: 'idle' | 'waiting' | 'acting' | 'acting, and wanted again' = 'idle';
   #began = -Infinity;
 
+  /** An act that fails tells of it itself: it throws nothing. */
   constructor(act: () => Promise<void> | void, apart = APART_MS) {
     this.#act = act;
     this.#apart = apart;
@@ -28,13 +29,10 @@ export class Soon {
   async #begin(): Promise<void> {
     this.#began = performance.now();
     this.#state = 'acting';
-    try {
-      await this.#act();
-    } finally {
-      const again = this.#wantedAgain();
-      this.#state = 'idle';
-      if (again) this.ask();
-    }
+    await this.#act();
+    const again = this.#wantedAgain();
+    this.#state = 'idle';
+    if (again) this.ask();
   }
 
   #wantedAgain(): boolean {

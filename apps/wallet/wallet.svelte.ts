@@ -71,10 +71,12 @@ class Wallet {
   /** whether anything was read since the wallet was opened */
   #fresh = false;
   readonly #hearing = new Set<(event: Event) => void>();
-  readonly #soon = new Soon(async () => {
+  readonly #news = new Soon(() => {
     this.news += 1;
-    await this.refresh();
   });
+  readonly #soon = new Soon(() => this.refresh());
+  /** counts readings: the answer to an older one is dropped */
+  #reading = 0;
 
   /** Read what this phone kept, and begin to follow. */
   async start(): Promise<void> {
@@ -150,10 +152,15 @@ class Wallet {
 
   /** Read everything anew. What fails to come leaves what is there, with its time. */
   async refresh(): Promise<void> {
+    const device = this.device;
+    if (device === null) return;
+    const reading = (this.#reading += 1);
+    const old = (): boolean => reading !== this.#reading || this.device !== device;
     const api = this.api;
     try {
       const asked = api.GET('/v1/wallet');
       const { balances } = await answered(asked);
+      if (old()) return;
       if (!balances.some((one) => one.currency === this.currency)) {
         this.currency = balances[0]?.currency ?? this.currency;
       }
@@ -167,6 +174,7 @@ class Wallet {
         answered(api.GET('/v1/people/me/cards', { params: { query: { limit: 20 } } })),
         this.#setClock((await asked).response),
       ]);
+      if (old()) return;
       this.#fresh = true;
       this.lines = history.data;
       this.waiting = payments.data.filter((one) => one.status === 'waiting');
@@ -180,6 +188,7 @@ class Wallet {
         ...{ at: Date.now(), balances, lines: history.data, currency: this.currency },
       } satisfies Snapshot);
     } catch (error) {
+      if (old()) return;
       if (isRefused(error, 'unauthenticated')) await this.end();
       else this.asOf ??= (await read<Snapshot>(SNAPSHOT))?.at ?? null;
     }
@@ -214,6 +223,12 @@ class Wallet {
     return { digits: await payCode(device.seed, device.index, shown.mark), until: shown.until };
   }
 
+  /** Something happened: what is shown is read anew, here and by the page. */
+  #changed(): void {
+    this.#news.ask();
+    this.#soon.ask();
+  }
+
   /** Hear each thing that happens, in order, until the function that comes back is called. */
   hear(listener: (event: Event) => void): () => void {
     this.#hearing.add(listener);
@@ -226,13 +241,13 @@ class Wallet {
     const follower = {
       onEvent: (event: Event): void => {
         void write(LAST, event.id);
+        this.#changed();
         for (const hear of this.#hearing) hear(event);
-        this.#soon.ask();
       },
       onState: (state: 'live' | 'away'): void => {
         // What happened since the last event that is known comes as events. Else it was missed.
         const missed = after === null || this.live === 'away' || this.asOf !== null;
-        if (state === 'live' && this.live !== 'live' && missed) this.#soon.ask();
+        if (state === 'live' && this.live !== 'live' && missed) this.#changed();
         this.live = state;
       },
       onShut: () => void this.end(),

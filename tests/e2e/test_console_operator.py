@@ -136,19 +136,18 @@ async def test_support_sees_what_it_may_do_and_no_more(stage: Stage) -> None:
     assert (log["data"][0]["actor_name"], log["data"][0]["object"]) == ("Bo", lin["id"])
 
 
-async def held_message(stage: Stage) -> str:
+async def held_message(stage: Stage, appeal: str = "It is our joke.") -> str:
     """The id of money that Lin sent with a message that is held, and that she appealed."""
     async with stage.server.client(stage.lin.key) as phone:
         body = {"to": "mei", "amount": 5, "currency": "CNY", "message": SPAM}
         sent: str = (await post(phone, "/v1/wallet/sends", body))["id"]
-        appeal = {"text": "It is our joke."}
-        made(await phone.post(f"/v1/wallet/messages/{sent}/appeal", json=appeal))
+        made(await phone.post(f"/v1/wallet/messages/{sent}/appeal", json={"text": appeal}))
     return sent
 
 
 async def test_an_appeal_is_decided_on(stage: Stage) -> None:
     """Support reads what was held and why, rejects it, and releases it after all."""
-    sent = await held_message(stage)
+    sent = await held_message(stage, "<b>It is</b> our joke.")
     async with stage.member("treasurer") as screen:
         await screen.open("/console/messages")
         await screen.page.get_by_text(SPAM).first.wait_for()
@@ -157,7 +156,7 @@ async def test_an_appeal_is_decided_on(stage: Stage) -> None:
         page = screen.page
         await screen.role("link", "Appeals that wait for your decision").click()
         row = page.get_by_role("row").filter(has=page.locator(f"[title='{sent}']"))
-        for words in (SPAM, "It is our joke.", "A shortened link", "Held"):
+        for words in (SPAM, "<b>It is</b> our joke.", "A shortened link", "Held"):
             await row.get_by_text(words).wait_for()
         await row.get_by_role("button", name="Reject").click()
         await why(screen, "Reject", "A prize that nobody gives")

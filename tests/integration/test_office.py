@@ -1,6 +1,8 @@
 """What the operator's staff looks after people, cards and books with, by role."""
 
 import asyncio
+import csv
+import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +36,7 @@ async def card_of(office: Office, name: str = "Lin Wei") -> tuple[str, str, str]
     await phone.add(key())
     person = show_id("ppl", lin.id)
     (card,) = ok(await office.key.get("/v1/cards", params={"person_id": person}))["data"]
+    assert card["person_name"] == name
     return person, card["device_id"], card["id"]
 
 
@@ -329,6 +332,10 @@ async def test_health_says_what_is_wrong(office: Office) -> None:
     assert process["state"]["journal"]["running"] is True
     assert process["state"]["disk"]["free"] > 0
     assert abs(process["clock_ahead_ms"]) < 1000
+    table = await office.support.get("/v1/installation/health", headers={"Accept": "text/csv"})
+    names, values = csv.reader(io.StringIO(table.text, newline=""))
+    row = dict(zip(names, values, strict=True))
+    assert (row["host"], row["state.journal.running"]) == (process["host"], "true")
     assert "no_process" not in {finding["code"] for finding in health["findings"]}
 
 

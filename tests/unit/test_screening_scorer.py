@@ -213,7 +213,6 @@ def test_nobody_but_the_operator_is_told_what_gave_it_away() -> None:
     held = row(MessageState.HELD)
     shown = msgspec.json.encode(message_view(held)).decode()
     assert "prize" not in shown
-    assert screening_view(held, {UUID(int=8): "Lin", UUID(int=9): "Mei"}).reasons == [
-        "link",
-        "prize",
-    ]
+    view = screening_view(held, {UUID(int=8): "Lin", UUID(int=9): "Mei"})
+    assert view.reasons == ["link", "prize"]
+    assert (view.author_name, view.receiver_name) == ("Lin", "Mei")

@@ -400,7 +400,7 @@ export const en = {
   'op.against.many_alike': 'Sent to many',
   'op.against.stranger': 'To a stranger',
   'op.against.akismet': 'Akismet',
-  'op.finding.lead': 'Look there',
+  'op.finding.lead': 'Open {page}',
   'op.finding.no_process': 'No process says how it is. Is `tandem up` running?',
   'op.finding.process_silent':
     'Process {pid} on {host} has said nothing for {seconds} seconds. If it was not stopped by force, look at its log.',

@@ -147,6 +147,7 @@ async def get_health(call: Call[Services]) -> HealthView:
     """Database, processes, what waits, the books; and what of that wants attention, in words.
 
     `status` is `well`, `attention` or `bad`: watch that. Load balancers ask `/readyz`.
+    As a table it is the processes.
     """
     return await call.services.health.look()
 

@@ -22,7 +22,7 @@ async def receipts(scene: Scene, payment: Reply) -> None:
         expect(mine[name] == theirs[name], f"both receipts have the same {name}", (mine, theirs))
     both = {
         "Paid": yuan(mine["captured"]),
-        "Given back": yuan(mine["refunded"]),
+        "Refunded": yuan(mine["refunded"]),
         "For": mine["description"],
     }
     page.receipts(
