@@ -113,9 +113,9 @@ async def change_funding(phone: Screen) -> None:
 async def lose_and_remove(stage: Stage, phone: Screen, key: str) -> None:
     """The phone of the card that is open is lost; then the card is removed."""
     # a lost phone: its cards stop, and its key
-    await phone.role("button", "I lost this phone|我丢了这部手机").click()
+    await phone.role("button", "I lost this device|我丢了这台设备").click()
     await phone.seen("wallet-card-lost")
-    await phone.role("button", "Stop this phone|停用这部手机").click()
+    await phone.role("button", "Stop this device|停用这台设备").click()
     await phone.page.get_by_text(re.compile("Only the operator brings|只有运营方能恢复")).wait_for()
     await phone.page.get_by_role("dialog").wait_for(state="hidden")  # the phone, too, is stopped
     async with stage.server.client(key) as device:
@@ -247,11 +247,11 @@ async def test_receipts(stage: Stage, look: Look, tmp_path: Path) -> None:
         await phone.page.get_by_text(message).wait_for()
         await phone.page.get_by_text(re.compile("^(Sent|转出)$")).wait_for()
         await phone.seen("wallet-receipt-send", whole=True)
-        picture = await saved(phone, "^(Picture|图片)$", tmp_path / "receipt.png")
+        picture = await saved(phone, "^(Save as a picture|保存图片)$", tmp_path / "receipt.png")
         drawn = Image.open(io.BytesIO(picture))
         assert (drawn.format, drawn.width) == ("PNG", 1080)
         keep(picture, f"receipt-send-{look.name}")
-        await phone.role("button", "^(Text|文字)$").click()
+        await phone.role("button", "^(Share as text|以文字分享)$").click()
         await phone.page.get_by_text(re.compile("^(Copied|已复制)$")).wait_for()
         text = await phone.page.evaluate("() => navigator.clipboard.readText()")
         assert f"\u2068{NAMES}\u2069" in text
@@ -269,7 +269,7 @@ async def test_receipts(stage: Stage, look: Look, tmp_path: Path) -> None:
         await phone.seen("wallet-receipt-refund", whole=True)
         await phone.role("link", "See the payment|查看这笔付款").click()
         await phone.page.get_by_text("¥5.00").first.wait_for()
-        picture = await saved(phone, "^(Picture|图片)$", tmp_path / "payment.png")
+        picture = await saved(phone, "^(Save as a picture|保存图片)$", tmp_path / "payment.png")
         keep(picture, f"receipt-payment-{look.name}")
         await phone.seen("wallet-receipt-payment", whole=True)
 

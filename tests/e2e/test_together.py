@@ -257,6 +257,6 @@ async def test_a_payment_is_split_by_amounts(stage: Stage) -> None:
         # what was half done is withdrawn
         await phone.open("/wallet/together")
         await phone.role("link", "0 of 1 paid").first.click()
-        await phone.role("button", "Withdraw what is open").click()
+        await phone.role("button", "Cancel what is unpaid").click()
         await phone.role("button", "^Withdraw$").click()
         await phone.page.get_by_text("Everybody has answered.").wait_for()

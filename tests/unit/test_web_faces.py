@@ -240,7 +240,7 @@ async def test_a_shops_code_leads_to_the_wallet() -> None:
         async with make_client(app) as client:
             text = (await client.get(f"/c/{TOKEN}")).text
         assert (f'href="/wallet/c/{TOKEN}"' in text) is leads
-        assert "Nothing is paid on this page." in text
+        assert "Nothing is paid yet" in text
 
 
 async def test_components_are_shown_in_a_sandbox_only() -> None:

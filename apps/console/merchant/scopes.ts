@@ -1,5 +1,6 @@
 /** What a key may do, in words. */
 import type { Schemas } from '../../lib/api/client.ts';
+import { t } from '../../lib/i18n/index.ts';
 
 export const SCOPES = [
   'payments:write',
@@ -46,3 +47,8 @@ export const SCOPE_TEXTS = {
   'staff:read': 'scope.staff.read',
   'audit:read': 'scope.audit.read',
 } as const satisfies Record<ScopeName, string>;
+
+/** What a scope permits; one that is new to the API by its own name. */
+export function scopeText(scope: string): string {
+  return scope in SCOPE_TEXTS ? t(SCOPE_TEXTS[scope as ScopeName]) : scope;
+}

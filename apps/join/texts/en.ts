@@ -4,7 +4,7 @@ export const en = {
   'join.role': '{name}, your role is {role}.',
   'join.until': 'The invitation is good until {time}.',
   'join.what':
-    'Your device makes a passkey now: a finger, your face or the PIN signs you in from then on. Passkeys that you had here before work no more.',
+    'Your device makes a passkey now: a finger, your face or the PIN signs you in from then on. Passkeys that you had here before stop working.',
   'join.make': 'Make my passkey',
   'join.none': 'No invitation here',
   'join.none.lead': 'Open the link that you were given, the whole of it.',

@@ -126,11 +126,11 @@ export const en = {
   'card.remove.sure': 'Remove the card ending in {digits}?',
   'card.remove.lead':
     'It never pays again. What it paid stays, and shops can still give money back.',
-  'card.lost': 'I lost this phone',
+  'card.lost': 'I lost this device',
   'card.lost.what':
-    'All cards on {name} stop paying, and the phone is taken out of use: its key and its pay codes work no more.',
+    'All cards on {name} stop paying, and the device is taken out of use: its key and its pay codes stop working.',
   'card.lost.back': 'If you find it again, only the operator can bring the cards back.',
-  'card.lost.go': 'Stop this phone',
+  'card.lost.go': 'Stop this device',
   'card.lost.sign':
     'The cards are stopped. To take the phone itself out of use, sign in again in the settings.',
   'card.undelivered':
@@ -145,7 +145,7 @@ export const en = {
   'card.replaced.lead': 'A renewed card has taken its place.',
   'card.paid': 'What it paid',
   'card.paid.none': 'Nothing yet',
-  'card.paid.none.lead': 'What this card is held to a reader for is listed here.',
+  'card.paid.none.lead': 'Payments with this card are listed here.',
   'status.card.lost': 'Lost',
   'status.card.blocked': 'Blocked',
   'status.card.removed': 'Removed',
@@ -157,7 +157,7 @@ export const en = {
   'proof.show': 'Show the code',
   'proof.send': 'Have the bank send a code',
   'proof.new': 'New code',
-  'proof.left': 'Good for {minutes}:{seconds}. Type it on the phone with the card.',
+  'proof.left': 'Ends in {minutes}:{seconds}. Type it on the device with the card.',
   'proof.sent': 'The code is on its way.',
   'proof.expired': 'The time of this code is over. Get a new one.',
   'proof.later':
@@ -169,9 +169,9 @@ export const en = {
   'proof.wrong': 'This code is wrong. Tries left: {tries}.',
   'proof.over': 'Too many wrong codes: the card is refused. Add a new one on its phone.',
   'proof.elsewhere': 'The card is on another phone. Type the code there.',
-  'share.picture': 'Picture',
-  'share.print': 'PDF or print',
-  'share.text': 'Text',
+  'share.picture': 'Save as a picture',
+  'share.print': 'Print or save as PDF',
+  'share.text': 'Share as text',
   'share.saved': 'The picture is saved.',
   'share.failed': 'The picture could not be made. Try the text instead.',
   'receipt.merchant': 'Merchant',

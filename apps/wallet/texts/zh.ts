@@ -64,7 +64,7 @@ export const zh = {
   'payment.from': '付款方式',
   'payment.balance': '余额',
   'payment.fee': '手续费',
-  'payment.nofee': '你无需支付',
+  'payment.nofee': '免手续费',
   'payment.short': '余额不足。尚未付款，请先充值。',
   'payment.pay': '支付 {amount}',
   'payment.shop': '返回商家',

@@ -45,6 +45,8 @@ export const zh = {
   'keys.may': '权限',
   'keys.made': '创建时间',
   'keys.name.hint': '使用的地方，例如收银服务器',
+  'keys.inuse': '使用中',
+  'keys.act': '操作',
   'keys.revoke': '停用',
   'keys.revoke.lead': '使用此密钥的一切将在一秒内停止工作，无法撤销。',
   'keys.revoked': '已停用',

@@ -73,7 +73,7 @@ export const zh = {
   'line.merchant.released': '解除预留',
   'way.tap': '碰一碰',
   'way.scan': '扫码',
-  'way.click': '在线',
+  'way.click': '线上',
   'way.tap.detail': '手机中的卡，通过 NFC',
   'way.scan.detail': '二维码或付款码',
   'way.click.detail': '网上的按钮或链接',

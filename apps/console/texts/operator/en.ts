@@ -81,7 +81,7 @@ export const en = {
   'op.device.lost.lead':
     'The cards on it pay no more from the next tap on, and only you restore them. Its key still works: take it out of use to end that, too.',
   'op.device.end': 'Take out of use',
-  'op.device.end.lead': 'Its key and its pay codes work no more. This cannot be undone.',
+  'op.device.end.lead': 'Its key and its pay codes stop working. This cannot be undone.',
   'op.card': 'Card',
   'op.person': 'Person',
   'op.cards.none': 'No card was added.',
@@ -232,7 +232,7 @@ export const en = {
   'op.verifications.lead': 'Recomputes every balance from the transfers, beside the payments.',
   'op.verify': 'Begin a verification',
   'op.verifications.none': 'The books were never verified',
-  'op.verifications.none.lead': 'Begin one here, and have `tandem ledger verify` run each night.',
+  'op.verifications.none.lead': 'Begin one here, and have “tandem ledger verify” run each night.',
   'op.verification': 'Verification',
   'op.verification.stop': 'Stop it',
   'op.verification.far': '{done} of {all} checks done',
@@ -345,7 +345,7 @@ export const en = {
   'op.staff.link.until': 'Good for seven days, and once.',
   'op.staff.remove': 'Let go',
   'op.staff.remove.lead':
-    'Their sessions are over within a second, and their passkeys work no more.',
+    'Their sessions are over within a second, and their passkeys stop working.',
   'op.role': 'Role',
   'op.copy': 'Copy',
   'op.member.active': 'Active',
@@ -378,7 +378,7 @@ export const en = {
   'op.message.appealed': 'Waits for your decision',
   'op.message.by': 'from',
   'op.message.to': 'to',
-  'op.message.against': 'What speaks against it',
+  'op.message.against': 'Why it was held',
   'op.message.release': 'Release',
   'op.message.release.lead': 'Its receiver sees it from now on, and both are told.',
   'op.message.reject': 'Reject',
@@ -401,7 +401,7 @@ export const en = {
   'op.against.stranger': 'To a stranger',
   'op.against.akismet': 'Akismet',
   'op.finding.lead': 'Open {page}',
-  'op.finding.no_process': 'No process says how it is. Is `tandem up` running?',
+  'op.finding.no_process': 'No process says how it is. Is “tandem up” running?',
   'op.finding.process_silent':
     'Process {pid} on {host} has said nothing for {seconds} seconds. If it was not stopped by force, look at its log.',
   'op.finding.versions_differ': 'Processes of several versions run: {versions}. Upgrade them all.',
@@ -424,7 +424,7 @@ export const en = {
     'A transaction has been open for {seconds} seconds: it keeps the database from tidying up. Look in pg_stat_activity for who has it.',
   'op.finding.timers_stopped': 'No process runs the timers: nothing expires. Look at the log.',
   'op.finding.late':
-    '{kind}: {due} are late, the latest by {seconds} seconds. Look at the log for `a timer failed`.',
+    '{kind}: {due} are late, the latest by {seconds} seconds. Look at the log for “a timer failed”.',
   'op.finding.deliveries_late':
     '{due} webhook deliveries wait for {seconds} seconds. Look at Jobs for whose they are.',
   'op.finding.never_verified': 'The books were never verified. Begin a verification.',

@@ -83,7 +83,7 @@ export const en = {
     'You have no recovery codes. If every device is lost, only the operator can let you in.',
   'security.recovery.make': 'Make recovery codes',
   'security.recovery.new': 'Make new codes',
-  'security.recovery.replace': 'Those before work no more.',
+  'security.recovery.replace': 'The ones before stop working.',
   'security.recovery.once': 'These are shown this once. Keep them where your phone is not.',
   'security.copy': 'Copy',
   'security.copied': 'Copied',
@@ -94,7 +94,7 @@ export const en = {
   'security.above.lead':
     'From the phone or by a code, whoever holds it: above this amount nothing is paid without your passkey.',
   'security.above.amount': 'Above ({currency})',
-  'security.above.hint': 'Empty: none asks.',
+  'security.above.hint': 'Leave it empty to never be asked.',
   'security.above.wrong': 'Type an amount, such as 100 or 49.90.',
   'security.above.save': 'Save the limit',
   'security.saved': 'Saved',
@@ -109,7 +109,7 @@ export const en = {
   'security.device.rename.do': 'Save the name',
   'security.device.lost': 'Take this device out of use?',
   'security.device.lost.lead':
-    'Its key, its pay codes and its cards work no more, at once. If it is lost or stolen, do this first.',
+    'Its key, its pay codes and its cards stop working at once. If it is lost or stolen, do this first.',
   'security.device.lost.this': 'That is this device: the wallet is forgotten here.',
   'security.sessions': 'Where you are signed in',
   'security.sessions.none': 'Nowhere at the moment. You sign in when something asks for it.',

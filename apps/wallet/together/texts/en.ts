@@ -104,7 +104,7 @@ export const en = {
   'split.remind': 'Remind those who have not paid',
   'split.reminded': 'They were reminded.',
   'split.remind.after': 'Remind again from {time}',
-  'split.cancel': 'Withdraw what is open',
+  'split.cancel': 'Cancel what is unpaid',
   'split.cancel.lead': 'Who has not paid is asked no more. What was paid stays paid.',
   'split.cancel.go': 'Withdraw',
   'split.payment': 'See the payment',
