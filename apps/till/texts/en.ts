@@ -28,6 +28,7 @@ export const en = {
   'till.take': 'Charge',
   'till.code.wrong': 'A pay code has 18 digits and begins with 28.',
   'till.cancel': 'Cancel this payment',
+  'till.theirs.hint': '18 digits, beginning with 28.',
   'till.next': 'Next customer',
   'till.view': 'Amount or items',
   'till.line': 'Amount',

@@ -29,6 +29,7 @@ export const zh = {
   'till.theirs': '或输入顾客的付款码',
   'till.take': '收款',
   'till.code.wrong': '付款码是以 28 开头的 18 位数字。',
+  'till.theirs.hint': '以 28 开头的 18 位数字。',
   'till.cancel': '取消这笔收款',
   'till.next': '下一位',
   'till.view': '金额或商品',
