@@ -43,7 +43,9 @@ export const en = {
   'till.scan.first': 'Type the amount first, then scan the customer’s code.',
   'till.scan.nothing': 'This code is none that the till knows.',
   'till.unknown.order':
-    'No answer yet. The code comes up as soon as there is a network. Nobody has been asked to pay.',
+    'Nobody has been asked to pay. No answer has come yet; the code comes up as soon as one does.',
+  'till.unknown.charge':
+    'The customer pays once at most. The answer was lost on its way; Tandem is asking again.',
   'till.giveup': 'Back to the amount',
   'till.nonetwork': 'No network',
   'till.nonetwork.lead': 'Amounts and items go on. What was paid shows when the network is back.',
