@@ -190,7 +190,7 @@ async def give_back(screen: Screen, payment: str, amount: str) -> None:
     await scan(screen, payment)
     await screen.role("button", "^(Refund|退款)$").click()
     dialog = screen.page.get_by_role("dialog")
-    await dialog.get_by_label(re.compile("Amount to refund|退款金额")).fill(amount)
+    await dialog.get_by_label(re.compile("Amount, up to|金额，最多")).fill(amount)
 
 
 @pytest.mark.parametrize("look", [Look("zh", "dark")], ids=lambda look: look.name)
