@@ -233,7 +233,7 @@ class Stage:
             )
             await screen.role("button", "Continue|继续").click()
             await screen.role("button", "Till 1").click()
-            await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+            await screen.page.get_by_text(re.compile("^(Online|在线)$")).wait_for()
             yield screen
 
     @asynccontextmanager

@@ -68,8 +68,8 @@ class Till {
   payment = $state.raw<Payment | null>(null);
   /** the text of its code, to be drawn */
   payload = $state<string | null>(null);
-  /** a request was sent and its answer has not come */
-  unknown = $state(false);
+  /** what a request is about that was sent and whose answer has not come */
+  unknown = $state.raw<Pick<Sale, 'amount' | 'currency'> | null>(null);
   /** what is being typed, for the customer's display */
   display = $state.raw<Pick<Sale, 'lines' | 'amount' | 'currency'> | null>(null);
   /** a tap at this order that was declined: the order stays open */
@@ -211,7 +211,7 @@ class Till {
     if (order === null) return;
     this.#replaced = order.id;
     try {
-      const now = await this.#cancelled(order.id);
+      const now = await this.#cancelled(order);
       if (now.status === 'cancelled') await this.#instead(payCode, saleOf(order));
       else this.show(now);
     } finally {
@@ -222,7 +222,7 @@ class Till {
   /** Give up what is under way. If it was paid meanwhile, that is shown instead. */
   async cancel(): Promise<void> {
     if (this.payment === null) return;
-    const now = await this.#cancelled(this.payment.id);
+    const now = await this.#cancelled(this.payment);
     if (now.status === 'cancelled') await this.next();
     else this.show(now);
   }
@@ -292,7 +292,7 @@ class Till {
     for (const [at, one] of left.entries()) {
       try {
         const order = await this.#send(one.key, one.body);
-        if (order.status === 'created') await this.#cancelled(order.id);
+        if (order.status === 'created') await this.#cancelled(order);
       } catch (error) {
         if (!isUncertain(error)) continue; // it was never made, or it is over
         await write(GIVEN_UP, left.slice(at));
@@ -336,7 +336,7 @@ class Till {
   ask<T>(ask: () => Promise<T>): Promise<T> {
     if (this.place?.key !== null) return ask();
     return whenSignedIn(() => {
-      this.unknown = false;
+      this.unknown = null;
       return ask();
     });
   }
@@ -347,7 +347,7 @@ class Till {
 
   async #post({ key, body }: UnderWay): Promise<Payment> {
     const onUnknown = (): void => {
-      this.unknown = true;
+      this.unknown = body;
       this.givable = (body.pay_code ?? null) === null;
     };
     const { signal } = this.#order;
@@ -356,7 +356,8 @@ class Till {
       const send = (same: string): Promise<Payment> => this.#send(same, body, signal);
       return await this.ask(() => settle(send, { key, onUnknown, signal, pause }));
     } finally {
-      this.unknown = this.givable = false;
+      this.unknown = null;
+      this.givable = false;
     }
   }
 
@@ -369,8 +370,8 @@ class Till {
     return answered(this.api.POST('/v1/payments', { params: { header }, body, signal }));
   }
 
-  async #cancelled(id: string): Promise<Payment> {
-    const path = { payment_id: id };
+  async #cancelled(payment: Payment): Promise<Payment> {
+    const path = { payment_id: payment.id };
     const send = (key: string): Promise<Payment> =>
       answered(
         this.api.POST('/v1/payments/{payment_id}/cancel', {
@@ -379,15 +380,17 @@ class Till {
       );
     try {
       const key = crypto.randomUUID();
-      const onUnknown = (): boolean => (this.unknown = true);
+      const onUnknown = (): void => {
+        this.unknown = payment;
+      };
       return await this.ask(() => settle(send, { key, onUnknown }));
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       const now = await answered(this.api.GET('/v1/payments/{payment_id}', { params: { path } }));
       // Cancelled by nobody here: a tap was taken in its place.
-      return (now.status === 'cancelled' ? await this.#tapped(id) : null) ?? now;
+      return (now.status === 'cancelled' ? await this.#tapped(payment.id) : null) ?? now;
     } finally {
-      this.unknown = false;
+      this.unknown = null;
     }
   }
 }

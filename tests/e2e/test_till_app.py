@@ -301,7 +301,7 @@ async def test_a_refund_whose_answers_are_lost_is_one(stage: Stage) -> None:
         await till.role("button", "Charge").wait_for()
         await scan(till, paid["id"])
         await till.role("button", "^Refund$").click()
-        await till.page.get_by_role("dialog").get_by_label("Amount to refund").fill("5")
+        await till.page.get_by_role("dialog").get_by_label("Amount, up to").fill("5")
         await till.role("button", "Refund ¥5.00").click()
         await till.role("heading", "Refunded").wait_for()
         async with stage.server.client(shop.key) as client:

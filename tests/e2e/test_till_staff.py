@@ -55,7 +55,7 @@ async def test_from_an_invitation_to_the_till(stage: Stage, look: Look) -> None:
         await screen.role("button", "Till 1").wait_for()
         await screen.seen("till-where")
         await screen.role("button", "Till 1").click()
-        await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+        await screen.page.get_by_text(re.compile("^(Online|在线)$")).wait_for()
         await screen.page.get_by_text(name[:7]).first.wait_for()
         await screen.seen("till-staff")
 
@@ -73,7 +73,7 @@ async def test_from_an_invitation_to_the_till(stage: Stage, look: Look) -> None:
         await screen.role("button", "Sign in with a passkey|用通行密钥登录").wait_for()
         await screen.seen("till-signed-out")
         await screen.role("button", "Sign in with a passkey|用通行密钥登录").click()
-        await screen.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+        await screen.page.get_by_text(re.compile("^(Online|在线)$")).wait_for()
 
 
 async def test_a_session_that_ends_in_mid_payment(stage: Stage) -> None:
@@ -83,7 +83,7 @@ async def test_a_session_that_ends_in_mid_payment(stage: Stage) -> None:
         await accept(till, token)
         await till.role("link", "Open the till").click()
         await till.role("button", "Till 1").click()
-        await till.page.get_by_text("Live").wait_for()
+        await till.page.get_by_text("Online").wait_for()
         before = await stage.balance(stage.lin)
 
         # the order is on the screen, and the session is ended elsewhere
@@ -132,7 +132,7 @@ async def test_the_door_of_a_sandbox(stage: Stage) -> None:
         await screen.seen("till-other-kind")
         await screen.role("button", "Ines").click()
         await screen.role("button", "Till 1").click()
-        await screen.page.get_by_text("Live").wait_for()
+        await screen.page.get_by_text("Online").wait_for()
         found = made(await _who(stage, screen))
         assert found["name"] == "Ines"
 
@@ -152,7 +152,7 @@ async def test_a_cashier_refunds_up_to_a_limit_and_keeps_the_shift(stage: Stage)
         await till.open("/till")
         await walk_in(till, "Bo of the Café")
         await till.role("button", "Till 1").click()
-        await till.page.get_by_text("Live").wait_for()
+        await till.page.get_by_text("Online").wait_for()
 
         await till.role("button", "^Shift$").click()
         await till.role("button", "Open the shift").click()
@@ -181,7 +181,7 @@ async def test_a_cashier_refunds_up_to_a_limit_and_keeps_the_shift(stage: Stage)
         # another shop's staff does not take over this one's till
         await end_sessions(stage)
         await walk_in(till, "Somebody Else")
-        await till.role("heading", "Where do you take money").wait_for()
+        await till.role("heading", "Which till is this").wait_for()
         till.complaints.clear()  # of what was refused and lost
 
 
@@ -190,7 +190,7 @@ async def give_back(screen: Screen, payment: str, amount: str) -> None:
     await scan(screen, payment)
     await screen.role("button", "^(Refund|退款)$").click()
     dialog = screen.page.get_by_role("dialog")
-    await dialog.get_by_label(re.compile("Amount to refund|退款金额")).fill(amount)
+    await dialog.get_by_label(re.compile("Amount, up to|金额，最多")).fill(amount)
 
 
 @pytest.mark.parametrize("look", [Look("zh", "dark")], ids=lambda look: look.name)
@@ -207,7 +207,7 @@ async def test_a_manager_approves_at_the_till(stage: Stage, look: Look) -> None:
         await till.open("/till")
         await walk_in(till, yi)
         await till.role("button", "Till 1").click()
-        await till.page.get_by_text(re.compile("^(Live|在线)$")).wait_for()
+        await till.page.get_by_text(re.compile("^(Online|在线)$")).wait_for()
         await type_amount(till, "12")
         await till.page.keyboard.press("Enter")
         await till.role("img", "order’s code|二维码").wait_for()
