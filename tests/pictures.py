@@ -8,7 +8,6 @@ differently.
 """
 
 import io
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from PIL import Image, ImageChops, ImageDraw
 from playwright.async_api import Page
 
 KEPT: Final = Path(__file__).parents[1] / "docs/screens"
+APART: Final = Path(__file__).parents[1] / "build/screens-apart"
 TILE: Final = 4
 """Pixels of a tile's side."""
 NEAR: Final = 40
@@ -108,15 +108,16 @@ def _tiles(picture: Image.Image, boxes: list[Box]) -> Image.Image:
 def compare(name: str, png: bytes, boxes: list[Box], *, fixed: bool = False) -> None:
     """Hold a screen against the picture that is kept of it.
 
-    Raises AssertionError, and keeps both beside each other under the system's temporary folder, if
-    they differ: `make screens` takes the kept ones anew.
+    Raises AssertionError, and keeps both beside each other in build/screens-apart, if they differ:
+    `make screens` takes the kept ones anew.
     """
     path = kept(name)
     with Image.open(path) as old, Image.open(io.BytesIO(png)) as now:
         part = difference(old, now, boxes, fixed=fixed)
         if part <= (ALIKE_FIXED if fixed else ALIKE):
             return
-        beside = Path(tempfile.gettempdir()) / f"tandem-{name}.png"
+        APART.mkdir(parents=True, exist_ok=True)
+        beside = APART / f"{name}.png"
         both = Image.new("RGB", (old.width + now.width, max(old.height, now.height)))
         both.paste(old, (0, 0))
         both.paste(now, (old.width, 0))
