@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ZXING_WASM_SHA256 } from 'barcode-detector/ponyfill';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addTexts } from '../lib/i18n/index.ts';
 import { canRenew, isOver, stateOf } from './cards.ts';
 import { wrapped } from './draw.ts';
@@ -30,8 +30,10 @@ const LINE: Line = {
 };
 
 beforeAll(() => {
-  vi.stubGlobal('navigator', { languages: ['en-GB'] });
   addTexts(texts);
+});
+beforeEach(() => {
+  vi.stubGlobal('navigator', { languages: ['en-GB'] });
 });
 
 describe('a receipt', () => {

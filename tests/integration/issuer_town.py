@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from town import Door, Facts, Someone, Town, key, open_town, said
 
@@ -17,7 +17,7 @@ from tandem.acquiring import Wire
 from tandem.cards import CardDetails
 from tandem.db import Idempotency
 from tandem.emv.card.profile import luhn
-from tandem.issuers import IssuerLink, Rules, Simulator
+from tandem.issuers import IssuerLink, RemoteIssuers, Rules, Simulator
 from tandem.issuers.rules import DEFAULT
 from tandem.kernel import system_entropy
 from tandem.ledger import issuer as issuer_account
@@ -31,6 +31,10 @@ def card(ends: str = "0119", nth: int = 0) -> CardDetails:
     """The nth card of the simulated issuer whose number ends so."""
     numbers = (f"{RANGE}{filler:0{10 - len(ends)}d}{ends}" for filler in range(10**6))
     return CardDetails(next(itertools.islice(filter(luhn, numbers), nth, None)), "4912", "123")
+
+
+SOON_SECONDS = 30
+_ISSUER = "SELECT id FROM issuers WHERE name = $1"
 
 
 @dataclass
@@ -111,4 +115,9 @@ async def open_bank(
             f'answer_seconds = {answer_seconds}\nwire = {{ numeric = "bcd" }}\n'
         )
         async with open_town(url, folder, issuers=path) as town:
+            # A second is little to connect in on a busy machine, and no test is about that.
+            issuers = cast("RemoteIssuers", town.services.payments._issuers)
+            known = issuers._find(await town.services.pool.fetchval(_ISSUER, link.name))
+            await issuers.connect(known)
+            await known.client.ready(SOON_SECONDS)
             yield Bank(town, issuer)

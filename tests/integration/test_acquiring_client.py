@@ -238,13 +238,13 @@ async def test_a_quiet_host_is_asked_and_a_dead_one_is_left() -> None:
 
 
 async def test_a_key_is_changed_before_it_is_too_old() -> None:
-    mac = Mac(key="master", life_seconds=1)
+    mac = Mac(key="master", life_seconds=4)  # a busy machine may sleep for a second
     bank = Bank()
     async with open_host(make_link(mac=mac), bank=bank) as host:
         async with open_client(host, make_link(mac=mac)) as client:
             for stan in range(1, 16):
                 assert code(await client.request(money("0200", stan))) == "00"
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.3)
             assert client.counts["connected"] == 1
         assert host.link_counts()["harbour"]["keys_issued"] >= 2
     assert bank.taken == 15 * 1234

@@ -178,6 +178,7 @@ async def test_a_reversal_is_repeated_until_it_is_answered(
         heard: list[str] = []
         bank.issuer.heard = lambda message, *, came: heard.append(message.mti) if came else None
         # Twice it says nothing; on a busy machine its answer may come too late, too.
+        row = None
         for _ in range(12):
             await bank.tell()
             bank.town.wait(minutes=1)

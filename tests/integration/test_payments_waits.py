@@ -134,7 +134,8 @@ async def test_of_many_who_scan_what_is_open_again_one_gets_it(
         assert {type(one) for one in refused} == {PaymentTaken}
         assert len(outcomes) == 2  # the holder's two
         heard = await told(here, door.id, order)
-        assert heard == ["created", "waiting", "reopened", "waiting"]
+        # those of two processes and one moment stand in no promised order
+        assert (heard[:2], sorted(heard[2:])) == (["created", "waiting"], ["reopened", "waiting"])
         assert holder in {who.id for who in others}
         await here.check()
 

@@ -88,7 +88,9 @@ def test_a_picture_that_is_kept_is_taken() -> None:
     told = " ".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests/e2e").glob("test_*.py")
     )
-    kept = {LOOK.sub("", path.stem) for path in KEPT.glob("*.png")}
+    # those of components are held against the folder of plates where they are taken
+    names = (LOOK.sub("", path.stem) for path in KEPT.glob("*.png"))
+    kept = {name for name in names if not name.startswith("component-")}
     assert len(kept) > 5
     places = re.compile(r"^(console|operator)-")
     lost = [name for name in kept if f'"{name}"' not in told]
