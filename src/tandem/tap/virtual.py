@@ -31,7 +31,7 @@ from typing import Final
 
 from tandem.tap.errors import VirtualReaderOfAnother, VirtualReaderRefused
 from tandem.tap.transport import acknowledge_at_once
-from tandem.tap.vpcd import LOOPBACK, PORT
+from tandem.tap.vpcd import LENGTH_BYTES, LOOPBACK, PORT, POWER_ON, WHICH_ATR
 
 NAME: Final = "Tandem Virtual Reader"
 """What the reader's name begins with in PC/SC."""
@@ -51,6 +51,9 @@ _END_SECONDS: Final = 3.0
 _NOTICE_SECONDS: Final = 0.8
 """How long a slot stays empty between two devices. pcscd looks every 0.4 seconds: if it misses that
 one left before the next one came, it takes the reader for empty until that one leaves too."""
+_LOOKS, _TRIES = 4, 10
+"""So often pcscd may look at a card without powering it on, before that one leaves and comes again;
+and so often it comes. On a busy machine pcscd looks later than after `_NOTICE_SECONDS`."""
 _BLOCK: Final = 4096
 
 
@@ -257,33 +260,65 @@ class _Relay:
             writer.transport.abort()
             return
         self._busy = True
+        try:
+            for _ in range(_TRIES):
+                if await self._join(reader, writer):
+                    break
+        finally:
+            self._busy = False
+            writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Lead the device to the driver, and say whether that is over.
+
+        It is not if pcscd still takes the slot for empty: then the device leaves and comes again.
+        """
         await asyncio.sleep(self._free_at - asyncio.get_running_loop().time())
         try:
             inside = await asyncio.open_connection(LOOPBACK, self._port)
         except OSError:
-            self._busy = False
-            writer.transport.abort()
-            return
+            return True
         try:
-            ways = {
-                asyncio.create_task(_pump(reader, writer, inside[1])),
-                asyncio.create_task(_pump(*inside, writer)),
-            }
-            _, left = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            asks = asyncio.create_task(_asked(*inside, writer))
+            ways = {asyncio.create_task(_pump(reader, writer, inside[1])), asks}
+            ended, left = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in left:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+            return asks not in ended or asks.result()
         finally:
             self._free_at = asyncio.get_running_loop().time() + _NOTICE_SECONDS
-            self._busy = False
             inside[1].transport.abort()
-            writer.transport.abort()
+
+
+async def _asked(
+    reader: asyncio.StreamReader, own: asyncio.StreamWriter, device: asyncio.StreamWriter
+) -> bool:
+    """Pass on what the driver asks, until it ends.
+
+    False if it looked `_LOOKS` times for a card without powering it on. The last of these questions
+    is not passed on, so that no answer is left over for whoever asks next.
+    """
+    connection = own.get_extra_info("socket")
+    looks, powered = 0, False
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            acknowledge_at_once(connection)
+            head = await reader.readexactly(LENGTH_BYTES)
+            message = await reader.readexactly(int.from_bytes(head, "big"))
+            powered = powered or message == POWER_ON
+            looks += message == WHICH_ATR
+            if looks == _LOOKS and not powered:
+                return False
+            device.write(head + message)
+            await device.drain()
+    return True
 
 
 async def _pump(
     reader: asyncio.StreamReader, own: asyncio.StreamWriter, other: asyncio.StreamWriter
 ) -> None:
-    """Pass on what comes, until it ends or cannot be passed on."""
+    """Pass on what the device answers, until it ends or cannot be passed on."""
     connection = own.get_extra_info("socket")
     acknowledge_at_once(connection)
     with contextlib.suppress(OSError):

@@ -35,9 +35,15 @@ PORT: Final = 35963
 """The port of the virtual reader's first slot; the second one has the next."""
 LOOPBACK: Final = "127.0.0.1"
 
-_POWER_OFF, _POWER_ON, _RESET, _ATR = 0x00, 0x01, 0x02, 0x04
-_CONTROLS: Final = frozenset({_POWER_OFF, _POWER_ON, _RESET})
-_LENGTH: Final = 2
+POWER_ON: Final = b"\x01"
+"""The reader's word before it asks a card anything."""
+WHICH_ATR: Final = b"\x04"
+"""The reader's question for the ATR, and how the driver looks whether a card is there."""
+LENGTH_BYTES: Final = 2
+"""How long the length before each message is."""
+_POWER_OFF: Final = b"\x00"
+_RESET: Final = b"\x02"
+_CONTROLS: Final = frozenset({_POWER_OFF, POWER_ON, _RESET})
 _LONGEST: Final = 0xFFFF
 _SHORTEST_COMMAND: Final = 4
 _LOOK_SECONDS: Final = 0.1
@@ -54,14 +60,14 @@ class Frames:
 
     def read(self) -> bytes | None:
         """The next message; None if the connection ended, also in the middle of one."""
-        head = self._exactly(_LENGTH)
+        head = self._exactly(LENGTH_BYTES)
         return None if head is None else self._exactly(int.from_bytes(head, "big"))
 
     def write(self, message: bytes) -> None:
         """Send a message. Raises `ValueError` above 65,535 bytes: a fault of the program."""
         if len(message) > _LONGEST:
             raise ValueError(f"{len(message)} bytes do not fit a message")
-        self.connection.sendall(len(message).to_bytes(_LENGTH, "big") + message)
+        self.connection.sendall(len(message).to_bytes(LENGTH_BYTES, "big") + message)
 
     def close(self) -> None:
         """End the connection."""
@@ -109,10 +115,10 @@ class Presence:
             self._frames.close()
 
     def _answer(self, message: bytes) -> bytes | None:
-        if len(message) == 1 and message[0] in _CONTROLS:
+        if message in _CONTROLS:
             self._card.reset()
             return None
-        if message == bytes((_ATR,)):
+        if message == WHICH_ATR:
             return CONTACTLESS_ATR
         if message[:_SHORTEST_COMMAND] == GET_UID:
             return self._uid + OK
@@ -162,8 +168,8 @@ class SocketField:
             connection.settimeout(self._answer_seconds)
             self._held = Frames(connection)
         try:
-            self._held.write(bytes((_POWER_ON,)))
-            self._held.write(bytes((_ATR,)))
+            self._held.write(POWER_ON)
+            self._held.write(WHICH_ATR)
             atr = self._held.read()
         except OSError:
             atr = None
@@ -177,7 +183,7 @@ class SocketField:
         if self._held is None:
             return True
         try:
-            self._held.write(bytes((_POWER_OFF,)))
+            self._held.write(_POWER_OFF)
             self._held.connection.settimeout(within_seconds)
             left = self._held.read() is None
         except TimeoutError:
