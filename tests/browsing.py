@@ -98,12 +98,13 @@ class Screen:
     url: str
     complaints: list[str] = field(default_factory=list)
     asked: defaultdict[str, list[float]] = field(default_factory=partial(defaultdict, list))
+    opened: int = 0
 
     def ask(self, request: Request) -> None:
         """Note what the page asks of the API: the same again and again is a page that turns."""
         if "/v1/" in request.url:
             path = request.url.partition("?")[0]  # each page of a list has a query of its own
-            self.asked[f"{request.method} {path}"].append(time.monotonic())
+            self.asked[f"{request.method} {path}, page {self.opened}"].append(time.monotonic())
 
     def turning(self) -> list[str]:
         """What was asked again and again."""
@@ -120,6 +121,7 @@ class Screen:
 
     async def open(self, path: str) -> None:
         """Go to an address of the server."""
+        self.opened += 1
         await self.page.goto(f"{self.url}{path}")
 
     def role(self, role: Any, name: str) -> Locator:  # noqa: ANN401 - Playwright's names of roles
@@ -163,7 +165,7 @@ class Screen:
         if SCREENS:
             pictures.keep(Path(SCREENS), name, png)
         else:
-            boxes = await pictures.changing(self.page, fixed=fixed)
+            boxes = await pictures.changing(self.page, whole=whole, fixed=fixed)
             pictures.compare(name, png, boxes, fixed=fixed)
 
 

@@ -28,7 +28,7 @@ LONGEST: Final = 1000
 """How much of a page is compared at once; of most pages no more: below, lists grow with what tests
 did before."""
 
-_CHANGING: Final = r"""([drawn, digits]) => {
+_CHANGING: Final = r"""([drawn, digits, whole]) => {
   const boxes = [...document.querySelectorAll(drawn)]
     .map((one) => one.getBoundingClientRect());
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -38,7 +38,8 @@ _CHANGING: Final = r"""([drawn, digits]) => {
     range.selectNodeContents(texts.currentNode);
     boxes.push(...range.getClientRects());
   }
-  return boxes.map((box) => [box.left, box.top, box.right, box.bottom]);
+  const [x, y] = whole ? [scrollX, scrollY] : [0, 0];
+  return boxes.map((box) => [box.left + x, box.top + y, box.right + x, box.bottom + y]);
 }"""
 
 Box = tuple[float, float, float, float]
@@ -49,14 +50,16 @@ def kept(name: str) -> Path:
     return KEPT / f"{name}.png"
 
 
-async def changing(page: Page, *, fixed: bool = False) -> list[Box]:
+async def changing(page: Page, *, whole: bool = False, fixed: bool = False) -> list[Box]:
     """Where a page shows what is another at each run: left, top, right, bottom in pixels.
+
+    They are counted from the corner of the screen, or from that of the `whole` page.
 
     What is drawn and written on a page whose data is `fixed` is the same each time, but for what
     moves.
     """
     drawn = "svg.turning, video" if fixed else "svg[role=img], svg.turning, figure, canvas, video"
-    found: list[Any] = await page.evaluate(_CHANGING, [drawn, not fixed])
+    found: list[Any] = await page.evaluate(_CHANGING, [drawn, not fixed, whole])
     return [(left, top, right, bottom) for left, top, right, bottom in found]
 
 

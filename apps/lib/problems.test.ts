@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { RefusedError, type Problem } from './api/client.ts';
 import { sentence } from './problems.ts';
+import { settings } from './settings.svelte.ts';
 
 const refused = (field: string, detail = `${field}: must be shorter`): RefusedError => {
   const problem = {
@@ -19,6 +20,32 @@ test('the body as a whole is no field', () => {
   expect(sentence(refused('', 'The body: must be JSON'))).toBe(
     'That did not work. The body: must be JSON',
   );
+});
+
+const ruled = (data: Record<string, unknown>): RefusedError =>
+  new RefusedError({
+    ...{ type: '', title: '', status: 422, code: 'invalid_request', request_id: '' },
+    ...{ detail: '', data: { reason: 'in the words of the API', ...data } },
+  } as unknown as Problem);
+
+test.each([
+  [{ field: 'name', rule: 'length', least: 1, most: 64 }, 'Name: must have 1 to 64 characters'],
+  [{ field: 'name', rule: 'length', most: 64 }, 'Name: may have 64 characters at most'],
+  [{ field: 'name', rule: 'length' }, 'Name: is too short or too long'],
+  [{ field: 'amount', rule: 'number', least: 1 }, 'Amount: is too low or too high for this'],
+  [{ field: 'people[3].amount', rule: 'number' }, 'Among whom: is too low or too high for this'],
+  [{ field: 'shares', rule: 'number', least: 1 }, 'Shares: must be a whole number, 1 or more'],
+  [{ field: 'name', rule: 'of a later version' }, 'Name: in the words of the API'],
+])('a rule is said in words of our own: %j', (data, said) => {
+  expect(sentence(ruled(data))).toBe(`Nothing was done. ${said}`);
+});
+
+test('and in Chinese', () => {
+  settings.language = 'zh';
+  expect(sentence(ruled({ field: 'name', rule: 'unseen' }))).toBe(
+    '没有执行任何操作。请检查“名称”：含有无法显示的字符，请重新输入',
+  );
+  settings.language = 'en';
 });
 
 test('one that no form has keeps its own name', () => {

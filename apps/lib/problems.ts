@@ -9,7 +9,25 @@ export function sentence(error: unknown): string {
   const key = `problem.${error.problem.code}`;
   const { data, detail } = error.problem;
   if (!isKey(key) || data['field'] === '') return t('problem.other', { detail });
-  return t(key, { ...valuesOf(data), ...fieldOf(data), detail });
+  const values = valuesOf(data);
+  return t(key, { ...values, ...fieldOf(data), ...reasonOf(data, values), detail });
+}
+
+/**
+ * What the field must be, in the person's language, where the API names the rule; else the API's own
+ * words. The nearest text is taken: of the rule for this field, with its bounds, or alone.
+ */
+function reasonOf(
+  data: Record<string, unknown>,
+  values: Record<string, string>,
+): Record<string, string> {
+  if (typeof data['rule'] !== 'string') return {};
+  const rule = `problem.rule.${data['rule']}`;
+  const field = /(\w*)\W*$/.exec(values['field'] ?? '')?.[1] ?? '';
+  const bounds = ['least', 'most'].filter((name) => name in values);
+  const near = [[rule, field], [rule, ...bounds], [rule]].map((parts) => parts.join('.'));
+  const key = near.find(isKey);
+  return key === undefined ? {} : { reason: t(key, values) };
 }
 
 /** The field that is not right, by the name that a person knows, if it has one. */

@@ -20,6 +20,7 @@ from tandem.kernel import (
     ManualClock,
     NotFound,
     Refused,
+    Rule,
     SystemClock,
     basis_points,
     check_amount,
@@ -299,6 +300,8 @@ def test_a_refusal_carries_a_code_a_sentence_and_its_data() -> None:
 def test_invalid_names_the_field_and_not_found_the_thing() -> None:
     assert str(Invalid("amount", "must be positive")) == "amount: must be positive"
     assert Invalid("a", "b").data() == {"field": "a", "reason": "b"}
+    ruled = Invalid("name", "is long", rule=Rule("length", None, 64))
+    assert ruled.data() == {"field": "name", "reason": "is long", "rule": "length", "most": 64}
     assert "payment pay_1" in str(NotFound("payment", "pay_1"))
     assert {Invalid.code, NotFound.code} == {"invalid_request", "not_found"}
 

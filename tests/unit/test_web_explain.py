@@ -16,7 +16,7 @@ from tandem.api.routes.wallet import get_history, send_money
 from tandem.api.routes.webhooks import create_webhook, update_webhook
 from tandem.app import operations
 from tandem.cards import AddCard
-from tandem.kernel import Invalid
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, Rule
 from tandem.settings import Settings
 from tandem.web.explain import FORMS, explain, wanted
 from tandem.web.reading import decode_body, decode_query
@@ -199,6 +199,48 @@ def test_a_query(operation: Any, query: bytes, field: str, reason: str) -> None:
     with pytest.raises(Invalid) as refused:
         decode_query(operation.query_type, query)
     assert (refused.value.field, refused.value.reason) == (field, reason)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "rule"),
+    [
+        (create_payment, PAY | {"way": "fax"}, {"rule": "choice"}),
+        (create_payment, {"currency": "CNY"}, {"rule": "missing"}),
+        (create_payment, PAY | {"amuont": 1}, {"rule": "unknown"}),
+        (create_payment, PAY | {"currency": "yuan"}, {"rule": "form"}),
+        (create_payment, PAY | {"amount": 0}, {"rule": "number", "least": 1, "most": MAX_AMOUNT}),
+        (
+            *(create_payment, PAY | {"description": "a" * 999}),
+            {"rule": "length", "least": 1, "most": NOTE_LENGTH},
+        ),
+        (
+            sign_up,
+            {"handle": "lin", "name": "L" * 999},
+            {"rule": "length", "least": 1, "most": 100},
+        ),
+        (
+            create_webhook,
+            {"url": "https://a.example", "types": {}},
+            {"rule": "entries", "most": 20},
+        ),
+    ],
+)
+def test_programs_are_told_the_rule(
+    operation: Any,  # noqa: ANN401 - any operation
+    body: dict[str, Any],
+    rule: dict[str, Any],
+) -> None:
+    decoder = msgspec.json.Decoder(operation.body_type)
+    with pytest.raises(Invalid) as refused:
+        decode_body(decoder, msgspec.json.encode(body))
+    data = refused.value.data()
+    assert {name: data[name] for name in ("rule", "least", "most") if name in data} == rule
+
+
+def test_a_query_has_the_same_rules() -> None:
+    with pytest.raises(Invalid) as refused:
+        decode_query(list_payments.query_type, b"limit=0")
+    assert refused.value.rule == Rule("number", 1, 100)
 
 
 def test_a_handle_may_be_signed_up_as_it_is_shown() -> None:

@@ -162,3 +162,12 @@ test('every refusal that a person can meet has a text', () => {
   const told = new Set(all.map((one) => one.key));
   expect(codes.filter((code) => !told.has(`problem.${code}`)).sort()).toEqual(programs);
 });
+
+test('every rule of a field has a text', () => {
+  const errors = readFileSync(new URL('../src/tandem/kernel/errors.py', ROOT), 'utf8');
+  const names = /name: Literal\[([^\]]*)\]/.exec(errors)?.[1] ?? '';
+  const rules = [...names.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? '');
+  expect(rules).toContain('length');
+  const told = new Set(all.map((one) => one.key));
+  expect(rules.filter((rule) => !told.has(`problem.rule.${rule}`))).toEqual([]);
+});

@@ -52,7 +52,7 @@ from tandem.events import (
     TooManyEndpoints,
     TooManyTests,
 )
-from tandem.kernel import Invalid, NotFound, Refused, show_id
+from tandem.kernel import MAX_AMOUNT, Invalid, NotFound, Refused, Rule, show_id
 from tandem.keyring import HsmGone
 from tandem.ledger import (
     ChangedMeanwhile,
@@ -255,7 +255,14 @@ ROWS: Final = (
     Row(409, AlreadyAppealed()),
     Row(413, wire.BodyTooLarge(65_536)),
     Row(415, wire.MediaTypeUnsupported("text/plain")),
-    Row(422, Invalid("amount", "must be a whole number of minor units from 1 to 1000000000000000")),
+    Row(
+        422,
+        Invalid(
+            "amount",
+            f"must be a whole number of minor units from 1 to {MAX_AMOUNT}",
+            rule=Rule("number", 1, MAX_AMOUNT),
+        ),
+    ),
     Row(422, IdempotencyConflict("order-1041")),
     Row(422, NoSuchScope("payments:all", ("payments:read", "payments:write"))),
     Row(422, TargetRefused("hooks.example", "has a private address")),

@@ -13,7 +13,7 @@ from tandem.cards.proof import MAX_REFUSED, Proof
 from tandem.db import Connection, Table
 from tandem.db.rewrite import SealedColumn
 from tandem.emv.card.profile import luhn
-from tandem.kernel import Invalid
+from tandem.kernel import Invalid, Rule
 from tandem.keyring import KeyRing
 
 ASKING_TIME: Final = timedelta(minutes=1)
@@ -64,10 +64,12 @@ FUNDING_SEALS: Final = SealedColumn("funding_cards", "pan_sealed", "fnd", fundin
 def check_details(card: CardDetails, today: date) -> None:
     """Raise `Invalid` for a number that cannot be one, and for a card that is over."""
     if len(card.pan) < _SHORTEST or not luhn(card.pan):
-        raise Invalid("card.number", "is not a card's number: its check digit is wrong")
+        raise Invalid(
+            "card.number", "is not a card's number: its check digit is wrong", rule=Rule("form")
+        )
     year, month = 2000 + int(card.expiry[:2]), int(card.expiry[2:])
     if not 1 <= month <= _MONTHS or (year, month) < (today.year, today.month):
-        raise Invalid("card.expiry", "must be YYMM, and this month or later")
+        raise Invalid("card.expiry", "must be YYMM, and this month or later", rule=Rule("form"))
 
 
 def new_funding(

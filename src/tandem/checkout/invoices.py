@@ -48,7 +48,16 @@ from tandem.checkout.store import (
 from tandem.db import Connection, Idempotency, earlier_answer, keep_answer, work
 from tandem.db.audit import about
 from tandem.events import Now, tell_merchant
-from tandem.kernel import NOTE_LENGTH, Invalid, clean_note, clean_text, currency, read_id, show_id
+from tandem.kernel import (
+    NOTE_LENGTH,
+    Invalid,
+    Rule,
+    clean_note,
+    clean_text,
+    currency,
+    read_id,
+    show_id,
+)
 from tandem.ledger import ChangedMeanwhile, Outcome
 from tandem.merchants import load_place
 from tandem.payments import At, Beside, PaymentConflict
@@ -339,7 +348,8 @@ def _email(text: str | None) -> str | None:
         return None
     cleaned = clean_text(text, "customer_email", EMAIL_LENGTH)
     if "@" not in cleaned or any(character.isspace() for character in cleaned):
-        raise Invalid("customer_email", "must be an address such as books@shop.example")
+        reason = "must be an address such as books@shop.example"
+        raise Invalid("customer_email", reason, rule=Rule("form"))
     return cleaned
 
 

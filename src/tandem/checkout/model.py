@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from tandem.checkout.errors import InvoiceConflict, LinkClosed
 from tandem.db import Integer, Json, Table
-from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, clean_text
+from tandem.kernel import MAX_AMOUNT, NOTE_LENGTH, Invalid, Rule, clean_text
 from tandem.payments import Status
 
 MAX_LINES: Final = 100
@@ -213,10 +213,16 @@ def price(link: Link, typed: int | None) -> int:
             raise Invalid("amount", "of this link is fixed")
         return link.amount
     if typed is None:
-        raise Invalid("amount", "must be given: this link has none of its own")
+        raise Invalid(
+            "amount", "must be given: this link has none of its own", rule=Rule("missing")
+        )
     least, most = link.min_amount or 1, link.max_amount or MAX_AMOUNT
     if not least <= typed <= most:
-        raise Invalid("amount", f"must be from {least} to {most} minor units")
+        raise Invalid(
+            "amount",
+            f"must be from {least} to {most} minor units",
+            rule=Rule("number", least, most),
+        )
     return typed
 
 

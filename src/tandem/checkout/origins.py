@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from tandem.checkout.errors import ReturnRefused
-from tandem.kernel import Invalid
+from tandem.kernel import Invalid, Rule
 
 MAX_URL: Final = 1000
 MAX_ORIGINS: Final = 20
@@ -27,6 +27,7 @@ _URL: Final = re.compile(
 )
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.ASCII)
 _NUMERIC: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII)
+_ADDRESS: Final = Rule("address")
 _PORTS: Final = {"http": 80, "https": 443}
 _MAX_PORT: Final = 65_535
 
@@ -38,7 +39,7 @@ def read_origin(text: str, field: str, *, sandbox: bool) -> str:
     """
     match = _WHOLE.fullmatch(text) if len(text) <= MAX_URL else None
     if match is None:
-        raise Invalid(field, _form(text))
+        raise Invalid(field, _form(text), rule=_ADDRESS)
     return _origin(match[1], match[2], match[3], field, sandbox=sandbox)
 
 
@@ -49,11 +50,11 @@ def read_return(text: str, field: str, allowed: Collection[str], *, sandbox: boo
     """
     match = _URL.fullmatch(text) if len(text) <= MAX_URL else None
     if match is None:
-        raise Invalid(field, _form(text))
+        raise Invalid(field, _form(text), rule=_ADDRESS)
     origin = _origin(match[2], match[3], match[4], field, sandbox=sandbox)
     query = text.partition("?")[2]
     if any(name == RESULT for name, _ in parse_qsl(query, keep_blank_values=True)):
-        raise Invalid(field, f"must leave the parameter {RESULT} to Tandem")
+        raise Invalid(field, f"must leave the parameter {RESULT} to Tandem", rule=_ADDRESS)
     if origin not in allowed:
         raise ReturnRefused(field, origin, tuple(allowed))
     return text
@@ -68,12 +69,16 @@ def _origin(scheme: str, host: str, port: str | None, field: str, *, sandbox: bo
     scheme, host = scheme.lower(), host.lower()
     here = _LOOPBACK.fullmatch(host) is not None
     if scheme == "http" and not (sandbox and here):
-        raise Invalid(field, "must begin with https:// (http only for this machine, in a sandbox)")
+        raise Invalid(
+            field,
+            "must begin with https:// (http only for this machine, in a sandbox)",
+            rule=_ADDRESS,
+        )
     if not here and (_NUMERIC.fullmatch(host) or "." not in host):
-        raise Invalid(field, "must name a host such as shop.example")
+        raise Invalid(field, "must name a host such as shop.example", rule=_ADDRESS)
     number = _PORTS[scheme] if port is None else int(port)
     if not 1 <= number <= _MAX_PORT:
-        raise Invalid(field, "has no such port: ports go from 1 to 65535")
+        raise Invalid(field, "has no such port: ports go from 1 to 65535", rule=_ADDRESS)
     return f"{scheme}://{host}" if number == _PORTS[scheme] else f"{scheme}://{host}:{number}"
 
 

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 import httpx
 
 from tandem.events.errors import TargetRefused
-from tandem.kernel import Invalid
+from tandem.kernel import Invalid, Rule
 
 MAX_URL: Final = 2000
 _MAX_PORT: Final = 65_535
+_ADDRESS: Final = Rule("address")
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
 _BEGINNING = re.compile(
@@ -69,25 +70,31 @@ def read_target(url: str, *, sandbox: bool) -> Target:
     """
     schemes = ("https", "http") if sandbox else ("https",)
     if not 1 <= len(url) <= MAX_URL:
-        raise Invalid("url", f"must be 1 to {MAX_URL} characters long")
+        raise Invalid(
+            "url", f"must be 1 to {MAX_URL} characters long", rule=Rule("length", 1, MAX_URL)
+        )
     if not url.isprintable() or any(c.isspace() for c in url):
-        raise Invalid("url", "must not contain spaces or control characters")
+        raise Invalid("url", "must not contain spaces or control characters", rule=_ADDRESS)
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise Invalid("url", "is not a URL such as https://shop.example/hooks") from error
+        raise Invalid(
+            "url", "is not a URL such as https://shop.example/hooks", rule=_ADDRESS
+        ) from error
     if parsed.scheme not in schemes or not parsed.raw_host:
-        raise Invalid("url", f"must begin with {' or '.join(s + '://' for s in schemes)}")
+        raise Invalid(
+            "url", f"must begin with {' or '.join(s + '://' for s in schemes)}", rule=_ADDRESS
+        )
     if parsed.userinfo:
-        raise Invalid("url", "must not contain a user name or password")
+        raise Invalid("url", "must not contain a user name or password", rule=_ADDRESS)
     if _BEGINNING.match(url) is None:
-        raise Invalid("url", "is not a URL such as https://shop.example/hooks")
+        raise Invalid("url", "is not a URL such as https://shop.example/hooks", rule=_ADDRESS)
     if parsed.fragment or "#" in url:
-        raise Invalid("url", "must not have a fragment (the part from # on)")
+        raise Invalid("url", "must not have a fragment (the part from # on)", rule=_ADDRESS)
     port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
     host = parsed.raw_host.decode("ascii").removesuffix(".")
     if not 1 <= port <= _MAX_PORT or _HOST.fullmatch(host) is None:
-        raise Invalid("url", "is not a URL such as https://shop.example/hooks")
+        raise Invalid("url", "is not a URL such as https://shop.example/hooks", rule=_ADDRESS)
     return Target(parsed.scheme, host, port, parsed.raw_path)
 
 

@@ -2,7 +2,7 @@
 
 from tandem.kernel.cache import Lru
 from tandem.kernel.clock import Clock, ManualClock, SystemClock
-from tandem.kernel.errors import Invalid, NotFound, Refused
+from tandem.kernel.errors import Invalid, NotFound, Refused, Rule
 from tandem.kernel.ids import (
     Entropy,
     Ids,
@@ -41,6 +41,7 @@ __all__ = [
     "ManualClock",
     "NotFound",
     "Refused",
+    "Rule",
     "SystemClock",
     "basis_points",
     "check_amount",

@@ -14,8 +14,8 @@ to the request, and `replayed` when a repeat of the request gets it again. Anyth
 are raised, so they can be neither compared by value nor frozen.)
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, Literal, NamedTuple
 
 
 @dataclass(eq=False)
@@ -38,17 +38,59 @@ class Refused(Exception):
         return self.sentence()
 
 
+class Rule(NamedTuple):
+    """What a field must be, for programs that say it in another language.
+
+    `missing`: it must be there. `unknown`: it must not. `choice`: one of a few. `number`: a whole
+    number within the bounds; `length`: so many characters; `entries`: so many in a list. `form`: a
+    text of the field's own form. `address`: a web address. `unseen`: without characters that nobody
+    sees. `letters`: with a letter or a digit. `distinct`: each once. A bound that is None is open.
+    """
+
+    name: Literal[
+        "missing",
+        "unknown",
+        "choice",
+        "number",
+        "length",
+        "entries",
+        "form",
+        "address",
+        "unseen",
+        "letters",
+        "distinct",
+    ]
+    least: int | None = None
+    most: int | None = None
+
+
 @dataclass(eq=False)
 class Invalid(Refused):
-    """A field of the request cannot be used as it stands."""
+    """A field of the request cannot be used as it stands.
+
+    Where `rule` is there, it tells programs what the field must be, with the bounds `least` and
+    `most`: missing, unknown, choice, number, length, entries, form, address, unseen, letters,
+    distinct.
+    """
 
     code: ClassVar[str] = "invalid_request"
     field: str
     reason: str
+    _: KW_ONLY
+    rule: Rule | None = None
 
     def sentence(self) -> str:
         """Name the field and say what it must be."""
         return f"{self.field}: {self.reason}"
+
+    def data(self) -> dict[str, Any]:
+        """The rule's name stands beside its bounds; what it does not have is left out."""
+        facts = super().data()
+        rule = facts.pop("rule")
+        if rule is not None:
+            bounds = {"rule": rule.name, "least": rule.least, "most": rule.most}
+            facts |= {name: value for name, value in bounds.items() if value is not None}
+        return facts
 
 
 @dataclass(eq=False)

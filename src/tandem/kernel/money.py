@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import iso4217
 
-from tandem.kernel.errors import Invalid
+from tandem.kernel.errors import Invalid, Rule
 
 MAX_AMOUNT: Final = 10**15
 """The largest single amount, in minor units. A bigint balance holds over nine thousand of them,
@@ -44,7 +44,8 @@ def currency(code: str, field: str = "currency") -> Currency:
     """The currency of an ISO 4217 alphabetic code. Raises `Invalid` if there is none."""
     found = _BY_CODE.get(code)
     if found is None:
-        raise Invalid(field, f"{code[:8]!r} is not an ISO 4217 currency code such as CNY or EUR")
+        reason = f"{code[:8]!r} is not an ISO 4217 currency code such as CNY or EUR"
+        raise Invalid(field, reason, rule=Rule("form"))
     return found
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Final
 
-from tandem.kernel.errors import Invalid
+from tandem.kernel.errors import Invalid, Rule
 
 NOTE_LENGTH: Final = 140
 """The most characters of a note: what somebody writes beside an amount."""
@@ -25,7 +25,9 @@ def clean_text(text: str, field: str, longest: int) -> str:
     """
     cleaned = unicodedata.normalize("NFC", text[: longest * _GROWTH + 1]).strip()
     if not 1 <= len(cleaned) <= longest:
-        raise Invalid(field, f"must have 1 to {longest} characters")
+        raise Invalid(
+            field, f"must have 1 to {longest} characters", rule=Rule("length", 1, longest)
+        )
     before = " "
     for character, after in zip(cleaned, cleaned[1:] + " ", strict=True):
         if character in _JOINERS:
@@ -33,10 +35,14 @@ def clean_text(text: str, field: str, longest: int) -> str:
         else:
             unseen = unicodedata.category(character) in _UNSEEN or character in _BLANK
         if unseen:
-            raise Invalid(field, f"has a character that cannot be shown (U+{ord(character):04X})")
+            raise Invalid(
+                field,
+                f"has a character that cannot be shown (U+{ord(character):04X})",
+                rule=Rule("unseen"),
+            )
         before = character
     if not any(unicodedata.category(character)[0] in "LNPS" for character in cleaned):
-        raise Invalid(field, "must have a letter or a digit")
+        raise Invalid(field, "must have a letter or a digit", rule=Rule("letters"))
     return cleaned
 
 

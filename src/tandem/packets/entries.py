@@ -7,7 +7,7 @@ import msgspec
 
 from tandem.db import Idempotency
 from tandem.events import announce
-from tandem.kernel import Invalid, NotFound, Refused, check_amount, currency, show_id
+from tandem.kernel import Invalid, NotFound, Refused, Rule, check_amount, currency, show_id
 from tandem.ledger import (
     ChangedMeanwhile,
     Decision,
@@ -115,14 +115,20 @@ class MakePacket(msgspec.Struct, frozen=True, kw_only=True):
     def _check(self) -> None:
         check_amount(self.amount)
         if not 1 <= self.shares <= MAX_SHARES:
-            raise Invalid("shares", f"must be 1 to {MAX_SHARES}")
+            raise Invalid(
+                "shares", f"must be 1 to {MAX_SHARES}", rule=Rule("number", 1, MAX_SHARES)
+            )
         if self.amount < self.shares:
-            raise Invalid("amount", "must be at least one minor unit for each share")
+            raise Invalid(
+                "amount",
+                "must be at least one minor unit for each share",
+                rule=Rule("number", self.shares),
+            )
         ids = {one.id for one in self.people}
         if self.maker.id in ids:
             raise Invalid("to", "must be others; maker_opens gives you a share of your own")
         if len(ids) < len(self.people):
-            raise Invalid("to", "must name each person once")
+            raise Invalid("to", "must name each person once", rule=Rule("distinct"))
         if ids and self.shares > len(ids) + self.maker_opens:
             raise Invalid("shares", "must not be more than there are people to open them")
 

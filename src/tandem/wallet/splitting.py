@@ -7,7 +7,7 @@ import msgspec
 
 from tandem.db import Idempotency
 from tandem.events import announce
-from tandem.kernel import Invalid, NotFound, check_amount, equal_part, show_id
+from tandem.kernel import Invalid, NotFound, Rule, check_amount, equal_part, show_id
 from tandem.ledger import Decision, Touches, View, Write
 from tandem.people import PersonTerms
 from tandem.screening import MessageState, Screened
@@ -44,9 +44,11 @@ class MakeSplit(msgspec.Struct, frozen=True, kw_only=True):
         """Make the split and a request for each part."""
         check_amount(self.amount)
         if len({one.id for one in self.people}) < len(self.people):
-            raise Invalid("people", "must name each person once")
+            raise Invalid("people", "must name each person once", rule=Rule("distinct"))
         if not 1 <= len(self.people) <= MAX_PARTS:
-            raise Invalid("people", f"must be 1 to {MAX_PARTS} people")
+            raise Invalid(
+                "people", f"must be 1 to {MAX_PARTS} people", rule=Rule("entries", 1, MAX_PARTS)
+            )
         parts = divided(self.amount, len(self.people)) if self.parts is None else self.parts
         for part in parts:
             check_amount(part, "people")

@@ -277,7 +277,10 @@ class Dispatcher(Generic[S]):
             known = () if route.body is None else route.body.type.__struct_fields__
             if type(invalid) is not Invalid or invalid.field not in known:
                 raise
-            raise InvalidBody(invalid.field, invalid.reason, f"/{invalid.field}") from invalid
+            pointer = f"/{invalid.field}"
+            raise InvalidBody(
+                invalid.field, invalid.reason, pointer, rule=invalid.rule
+            ) from invalid
 
     async def _send(
         self,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, 
 import msgspec
 from msgspec import inspect
 
-from tandem.kernel import MAX_AMOUNT
+from tandem.kernel import MAX_AMOUNT, Rule
 
 MAX_SHOWN: Final = 200
 UNKNOWN: Final = object()
@@ -46,6 +46,7 @@ FORMS: Final[Mapping[str, str]] = {
 _UNSAID: Final = ("^[0-9]{12,19}$", "^[0-9]{3,4}$")
 """Patterns of what is not repeated, however wrong it is: problems end in other people's logs."""
 
+_MISSING: Final = ("is missing", Rule("missing"))
 _WHERE: Final = re.compile(r"(.*) - at `(key` in `)?\$(.*)`", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[\]]*)|\[([0-9]+|\.\.\.)\]")
 _NAMED: Final = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
@@ -63,11 +64,12 @@ _KINDS: Final[Mapping[str, str]] = {
 
 
 class Wrong(NamedTuple):
-    """What is wrong: what the field must be, the field, and its JSON Pointer."""
+    """What is wrong: what the field must be, the field, its JSON Pointer, and the rule."""
 
     reason: str
     field: str
     pointer: str
+    rule: Rule | None
 
 
 class _Place(NamedTuple):
@@ -105,13 +107,15 @@ def explain(
     named = _NAMED.fullmatch(reason)
     if named is not None:
         place = place.step(named[1], None, UNKNOWN)
-        said = "is not known here" if "unknown" in reason[:24] else "is missing"
+        unknown = "unknown" in reason[:24]
+        said, rule = ("is not known here", Rule("unknown")) if unknown else _MISSING
     elif match is not None and match[2]:
         place, name = _name(place)
-        said = f"the name {_quoted(name)} must be {wanted(place.kind)}"
+        said, rule = f"the name {_quoted(name)} must be {wanted(place.kind)}", None
     else:
         said = f"must be {wanted(place.kind)}{_but(reason, place.value, texts=texts)}"
-    return Wrong(said, shown(place.field), shown(place.pointer))
+        rule = rule_of(place.kind)
+    return Wrong(said, shown(place.field), shown(place.pointer), rule)
 
 
 def _member(place: _Place, name: str) -> _Place:
@@ -202,6 +206,31 @@ def _wanted(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.EnumType):
         return _listed([str(member.value) for member in kind.cls])
     return next((say(kind) for what, say in _SAID if isinstance(kind, what)), "of another kind")
+
+
+def rule_of(kind: Any) -> Rule | None:  # noqa: ANN401 - a type
+    """What a value of this type must be, as far as there is a rule for it."""
+    return _rule(inspect.type_info(kind))
+
+
+def _rule(kind: inspect.Type) -> Rule | None:
+    rule = None
+    match kind:
+        case inspect.Metadata():
+            rule = _rule(kind.type)
+        case inspect.UnionType():
+            rule = next(filter(None, map(_rule, kind.types)), None)
+        case inspect.EnumType() | inspect.LiteralType():
+            rule = Rule("choice")
+        case inspect.IntType():
+            rule = Rule("number", kind.ge, kind.le)
+        case inspect.StrType(pattern=str()):
+            rule = Rule("form")
+        case inspect.StrType():
+            rule = Rule("length", kind.min_length, kind.max_length)
+        case inspect.CollectionType():
+            rule = Rule("entries", kind.min_length, kind.max_length)
+    return rule
 
 
 def _integer(kind: Any) -> str:  # noqa: ANN401 - an inspect.IntType

@@ -23,7 +23,7 @@ from tandem.api.errors import (
     MediaTypeUnsupported,
 )
 from tandem.api.operation import MAX_REASON, Query
-from tandem.kernel import Invalid, clean_text
+from tandem.kernel import Invalid, Rule, clean_text
 from tandem.web.explain import UNKNOWN, explain
 from tandem.web.explain import shown as _shown
 
@@ -215,8 +215,8 @@ def decode_body(
         if _NUL in raw:
             _refuse_nul(msgspec.json.decode(raw), "", "")
     except msgspec.ValidationError as error:
-        reason, field, pointer = explain(str(error), decoder.type, _plain(raw))
-        raise InvalidBody(field, reason, pointer) from None
+        wrong = explain(str(error), decoder.type, _plain(raw))
+        raise InvalidBody(wrong.field, wrong.reason, wrong.pointer, rule=wrong.rule) from None
     except UnicodeDecodeError as error:
         raise Malformed("it is not UTF-8") from error
     except RecursionError as error:
@@ -246,13 +246,15 @@ def decode_query(kind: type[Query], raw: bytes) -> Query:
         if name in values:
             raise InvalidQuery(_shown(name), "must be there once")
         if not value.isprintable():
-            raise InvalidQuery(_shown(name), "has characters that cannot be used")
+            raise InvalidQuery(
+                _shown(name), "has characters that cannot be used", rule=Rule("unseen")
+            )
         values[name] = value
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        reason, field, _ = explain(str(error), kind, values, texts=True)
-        raise InvalidQuery(field, reason) from None
+        wrong = explain(str(error), kind, values, texts=True)
+        raise InvalidQuery(wrong.field, wrong.reason, rule=wrong.rule) from None
 
 
 def _plain(raw: bytes) -> object:
@@ -267,7 +269,8 @@ def _refuse_nul(value: Any, field: str, pointer: str) -> None:  # noqa: ANN401 -
     """PostgreSQL cannot store the character NUL. Only bodies with its escape come here."""
     if isinstance(value, str):
         if "\0" in value:
-            raise InvalidBody(_shown(field), "must not have the character NUL", _shown(pointer))
+            reason = "must not have the character NUL"
+            raise InvalidBody(_shown(field), reason, _shown(pointer), rule=Rule("unseen"))
     elif isinstance(value, dict):
         for name, inner in value.items():
             _refuse_nul(name, field, pointer)
