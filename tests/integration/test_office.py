@@ -357,6 +357,7 @@ async def test_what_waits_is_counted_and_failed_deliveries_are_sent_again(office
     assert {job["kind"]: job["waiting"] for job in jobs} == {
         "payments_to_expire": 0,
         "requests_to_expire": 0,
+        "packets_to_return": 0,
         "reservations_to_release": 0,
         "webhook_deliveries": 0,
         "issuer_messages": 0,

@@ -171,3 +171,28 @@ test('every rule of a field has a text', () => {
   const told = new Set(all.map((one) => one.key));
   expect(rules.filter((rule) => !told.has(`problem.rule.${rule}`))).toEqual([]);
 });
+
+/** What the operator's console says for each value of these: see `word` in console/operator. */
+const WORDS = [
+  ['AccountView', 'kind', 'account'],
+  ['TransferView', 'code', 'line'],
+  ['TransferView', 'kind', 'phase'],
+  ['HistoryLine', 'type', 'line'],
+  ['JobView', 'kind', 'job'],
+  ['RingKeyView', 'use', 'use'],
+  ['CardKeyView', 'kind', 'cardkey'],
+  ['VerificationView', 'status', 'verification'],
+  ['HealthView', 'status', 'verdict'],
+  ['MemberView', 'status', 'member'],
+  ['ScreeningView', 'state', 'message'],
+  ['PersonView', 'status', 'state'],
+] as const;
+
+test.each(WORDS)('each %s.%s has a word of the console’s', (schema, property, kind) => {
+  const { components } = JSON.parse(
+    readFileSync(new URL('../docs/reference/openapi.json', ROOT), 'utf8'),
+  ) as { components: { schemas: Record<string, { properties: Record<string, unknown> }> } };
+  const found = components.schemas[schema]?.properties[property] as { enum: string[] };
+  const told = new Set(all.map((one) => one.key));
+  expect(found.enum.filter((value) => !told.has(`op.${kind}.${value}`))).toEqual([]);
+});

@@ -61,6 +61,7 @@ class JobView(msgspec.Struct, frozen=True):
                 "enum": [
                     "payments_to_expire",
                     "requests_to_expire",
+                    "packets_to_return",
                     "reservations_to_release",
                     "webhook_deliveries",
                     "issuer_messages",

@@ -126,6 +126,9 @@ _JOBS: Final = """
     SELECT 'requests_to_expire', count(*), count(*) FILTER (WHERE expires_at <= $1),
         min(expires_at), 0, 0 FROM money_requests WHERE expires_at IS NOT NULL
     UNION ALL
+    SELECT 'packets_to_return', count(*), count(*) FILTER (WHERE expires_at <= $1),
+        min(expires_at), 0, 0 FROM packets WHERE status = 'open'
+    UNION ALL
     SELECT 'reservations_to_release', count(*), count(*) FILTER (WHERE expires_at <= $1),
         min(expires_at), 0, 0 FROM reservations WHERE expires_at IS NOT NULL
     UNION ALL

@@ -146,7 +146,7 @@ class AccountsQuery(ListQuery, frozen=True):
         ),
     ] = None
     kind: Annotated[
-        Literal["bank", "person", "merchant", "fees", "issuer"] | None,
+        Literal["bank", "person", "merchant", "fees", "issuer", "packet"] | None,
         Meta(description="Only those of this kind"),
     ] = None
     currency: Annotated[CurrencyCode | None, Meta(description="Only those in this currency")] = None
