@@ -11,6 +11,8 @@ from living import fresh_key, made, post
 
 # Each language, appearance and width once; the gallery has every component in all of them.
 LOOKS = [Look("en", "light", DESK), Look("zh", "dark")]
+# Each two of them together, for the pages as they are found.
+PAIRS = [*LOOKS, Look("en", "dark"), Look("zh", "light", DESK)]
 
 
 async def taken(stage: Stage, amount: int) -> str:
@@ -69,7 +71,7 @@ async def papers(stage: Stage) -> tuple[tuple[str, str, str], ...]:
 
 
 # First, so that it shows the same each time: its pictures are compared.
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+@pytest.mark.parametrize("look", PAIRS, ids=lambda look: look.name)
 async def test_every_place(stage: Stage, look: Look) -> None:
     await taken(stage, 3800)
     pages = await papers(stage)
@@ -311,6 +313,17 @@ async def test_a_link_and_an_invoice_are_made(stage: Stage) -> None:
         await screen.page.locator("main").get_by_text("Void").first.wait_for()
         await screen.open("/console/audit")
         await screen.page.get_by_text("Xu made invoice inv_").first.wait_for()
+
+
+async def test_what_is_wrong_with_a_field_is_said_in_ones_language(stage: Stage) -> None:
+    for language, why in (("en", "Address: must be an address such as"), ("zh", "“地址”：需是")):
+        async with stage.member("owner", Look(language, size=DESK), of=stage.shop) as screen:
+            await screen.open("/console/webhooks")
+            await screen.role("button", "^(Add a webhook|添加推送地址)$").first.click()
+            dialog = screen.page.get_by_role("dialog")
+            await dialog.get_by_role("textbox").fill("https://lin@shop.example/hooks#now")
+            await dialog.locator("button[type=submit]").click()
+            await dialog.get_by_text(why).wait_for()
 
 
 async def test_a_webhook_is_tried_and_a_till_is_closed(stage: Stage) -> None:
