@@ -76,6 +76,7 @@ looks. One with a point names a file, and there is none."""
 _ACCENT: Final = re.compile(rb'(<meta name="accent" content=")#[0-9A-F]{6}(")')
 _VERSION: Final = re.compile(rb"(-[0-9a-f]{16})(`)")
 """The end of the name of a worker's cache."""
+_TYPEFACE: Final = re.compile(rb"@font-face\s*\{[^}]*\}")
 _QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 
@@ -230,6 +231,13 @@ def dressed(built: Mapping[str, File], accent: str) -> dict[str, File]:
         if path.endswith("/sw.js")
     }
     return {**built, **pages, **workers}
+
+
+def typefaces(built: Mapping[str, File]) -> bytes:
+    """The rules that load the faces' type, for a style sheet of pages that are none of them."""
+    sheets = (file for path, file in built.items() if path.endswith(".css"))
+    found = (rule for sheet in sheets for rule in _TYPEFACE.findall(sheet.forms[-1].content))
+    return b"".join(rule + b"\n" for rule in dict.fromkeys(found))
 
 
 def _rewritten(file: File, pattern: re.Pattern[bytes], to: bytes) -> File:
