@@ -199,7 +199,10 @@ async def test_a_code_without_the_app_speaks_the_visitors_language(
         await visitor.page.get_by_text("¥17.00").first.wait_for()
         await visitor.seen("landing")
         # the type of the apps
-        await visitor.page.wait_for_function("() => document.fonts.check('16px Inter Variable')")
+        assert await visitor.page.evaluate("""async () => {
+            await document.fonts.ready;
+            return [...document.fonts].some((face) => face.status === 'loaded');
+        }""")
         await visitor.open("/c/AAAAAAAAAAAAAAAAAAAA")
         await visitor.role("heading", "not known here|没有找到").wait_for()
         await visitor.seen("landing-none")

@@ -139,6 +139,24 @@ async def test_of_many_payments_a_page_is_read_at_a_time(stage: Stage) -> None:
             assert len(till.asked[f"GET {stage.server.url}/v1/payments"]) < 4
 
 
+async def test_another_payment_opens_as_its_receipt(stage: Stage) -> None:
+    """Also when the one before it was left at its refund."""
+    async with cafe(stage, items=False) as shop, stage.server.client(shop.key) as client:
+        for amount in (1200, 3400):
+            order = {"till_id": shop.till_id, "amount": amount, "currency": "CNY"}
+            await post(client, "/v1/payments", order)
+            await pay(stage, shop)
+        async with stage.till_of(shop) as till:
+            await till.role("button", "^Payments and refunds$").click()
+            await till.role("button", "¥34.00").click()
+            await till.role("button", "^Refund$").click()
+            await till.role("heading", "^Refund of receipt").wait_for()
+            await till.page.keyboard.press("Escape")
+            await till.role("button", "¥12.00").click()
+            await till.role("heading", "^Receipt$").wait_for()
+            assert await till.role("heading", "^Refund of receipt").count() == 0
+
+
 async def test_a_way_that_is_switched_off_goes_at_once(stage: Stage) -> None:
     async with (
         cafe(stage, items=False) as shop,
