@@ -90,6 +90,10 @@ async def test_cards(stage: Stage, look: Look) -> None:
             assert wrong.json()["code"] == "card_code_wrong"
             made(await device.post(path, json={"code": digits}))
         await phone.role("button", "Suspend this card|暂停这张卡片").click()
+        sure = phone.page.get_by_role("dialog")
+        await sure.get_by_text(re.compile("pays nothing until|恢复之前")).wait_for()
+        await phone.seen("wallet-card-suspend")
+        await sure.get_by_role("button", name=re.compile("Suspend|暂停")).click()
         await phone.role("button", "Let it pay again|恢复付款").wait_for()
         await phone.seen("wallet-card-suspended", whole=True)
         await phone.role("button", "Let it pay again|恢复付款").click()

@@ -297,6 +297,8 @@ async def test_passkeys_are_looked_after(stage: Stage) -> None:
 
         # all sessions are ended; what changes passkeys signs in first
         await phone.role("button", "Sign out everywhere").click()
+        await phone.seen("passkey-sessions-end")
+        await dialog.get_by_role("button", name="Sign out everywhere").click()
         await phone.page.get_by_text("Nowhere at the moment.").wait_for()
         await phone.role("button", "Make recovery codes").click()
         await dialog.get_by_role("button", name="I have kept them").click()

@@ -67,7 +67,7 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
         ]
         await till.role("heading", "^(Paid|付款成功)$").wait_for()
         await till.seen("till-paid-tip")
-        await till.role("button", "^(Receipt|小票)$").click()
+        await till.role("button", "^(Receipt|收据)$").click()
         await till.page.get_by_role("dialog").get_by_text(cake).wait_for()
         await till.seen("till-receipt")
         await till.page.keyboard.press("Escape")
