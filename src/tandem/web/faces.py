@@ -274,11 +274,17 @@ def accepted_encodings(header: str) -> frozenset[str]:
     found: dict[str, bool] = {}
     for part in header.lower().split(","):
         name, _, weight = part.strip().partition(";")
-        match = _QUALITY.fullmatch(weight.strip()) if weight else None
-        refused = weight != "" and (match is None or float(match[1]) == 0)
-        found[name.strip()] = not refused
+        found[name.strip()] = quality(weight) > 0
     anything = found.get("*", False)
     return frozenset(name for name in _ENCODINGS if found.get(name, anything))
+
+
+def quality(weight: str) -> float:
+    """How much a part of an Accept header is wanted (RFC 9110 §12.4.2); what is no weight is 0."""
+    match = _QUALITY.fullmatch(weight.strip())
+    if match is not None:
+        return float(match[1])
+    return 0.0 if weight else 1.0
 
 
 def _form(content: bytes, encoding: str | None) -> Form:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from tandem.kernel import Currency, format_amount
+from tandem.web.faces import quality
 
 Texts = Mapping[str, str]
 
@@ -107,22 +108,11 @@ def language_of(header: str) -> Texts:
     wanted = []
     for place, part in enumerate(header.lower().split(",")[:20]):
         tag, _, weight = part.strip().partition(";")
-        wanted.append((-_weight(weight), place, tag.strip()[:2]))
+        wanted.append((-quality(weight), place, tag.strip()[:2]))
     for weight, _, language in sorted(wanted):
         if weight < 0 and language in ("zh", "en"):
             return ZH if language == "zh" else EN
     return EN
-
-
-def _weight(text: str) -> float:
-    """A quality value (RFC 9110 §12.4.2); what is none counts as left out."""
-    name, _, value = text.strip().partition("=")
-    if name == "":
-        return 1.0
-    try:
-        return float(value) if name.strip() == "q" and len(value) <= 5 else 0.0  # noqa: PLR2004
-    except ValueError:
-        return 0.0
 
 
 def amount_of(minor: int, unit: Currency, language: str) -> Amount:
