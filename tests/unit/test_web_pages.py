@@ -14,7 +14,7 @@ from tandem.api.problems import ROWS
 from tandem.kernel import Refused, currency
 from tandem.payments import Landing
 from tandem.tags import TagOff, TagTapUsed, TagWrong
-from tandem.web.visitors import EN, ZH, amount_of
+from tandem.web.visitors import TEXTS, amount_of
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ async def test_visitors_read_their_language(
 
 
 def test_visitors_texts_are_in_both_languages() -> None:
-    assert EN.keys() == ZH.keys()
+    assert TEXTS["en"].keys() == TEXTS["zh"].keys()
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_a_tap_that_cannot_be_paid_by(
     services.payments.tags[TOKEN, ""] = refused
     response = await client.get(f"/t/{TOKEN}")
     assert response.status_code == status
-    assert EN[f"problem.{refused.code}"] in response.text
+    assert TEXTS["en"][f"problem.{refused.code}"] in response.text
     assert "Nothing was paid" in response.text
     assert response.headers["cache-control"] == "no-store"
 

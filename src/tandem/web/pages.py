@@ -7,7 +7,7 @@ the faces' tokens (a test compares them), and their typefaces where the faces we
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol
 

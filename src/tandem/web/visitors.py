@@ -15,73 +15,18 @@ from tandem.web.faces import quality
 
 Texts = Mapping[str, str]
 
-EN: Final[Texts] = {
-    "language": "en",
-    "title": "Pay",
-    "paying": "You are paying",
-    "of": "This code is of",
-    "known": "Registered with the operator",
-    "pay": "Pay with your wallet",
-    "scan": "Open your wallet and scan the shop’s code there.",
-    "scan.or": "Or scan the shop’s code from within your wallet.",
-    "tap": "Open your wallet and hold the phone to the tag there.",
-    "tap.or": "Or open your wallet and hold the phone to the tag there.",
-    "amount": "You type the amount in the wallet.",
-    "safe": "Nothing is paid yet: you confirm it in your wallet.",
-    "anew": "Ask the shop for a new code if you still want to pay.",
-    "unknown": "This code is not known here",
-    "unknown.lead": "Nothing was paid. Ask the shop to show the code again, and scan it once more.",
-    "unpaid": "Not paid",
-    "status.created": "Waiting to be paid",
-    "status.waiting": "Waiting for confirmation",
-    "status.authorised": "Reserved",
-    "status.captured": "Paid",
-    "status.partially_refunded": "Paid, partly refunded",
-    "status.refunded": "Refunded",
-    "status.cancelled": "Cancelled by the shop",
-    "status.declined": "Declined",
-    "status.expired": "The time is over",
-    "problem.tag_link_wrong": "Nothing was paid: this tag’s link is not right. Tap the tag again.",
-    "problem.tag_tap_used": (
-        "Nothing was paid: this tap was used, or somebody tapped after you. Tap the tag again."
-    ),
-    "problem.tag_off": "Nothing was paid: this tag is switched off. Ask the shop for a code.",
-}
-ZH: Final[Texts] = {
-    "language": "zh",
-    "title": "付款",
-    "paying": "付款给",
-    "of": "收款方",
-    "known": "已在运营方登记",
-    "pay": "用你的钱包付款",
-    "scan": "请打开钱包，扫商家的码。",
-    "scan.or": "也可以在钱包里扫商家的码。",
-    "tap": "请打开钱包，把手机靠近标签。",
-    "tap.or": "也可以打开钱包，把手机靠近标签。",
-    "amount": "金额在钱包里输入。",
-    "safe": "尚未付款：请在钱包里确认。",
-    "anew": "如仍要付款，请向商家另要一个码。",
-    "unknown": "没有找到这个码",
-    "unknown.lead": "没有付款。请商家重新出示码，再扫一次。",
-    "unpaid": "未付款",
-    "status.created": "等待付款",
-    "status.waiting": "等待确认",
-    "status.authorised": "已预留",
-    "status.captured": "已付款",
-    "status.partially_refunded": "已付款，部分退款",
-    "status.refunded": "已退款",
-    "status.cancelled": "商家已取消",
-    "status.declined": "已拒绝",
-    "status.expired": "已过期",
-    "problem.tag_link_wrong": "尚未付款：标签的链接不正确，请再碰一次。",
-    "problem.tag_tap_used": "尚未付款：这次碰触已使用，或在你之后有人碰过。请再碰一次。",
-    "problem.tag_off": "尚未付款：这个标签已停用。请向商家要一个码。",
-}
 
-SYMBOLS: Final[Mapping[str, Mapping[str, str]]] = json.loads(
-    (files("tandem.web") / "symbols.json").read_bytes()
-)
+def _table(name: str) -> Mapping[str, Texts]:
+    found: Mapping[str, Texts] = json.loads((files("tandem.web") / name).read_bytes())
+    return found
+
+
+TEXTS: Final = _table("visitors.json")
+"""What the pages say, by language."""
+SYMBOLS: Final = _table("symbols.json")
 """CLDR's narrow symbols of currencies, and where Chinese has another one than English."""
+_FITS: Final = ((16, "tight"), (11, "snug"))
+"""Above how many characters an amount is set smaller, as `Amount.svelte` has it."""
 
 
 class Amount(NamedTuple):
@@ -99,8 +44,7 @@ class Amount(NamedTuple):
     @property
     def fit(self) -> str:
         """How small it is set to fit a narrow phone, by its length."""
-        length = len(self.text)
-        return "tight" if length > 16 else "snug" if length > 11 else "free"  # noqa: PLR2004
+        return next((fit for most, fit in _FITS if len(self.text) > most), "free")
 
 
 def language_of(header: str) -> Texts:
@@ -109,10 +53,10 @@ def language_of(header: str) -> Texts:
     for place, part in enumerate(header.lower().split(",")[:20]):
         tag, _, weight = part.strip().partition(";")
         wanted.append((-quality(weight), place, tag.strip()[:2]))
-    for weight, _, language in sorted(wanted):
-        if weight < 0 and language in ("zh", "en"):
-            return ZH if language == "zh" else EN
-    return EN
+    for unwanted, _, language in sorted(wanted):
+        if unwanted < 0 and language in TEXTS:
+            return TEXTS[language]
+    return TEXTS["en"]
 
 
 def amount_of(minor: int, unit: Currency, language: str) -> Amount:
