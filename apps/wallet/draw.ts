@@ -11,6 +11,7 @@ const WIDTH = 1080;
 const EDGE = 88;
 const INK = '#0b1020';
 const SOFT = '#545b6e';
+const PALE = '#484c58'; // three quarters of the ink on the sheet
 const LINE = '#e4e1d8';
 const PAPER = '#fbfaf7';
 const SHEET = '#ffffff';
@@ -84,9 +85,14 @@ function amountAt(context: Context, receipt: Receipt, y: number): Placed[] {
   const sized = (size: number): { text: string; style: Style; wide: number }[] =>
     parts.map(({ kind, text }) => {
       const small = kind === 'currency' || kind === 'decimals';
-      const style = { ...BIG, size: small ? size * SMALLER : size };
+      const style = {
+        ...BIG,
+        size: small ? size * SMALLER : size,
+        colour: kind === 'currency' ? PALE : INK,
+      };
       set(context, style);
-      return { text, style, wide: context.measureText(text).width };
+      const gap = kind === 'currency' ? style.size * 0.12 : 0;
+      return { text, style, wide: context.measureText(text).width + gap };
     });
   const width = (of: { wide: number }[]): number => of.reduce((sum, one) => sum + one.wide, 0);
   const inner = WIDTH - 2 * EDGE;

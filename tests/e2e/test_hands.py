@@ -269,10 +269,15 @@ async def test_receipts(stage: Stage, look: Look, tmp_path: Path) -> None:
         await phone.open("/wallet/history?type=refund")
         await phone.role("link", "Blue Door").click()
         await phone.role("heading", "^(Refund|退款)$").wait_for()
-        await phone.page.get_by_text("+¥5.00").wait_for()
+        await phone.page.get_by_text("+¥5.00").first.wait_for()
         await phone.seen("wallet-receipt-refund", whole=True)
         await phone.role("link", "See the payment|查看这笔付款").click()
         await phone.page.get_by_text("¥5.00").first.wait_for()
+        # the number that the till shows for it, and all of it
+        await phone.page.get_by_text(order["id"][-6:].upper(), exact=True).wait_for()
+        await phone.role("button", "(Copy|复制).*(Full number|完整编号)").click()
+        copied = await phone.page.evaluate("() => navigator.clipboard.readText()")
+        assert copied == order["id"]
         picture = await saved(phone, "^(Save as a picture|保存图片)$", tmp_path / "payment.png")
         keep(picture, f"receipt-payment-{look.name}")
         await phone.seen("wallet-receipt-payment", whole=True)
