@@ -33,6 +33,7 @@ const SMALLER = 0.56;
 const DISC = 80;
 const NAME: Style = { size: 48, weight: 620, colour: INK };
 const TEXT: Style = { size: 38, weight: 420, colour: INK };
+const NUMBER: Style = { ...TEXT, weight: 650 };
 const LABEL: Style = { size: 34, weight: 420, colour: SOFT };
 
 type Context = CanvasRenderingContext2D;
@@ -140,7 +141,12 @@ function laidOut(
     put(row.label, LABEL, 'left', inner * 0.4);
     const after = y;
     y = top;
-    put(row.value, row.long === true ? LABEL : TEXT, 'right', inner * 0.56);
+    put(
+      row.value,
+      row.is === undefined ? TEXT : row.is === 'long' ? LABEL : NUMBER,
+      'right',
+      inner * 0.56,
+    );
     y = Math.max(y, after) + 10;
   }
   return { placed, rules, disc, height: y + 40 };

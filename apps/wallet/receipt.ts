@@ -13,8 +13,8 @@ import type { Line, Payment } from './wallet.svelte.ts';
 export interface ReceiptRow {
   label: string;
   value: string;
-  /** too long to be read out: to be copied */
-  long?: boolean;
+  /** a number to read out and compare, or one that is too long for that: to be copied */
+  is?: 'number' | 'long';
 }
 
 export interface Receipt {
@@ -47,8 +47,8 @@ function named(moved: { created_at: string }, id: string | null): ReceiptRow[] {
   if (id === null) return rows;
   return [
     ...rows,
-    { label: t('payment.number'), value: numberOf(id) },
-    { label: t('receipt.number.full'), value: id, long: true },
+    { label: t('payment.number'), value: numberOf(id), is: 'number' },
+    { label: t('receipt.number.full'), value: id, is: 'long' },
   ];
 }
 

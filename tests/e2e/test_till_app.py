@@ -89,6 +89,10 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
         async with stage.server.client(shop.key) as client:
             now = made(await client.get(f"/v1/payments/{paid['id']}"))
         assert (now["refunded"], now["status"]) == (1900, "partially_refunded")
+        # closed without a word, the list knows it all the same
+        await till.page.keyboard.press("Escape")
+        row = till.page.get_by_role("listitem").filter(has_text=paid["id"][-6:].upper())
+        await row.get_by_text(re.compile("partly refunded|部分退款")).wait_for()
 
 
 async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
