@@ -29,6 +29,13 @@ async def look_around_and_come_back(till: Screen) -> None:
     await till.page.reload()
 
 
+async def closed_refund_is_listed(till: Screen, paid: dict[str, Any]) -> None:
+    """The sheet of a refund that is done is closed without a word; the list knows it."""
+    await till.page.keyboard.press("Escape")
+    row = till.page.get_by_role("listitem").filter(has_text=paid["id"][-6:].upper())
+    await row.get_by_text(re.compile("partly refunded|部分退款")).wait_for()
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
     tips = {"percentages": [5, 10, 15], "own_amount": True}
@@ -89,10 +96,7 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
         async with stage.server.client(shop.key) as client:
             now = made(await client.get(f"/v1/payments/{paid['id']}"))
         assert (now["refunded"], now["status"]) == (1900, "partially_refunded")
-        # closed without a word, the list knows it all the same
-        await till.page.keyboard.press("Escape")
-        row = till.page.get_by_role("listitem").filter(has_text=paid["id"][-6:].upper())
-        await row.get_by_text(re.compile("partly refunded|部分退款")).wait_for()
+        await closed_refund_is_listed(till, paid)
 
 
 async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
