@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { decimalText, minorOf, money, moneyParts, typed } from './money.ts';
 
@@ -59,4 +60,16 @@ test.each([
   ['99999999999999', 'CNY', null],
 ])('%s of %s is %s', (text, currency, minor) => {
   expect(minorOf(text, currency)).toBe(minor);
+});
+
+test('the server writes currencies as Intl does', () => {
+  const path = new URL('../../src/tandem/web/symbols.json', import.meta.url);
+  const given = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Record<string, string>>;
+  const symbol = (currency: string, language: string): string =>
+    (moneyParts(100, currency, language)[0]?.text ?? '').trim();
+  for (const currency of Intl.supportedValuesOf('currency')) {
+    const english = given['en']?.[currency] ?? currency;
+    expect(english).toBe(symbol(currency, 'en'));
+    expect(given['zh']?.[currency] ?? english).toBe(symbol(currency, 'zh-CN'));
+  }
 });

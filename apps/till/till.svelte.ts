@@ -395,11 +395,6 @@ class Till {
   }
 }
 
-/** What a receipt names a payment by, also a terminal's: the end of its id. */
-export function numberOf(payment: Payment): string {
-  return payment.id.slice(-6).toUpperCase();
-}
-
 function saleOf(payment: Payment): Sale {
   const { amount, currency, tip = 0, lines = [] } = payment;
   return {

@@ -1,14 +1,21 @@
-/** A receipt as a picture. Drawn by the browser, which knows how every script runs. */
-import { t } from '../lib/i18n/index.ts';
-import type { Receipt } from './receipt.ts';
+/**
+ * A receipt as a picture, in the order that `Slip` has it on the page. Drawn by the browser, which
+ * knows how every script runs.
+ */
+import { ICONS } from '../lib/design/icons.ts';
+import { t, tag } from '../lib/i18n/index.ts';
+import { moneyParts } from '../lib/money.ts';
+import { namesOn, type Receipt } from './receipt.ts';
 
 const WIDTH = 1080;
 const EDGE = 88;
 const INK = '#0b1020';
 const SOFT = '#545b6e';
+const PALE = '#484c58'; // three quarters of the ink on the sheet
 const LINE = '#e4e1d8';
 const PAPER = '#fbfaf7';
 const SHEET = '#ffffff';
+const WELL = '#f3f1ea';
 const TYPE =
   '"Inter Variable", system-ui, "PingFang SC", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
 /** Texts are as long as they are; a picture is not longer than phones show. */
@@ -20,9 +27,13 @@ interface Style {
   colour: string;
 }
 
-const BIG: Style = { size: 104, weight: 680, colour: INK };
+const BIG: Style = { size: 148, weight: 680, colour: INK };
+/** Currency and decimals beside the whole, as `Amount` has them. */
+const SMALLER = 0.56;
+const DISC = 80;
 const NAME: Style = { size: 48, weight: 620, colour: INK };
 const TEXT: Style = { size: 38, weight: 420, colour: INK };
+const NUMBER: Style = { ...TEXT, weight: 650 };
 const LABEL: Style = { size: 34, weight: 420, colour: SOFT };
 
 type Context = CanvasRenderingContext2D;
@@ -65,33 +76,62 @@ interface Placed {
   text: string;
   style: Style;
   align: CanvasTextAlign;
+  x: number;
   y: number;
+}
+
+/** The amount in its parts, side by side in the middle; a long one is set smaller. */
+function amountAt(context: Context, receipt: Receipt, y: number): Placed[] {
+  const parts = moneyParts(receipt.minor, receipt.currency, tag(), receipt.sign);
+  const sized = (size: number): { text: string; style: Style; wide: number }[] =>
+    parts.map(({ kind, text }) => {
+      const small = kind === 'currency' || kind === 'decimals';
+      const style = {
+        ...BIG,
+        size: small ? size * SMALLER : size,
+        colour: kind === 'currency' ? PALE : INK,
+      };
+      set(context, style);
+      const gap = kind === 'currency' ? style.size * 0.12 : 0;
+      return { text, style, wide: context.measureText(text).width + gap };
+    });
+  const width = (of: { wide: number }[]): number => of.reduce((sum, one) => sum + one.wide, 0);
+  const inner = WIDTH - 2 * EDGE;
+  const placed = sized(Math.floor(BIG.size * Math.min(1, inner / width(sized(BIG.size)))));
+  let x = (WIDTH - width(placed)) / 2;
+  return placed.map(({ text, style, wide }) => {
+    const at = x;
+    x += wide;
+    return { text, style, align: 'left', x: at, y };
+  });
 }
 
 /** Where everything stands, and how high the picture is. */
 function laidOut(
   context: Context,
   receipt: Receipt,
-): { placed: Placed[]; rules: number[]; height: number } {
+): { placed: Placed[]; rules: number[]; disc: number; height: number } {
   const placed: Placed[] = [];
   const rules: number[] = [];
   const inner = WIDTH - 2 * EDGE;
-  let y = 250;
-  const put = (text: string, style: Style, align: CanvasTextAlign, most: number): void => {
+  const X = { center: WIDTH / 2, left: EDGE, right: WIDTH - EDGE };
+  let y = 240;
+  const put = (text: string, style: Style, align: keyof typeof X, most: number): void => {
     set(context, style);
     for (const line of wrapped(text, (one) => context.measureText(one).width <= most)) {
-      placed.push({ text: line, style, align, y });
+      placed.push({ text: line, style, align, x: X[align], y });
       y += Math.round(style.size * 1.4);
     }
   };
   put(receipt.title, LABEL, 'center', inner);
-  y += 70;
-  set(context, BIG);
-  const wide = context.measureText(receipt.amount).width;
-  const size = Math.floor(BIG.size * Math.min(1, inner / wide));
-  placed.push({ text: receipt.amount, style: { ...BIG, size }, align: 'center', y });
+  const disc = y + DISC - 20;
+  y = disc + DISC + 76;
+  for (const [at, name] of namesOn(receipt).entries()) {
+    put(name, at === 0 ? NAME : LABEL, 'center', inner);
+  }
+  y += 110;
+  placed.push(...amountAt(context, receipt, y));
   y += 96;
-  if (receipt.who !== null) put(receipt.who, NAME, 'center', inner);
   if (receipt.message !== null) put(receipt.message, TEXT, 'center', inner);
   y += 24;
   for (const row of receipt.rows) {
@@ -101,10 +141,39 @@ function laidOut(
     put(row.label, LABEL, 'left', inner * 0.4);
     const after = y;
     y = top;
-    put(row.value, TEXT, 'right', inner * 0.56);
+    put(
+      row.value,
+      row.is === undefined ? TEXT : row.is === 'long' ? LABEL : NUMBER,
+      'right',
+      inner * 0.56,
+    );
     y = Math.max(y, after) + 10;
   }
-  return { placed, rules, height: y + 40 };
+  return { placed, rules, disc, height: y + 40 };
+}
+
+/** What it is as an icon, or whose it is by the first letter, in a disc. */
+function drawDisc(context: Context, { icon, who }: Receipt, y: number): void {
+  context.fillStyle = WELL;
+  context.beginPath();
+  context.arc(WIDTH / 2, y, DISC, 0, 2 * Math.PI);
+  context.fill();
+  if (icon === undefined) {
+    set(context, { ...NAME, size: 64, colour: SOFT });
+    context.textAlign = 'center';
+    const [letter = ''] = (who ?? '').trim().replace(/^@/, '');
+    context.fillText(letter.toLocaleUpperCase(), WIDTH / 2, y + 23);
+    return;
+  }
+  const scale = 3.2; // of the 24 units that icons are drawn on
+  context.save();
+  context.translate(WIDTH / 2 - 12 * scale, y - 12 * scale);
+  context.scale(scale, scale);
+  context.strokeStyle = SOFT;
+  context.lineWidth = 2;
+  context.lineCap = context.lineJoin = 'round';
+  context.stroke(new Path2D(ICONS[icon]));
+  context.restore();
 }
 
 /** The mark: two rings; where they meet the colour changes. */
@@ -134,7 +203,7 @@ export async function pictureOf(receipt: Receipt): Promise<Blob> {
   canvas.height = 100;
   const context = canvas.getContext('2d');
   if (context === null) throw new Error('nothing can be drawn here');
-  const { placed, rules, height } = laidOut(context, receipt);
+  const { placed, rules, disc, height } = laidOut(context, receipt);
   canvas.height = height;
   context.fillStyle = PAPER;
   context.fillRect(0, 0, WIDTH, height);
@@ -151,10 +220,10 @@ export async function pictureOf(receipt: Receipt): Promise<Blob> {
   context.fillText(t('app.name'), EDGE + 96, 98);
   context.fillStyle = LINE;
   for (const rule of rules) context.fillRect(EDGE, rule, WIDTH - 2 * EDGE, 2);
-  for (const { text, style, align, y } of placed) {
+  drawDisc(context, receipt, disc);
+  for (const { text, style, align, x, y } of placed) {
     set(context, style);
     context.textAlign = align;
-    const x = align === 'center' ? WIDTH / 2 : align === 'left' ? EDGE : WIDTH - EDGE;
     context.fillText(apart(text), x, y);
   }
   return new Promise((resolve, reject) => {

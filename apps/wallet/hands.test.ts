@@ -4,12 +4,13 @@ import { createRequire } from 'node:module';
 import { ZXING_WASM_SHA256 } from 'barcode-detector/ponyfill';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addTexts } from '../lib/i18n/index.ts';
+import { numberOf } from '../lib/number.ts';
 import { canRenew, isOver, stateOf } from './cards.ts';
 import { wrapped } from './draw.ts';
 import { inFours } from './fours.ts';
 import { merged } from './kept.ts';
 import { bounds, lastMonths } from './months.ts';
-import { asText, fileName, ofLine, ofPayment } from './receipt.ts';
+import { asText, fileName, namesOn, ofLine, ofPayment } from './receipt.ts';
 import { nextOf, troubleOf } from './scan/camera.ts';
 import { span } from './span.ts';
 import './texts/later.ts';
@@ -38,9 +39,8 @@ beforeEach(() => {
 
 describe('a receipt', () => {
   it('says what moved, and sets apart what others wrote', () => {
-    const receipt = ofLine(LINE);
-    expect(receipt.amount).toMatch(/^\u2212.*12\.34$/);
-    const text = asText(receipt);
+    const text = asText(ofLine(LINE));
+    expect(text).toMatch(/^\u2212.*12\.34$/m);
     expect(text).toContain('\u2068مقهى <b>\u2069');
     expect(text).toContain('Direction: \u2068Sent\u2069');
     expect(asText(ofLine({ ...LINE, change: 5 }))).toContain('\u2068Received\u2069');
@@ -53,10 +53,19 @@ describe('a receipt', () => {
       ...{ way: 'scan', description: null, decline_reason: null, expires_at: null },
       ...{ created_at: LINE.created_at, updated_at: LINE.created_at },
     } as Payment;
-    const labels = ofPayment(payment).rows.map((row) => row.label);
-    expect(labels).toEqual(['State', 'Refunded', 'Merchant', 'When', 'Number']);
+    const receipt = ofPayment(payment);
+    const labels = receipt.rows.map((row) => row.label);
+    expect(labels).toEqual(['State', 'Refunded', 'When', 'Number', 'Full number']);
+    expect(namesOn(receipt)).toEqual(['Blue Door, East', 'Blue Door']);
+    expect(namesOn({ ...receipt, who: 'Blue Door' })).toEqual(['Blue Door']);
     const declined = { ...payment, status: 'declined', decline_reason: 'insufficient_funds' };
     expect(asText(ofPayment(declined as Payment))).toContain('did not cover it');
+  });
+
+  it('has the number that the till shows, and all of it', () => {
+    const id = 'pay_0199f0a4c0de7000800000000000c02a';
+    const rows = ofLine({ ...LINE, object_id: id }).rows.slice(-2);
+    expect(rows.map((row) => row.value)).toEqual([numberOf(id), id]);
   });
 
   it('has a file name of plain letters', () => {

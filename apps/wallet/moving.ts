@@ -78,13 +78,22 @@ export const shopPayments = new Moving<ShopPayment, Payment>('pay', (api, { shop
   answered(api.POST('/v1/wallet/payments', { params: { header: header(key) }, body })),
 );
 
-/** A request of one's own. */
-export const requests = new Moving<Schemas['AskForMoney'], Request>('ask', (api, body, key) =>
-  answered(api.POST('/v1/wallet/requests', { params: { header: header(key) }, body })),
+/** A request of one's own; the name of who is asked is kept to be shown. */
+export type Asking = Omit<Schemas['AskForMoney'], 'of'> & { of: Schemas['PersonCard'] };
+
+export const requests = new Moving<Asking, Request>('ask', (api, { of, ...what }, key) =>
+  answered(
+    api.POST('/v1/wallet/requests', {
+      params: { header: header(key) },
+      body: { ...what, of: of.handle },
+    }),
+  ),
 );
 
-/** The request of somebody else, by its id, that is paid. */
-export const accepts = new Moving<string, Request>('accept', (api, id, key) =>
+/** The request of somebody else that is paid; how much it is, and who asks, to be shown. */
+export type Acceptance = Pick<Request, 'id' | 'amount' | 'currency' | 'other'>;
+
+export const accepts = new Moving<Acceptance, Request>('accept', (api, { id }, key) =>
   answered(
     api.POST('/v1/wallet/requests/{request_id}/accept', {
       params: { path: { request_id: id }, header: header(key) },

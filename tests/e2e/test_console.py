@@ -33,7 +33,7 @@ PLACES = [
     ("/acceptance", "^(Acceptance|收款方式)$", "acceptance"),
     ("/statements", "^(Statements|对账单)$", "statements"),
     ("/fees", "^(Fees|费率)$", "fees"),
-    ("/shops", "^(Shops and tills|店铺与收银台)$", "shops"),
+    ("/shops", "^(Shops and tills|门店与收银台)$", "shops"),
     ("/staff", "^(Staff|员工)$", "staff"),
     ("/audit", "^(Who did what|操作记录)$", "audit"),
     ("/keys", "^(API keys|API 密钥)$", "keys"),

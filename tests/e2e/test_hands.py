@@ -90,6 +90,10 @@ async def test_cards(stage: Stage, look: Look) -> None:
             assert wrong.json()["code"] == "card_code_wrong"
             made(await device.post(path, json={"code": digits}))
         await phone.role("button", "Suspend this card|暂停这张卡片").click()
+        sure = phone.page.get_by_role("dialog")
+        await sure.get_by_text(re.compile("pays nothing until|恢复之前")).wait_for()
+        await phone.seen("wallet-card-suspend")
+        await sure.get_by_role("button", name=re.compile("Suspend|暂停")).click()
         await phone.role("button", "Let it pay again|恢复付款").wait_for()
         await phone.seen("wallet-card-suspended", whole=True)
         await phone.role("button", "Let it pay again|恢复付款").click()
@@ -265,10 +269,15 @@ async def test_receipts(stage: Stage, look: Look, tmp_path: Path) -> None:
         await phone.open("/wallet/history?type=refund")
         await phone.role("link", "Blue Door").click()
         await phone.role("heading", "^(Refund|退款)$").wait_for()
-        await phone.page.get_by_text("+¥5.00").wait_for()
+        await phone.page.get_by_text("+¥5.00").first.wait_for()
         await phone.seen("wallet-receipt-refund", whole=True)
         await phone.role("link", "See the payment|查看这笔付款").click()
         await phone.page.get_by_text("¥5.00").first.wait_for()
+        # the number that the till shows for it, and all of it
+        await phone.page.get_by_text(order["id"][-6:].upper(), exact=True).wait_for()
+        await phone.role("button", "(Copy|复制).*(Full number|完整编号)").click()
+        copied = await phone.page.evaluate("() => navigator.clipboard.readText()")
+        assert copied == order["id"]
         picture = await saved(phone, "^(Save as a picture|保存图片)$", tmp_path / "payment.png")
         keep(picture, f"receipt-payment-{look.name}")
         await phone.seen("wallet-receipt-payment", whole=True)

@@ -275,6 +275,14 @@ async def test_an_older_wallet_gets_its_first_passkey(stage: Stage) -> None:
         await phone.page.get_by_text("Nowhere at the moment.").wait_for()
 
 
+async def sign_out_everywhere(phone: Screen) -> None:
+    """Ended is what is confirmed."""
+    await phone.role("button", "Sign out everywhere").click()
+    await phone.seen("passkey-sessions-end")
+    sure = phone.page.get_by_role("dialog")
+    await sure.get_by_role("button", name="Sign out everywhere").click()
+
+
 async def test_passkeys_are_looked_after(stage: Stage) -> None:
     """One is named, added and removed, the last one stays; and all that is kept is a file."""
     async with stage.screen() as phone:
@@ -296,7 +304,7 @@ async def test_passkeys_are_looked_after(stage: Stage) -> None:
         await phone.page.keyboard.press("Escape")
 
         # all sessions are ended; what changes passkeys signs in first
-        await phone.role("button", "Sign out everywhere").click()
+        await sign_out_everywhere(phone)
         await phone.page.get_by_text("Nowhere at the moment.").wait_for()
         await phone.role("button", "Make recovery codes").click()
         await dialog.get_by_role("button", name="I have kept them").click()

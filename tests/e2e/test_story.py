@@ -188,6 +188,27 @@ async def test_a_link_of_a_shop_leads_through_the_wallet(stage: Stage) -> None:
     assert (paid["status"], paid["way"]) == ("captured", "click")
 
 
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_a_code_without_the_app_speaks_the_visitors_language(
+    stage: Stage, look: Look
+) -> None:
+    order = await stage.order(1700)
+    async with stage.screen(look) as visitor:
+        await visitor.open(order["code"]["url"].removeprefix(stage.server.url))
+        await visitor.page.get_by_text(re.compile("Nothing is paid yet|尚未付款")).wait_for()
+        await visitor.page.get_by_text("¥17.00").first.wait_for()
+        await visitor.seen("landing")
+        # the type of the apps
+        assert await visitor.page.evaluate("""async () => {
+            await document.fonts.ready;
+            return [...document.fonts].some((face) => face.status === 'loaded');
+        }""")
+        await visitor.open("/c/AAAAAAAAAAAAAAAAAAAA")
+        await visitor.role("heading", "not known here|没有找到").wait_for()
+        await visitor.seen("landing-none")
+        visitor.complaints.clear()  # of the page that is not there
+
+
 async def by_pay_code(till: Screen, phone: Screen) -> None:
     """At the till: the phone shows its code."""
     await type_amount(till, "38.5")

@@ -29,6 +29,13 @@ async def look_around_and_come_back(till: Screen) -> None:
     await till.page.reload()
 
 
+async def closed_refund_is_listed(till: Screen, paid: dict[str, Any]) -> None:
+    """The sheet of a refund that is done is closed without a word; the list knows it."""
+    await till.page.keyboard.press("Escape")
+    row = till.page.get_by_role("listitem").filter(has_text=paid["id"][-6:].upper())
+    await row.get_by_text(re.compile("partly refunded|部分退款")).wait_for()
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
     tips = {"percentages": [5, 10, 15], "own_amount": True}
@@ -67,7 +74,7 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
         ]
         await till.role("heading", "^(Paid|付款成功)$").wait_for()
         await till.seen("till-paid-tip")
-        await till.role("button", "^(Receipt|小票)$").click()
+        await till.role("button", "^(Receipt|收据)$").click()
         await till.page.get_by_role("dialog").get_by_text(cake).wait_for()
         await till.seen("till-receipt")
         await till.page.keyboard.press("Escape")
@@ -89,6 +96,7 @@ async def test_items_tip_receipt_and_refund(stage: Stage, look: Look) -> None:
         async with stage.server.client(shop.key) as client:
             now = made(await client.get(f"/v1/payments/{paid['id']}"))
         assert (now["refunded"], now["status"]) == (1900, "partially_refunded")
+        await closed_refund_is_listed(till, paid)
 
 
 async def test_a_shift_is_opened_looked_at_and_closed(stage: Stage) -> None:
@@ -137,6 +145,24 @@ async def test_of_many_payments_a_page_is_read_at_a_time(stage: Stage) -> None:
             await till.role("heading", "^Payments and refunds$").wait_for()
             await till.page.wait_for_timeout(500)
             assert len(till.asked[f"GET {stage.server.url}/v1/payments"]) < 4
+
+
+async def test_another_payment_opens_as_its_receipt(stage: Stage) -> None:
+    """Also when the one before it was left at its refund."""
+    async with cafe(stage, items=False) as shop, stage.server.client(shop.key) as client:
+        for amount in (1200, 3400):
+            order = {"till_id": shop.till_id, "amount": amount, "currency": "CNY"}
+            await post(client, "/v1/payments", order)
+            await pay(stage, shop)
+        async with stage.till_of(shop) as till:
+            await till.role("button", "^Payments and refunds$").click()
+            await till.role("button", "¥34.00").click()
+            await till.role("button", "^Refund$").click()
+            await till.role("heading", "^Refund of receipt").wait_for()
+            await till.page.keyboard.press("Escape")
+            await till.role("button", "¥12.00").click()
+            await till.role("heading", "^Receipt$").wait_for()
+            assert await till.role("heading", "^Refund of receipt").count() == 0
 
 
 async def test_a_way_that_is_switched_off_goes_at_once(stage: Stage) -> None:

@@ -28,6 +28,7 @@ CONTENTS = {
     "assets/main-abc.js": SCRIPT,
     "assets/main-abc.js.br": b"br of the script",
     "assets/inter.woff2": b"wOF2",
+    "assets/base-abc.css": b"a{color:red}@font-face{font-family:Inter;src:url(/apps/assets/i)}b{}",
     "assets/reader.wasm": b"\0asm",
     "assets/reader.wasm.br": b"br of the reader",
     "icons/mark.svg": b"<svg/>",
@@ -64,6 +65,13 @@ async def test_only_the_wallets_page_may_compile_webassembly(client: httpx.Async
     reader = await client.get("/apps/assets/reader.wasm", headers={"accept-encoding": "br"})
     assert reader.headers["content-type"] == "application/wasm"
     assert reader.headers["content-encoding"] == "br"
+
+
+async def test_other_pages_load_the_faces_type(client: httpx.AsyncClient) -> None:
+    style = await client.get("/assets/tandem.css")
+    assert style.text.startswith("@font-face{font-family:Inter;src:url(/apps/assets/i)}\n/*")
+    policy = (await client.get("/")).headers["content-security-policy"]
+    assert "font-src 'self'" in policy
 
 
 @pytest.mark.parametrize("path", ["/wallet/", "/wallet/pay", "/wallet/payments/pay_01/x"])

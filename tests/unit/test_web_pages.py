@@ -11,9 +11,10 @@ import structlog
 from web_fakes import TOKEN, Services, make_app, make_client
 
 from tandem.api.problems import ROWS
-from tandem.kernel import Refused
+from tandem.kernel import Refused, currency
 from tandem.payments import Landing
 from tandem.tags import TagOff, TagTapUsed, TagWrong
+from tandem.web.visitors import TEXTS, amount_of
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
         ("/docs", "text/html", "/v1/things/{payment_id}"),
         ("/problems", "text/html", "insufficient_funds"),
         ("/openapi.json", "application/json", '"openapi": "3.1.0"'),
-        ("/assets/tandem.css", "text/css", "prefers-color-scheme"),
+        ("/assets/tandem.css", "text/css", "color-scheme: light dark"),
         ("/assets/mark.svg", "image/svg+xml", "<svg"),
     ],
 )
@@ -87,10 +88,10 @@ async def test_a_code_of_an_order(client: httpx.AsyncClient, services: Services)
     assert response.status_code == 200
     assert "East Gate" in response.text
     assert "Blue Door" in response.text
-    assert (
-        "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567<small>.89 CNY" in response.text
-    )
+    assert ">¥1,234,567.89<" in response.text
+    assert '<span class="currency">¥</span>1,234,567<span class="decimals">.89<' in response.text
     assert "Open your wallet" in response.text
+    assert "you confirm it in your wallet" in response.text
     assert response.headers["x-robots-tag"] == "noindex, nofollow"
     assert response.headers["cache-control"] == "no-store"
     assert 'name="robots"' in response.text
@@ -103,7 +104,61 @@ async def test_a_code_that_is_over(
     services.payments.known[TOKEN] = Landing("East Gate", "Blue Door", 500, "JPY", status)
     text = (await client.get(f"/c/{TOKEN}")).text
     assert "Open your wallet" not in text
-    assert "500<small> JPY" in text
+    assert "Nothing is paid" not in text
+    assert ">¥500<" in text
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en;q=0.4, zh-TW;q=0.7", "zh"),
+        ("de-DE,de;q=0.9,zh;q=0.2,en;q=0.1", "zh"),
+        ("en-GB,zh;q=0.9", "en"),
+        ("zh;q=0, en", "en"),
+        ("zh;q=much", "en"),
+        ("de,*;q=0.1", "en"),
+        ("", "en"),
+    ],
+)
+async def test_visitors_read_their_language(
+    client: httpx.AsyncClient, services: Services, accepted: str, language: str
+) -> None:
+    services.payments.known[TOKEN] = Landing("East Gate", "Blue Door", 1700, "CNY", "created")
+    services.payments.tags[TOKEN, ""] = TagOff()
+    words = {
+        f"/c/{TOKEN}": {"en": "Open your wallet", "zh": "请打开钱包"},
+        f"/c/{TOKEN[1:]}": {"en": "Nothing was paid", "zh": "没有付款"},
+        f"/t/{TOKEN}": {"en": "switched off", "zh": "已停用"},
+    }
+    for path, said in words.items():
+        text = (await client.get(path, headers={"accept-language": accepted})).text
+        assert f'<html lang="{language}">' in text
+        assert said[language] in text
+
+
+def test_visitors_texts_are_in_both_languages() -> None:
+    assert TEXTS["en"].keys() == TEXTS["zh"].keys()
+
+
+@pytest.mark.parametrize(
+    ("minor", "code", "language", "shown", "fit"),
+    [
+        (1700, "CNY", "zh", "¥17.00", "free"),
+        (1700, "CHF", "en", "CHF\N{NO-BREAK SPACE}17.00", "free"),
+        (1700, "CZK", "en", "Kč\N{NO-BREAK SPACE}17.00", "free"),
+        (1700, "TWD", "zh", "NT$17.00", "free"),
+        (1700, "TWD", "en", "$17.00", "free"),
+        (1700, "KWD", "en", "KWD\N{NO-BREAK SPACE}1.700", "free"),
+        (123_456_789, "CNY", "en", "¥1,234,567.89", "snug"),
+        (10**15, "JPY", "en", "¥1,000,000,000,000,000", "tight"),
+    ],
+)
+def test_amounts_are_written_as_the_wallet_writes_them(
+    minor: int, code: str, language: str, shown: str, fit: str
+) -> None:
+    amount = amount_of(minor, currency(code), language)
+    assert (amount.text, amount.fit) == (shown, fit)
 
 
 async def test_a_static_code(client: httpx.AsyncClient, services: Services) -> None:
@@ -134,8 +189,8 @@ async def test_a_tap_that_cannot_be_paid_by(
     services.payments.tags[TOKEN, ""] = refused
     response = await client.get(f"/t/{TOKEN}")
     assert response.status_code == status
-    assert refused.sentence().replace("'", "&#39;") in response.text
-    assert "Nothing is paid" in response.text
+    assert TEXTS["en"][f"problem.{refused.code}"] in response.text
+    assert "Nothing was paid" in response.text
     assert response.headers["cache-control"] == "no-store"
 
 

@@ -32,6 +32,7 @@ export const en = {
   'card.ending': 'Ending in ',
   'home.currency': 'Currency',
   'known.title': 'Registered with the operator',
+  'payment.number': 'Number',
   'payment.refunded': 'Refunded',
   'payment.reopened': 'The time to confirm is over. Scan the code again if you still want to pay.',
   'outcome.paid': 'Paid',

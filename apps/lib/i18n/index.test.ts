@@ -69,6 +69,12 @@ test('Chinese is Chinese', () => {
   expect(same.map((one) => one.key).filter((key) => !names.includes(key))).toEqual([]);
 });
 
+test('Chinese has one word for one thing', () => {
+  // a receipt is 收据, a shop 门店, online 线上
+  const abandoned = /小票|凭证|店铺|网上/;
+  expect(all.filter((one) => abandoned.test(one.zh)).map((one) => one.key)).toEqual([]);
+});
+
 /** The source of a folder, without what is generated, its texts, and parts that have their own. */
 function sources(folder: string): string {
   const parts = FACES.filter((name) => name.startsWith(`${folder}/`)).map((name) =>

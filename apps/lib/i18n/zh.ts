@@ -32,6 +32,7 @@ export const zh = {
   'card.ending': '尾号 ',
   'home.currency': '货币',
   'known.title': '已在运营方登记',
+  'payment.number': '编号',
   'payment.refunded': '已退款',
   'payment.reopened': '确认时间已过。如仍要付款，请重新扫码。',
   'outcome.paid': '付款成功',

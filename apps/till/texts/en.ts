@@ -113,7 +113,6 @@ export const en = {
   'receipt.tip': 'Tip',
   'receipt.way': 'Paid by',
   'receipt.when': 'When',
-  'receipt.number': 'Number',
   'receipt.code': 'The receipt’s code',
   'receipt.print': 'Print',
   'payments.none': 'Nothing was paid here yet',

@@ -74,7 +74,6 @@ export const en = {
   'payment.state': 'State',
   'payment.why': 'Why',
   'payment.when': 'When',
-  'payment.number': 'Number',
   'payment.split': 'Split with others',
   'payment.saidno': 'You said no',
   'outcome.reserved': 'Reserved',

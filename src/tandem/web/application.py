@@ -28,7 +28,7 @@ from tandem.kernel import Entropy
 from tandem.settings import Settings
 from tandem.web.cookies import Cookies
 from tandem.web.dispatch import Dispatcher, Needs, RequestIds, Scope, Send
-from tandem.web.faces import Faces, File, Framing, dressed
+from tandem.web.faces import Faces, File, Framing, dressed, typefaces
 from tandem.web.faults import describe
 from tandem.web.limits import Limits
 from tandem.web.pages import CodeLandings, Pages
@@ -135,6 +135,7 @@ def create_app(
         request_ids,
         services.clock,
         faces=faces.names,
+        typefaces=typefaces(built),
         encrypted=services.settings.public_url.startswith("https:"),
     )
 

@@ -76,6 +76,7 @@ looks. One with a point names a file, and there is none."""
 _ACCENT: Final = re.compile(rb'(<meta name="accent" content=")#[0-9A-F]{6}(")')
 _VERSION: Final = re.compile(rb"(-[0-9a-f]{16})(`)")
 """The end of the name of a worker's cache."""
+_TYPEFACE: Final = re.compile(rb"@font-face\s*\{[^}]*\}")
 _QUALITY: Final = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 
@@ -232,6 +233,13 @@ def dressed(built: Mapping[str, File], accent: str) -> dict[str, File]:
     return {**built, **pages, **workers}
 
 
+def typefaces(built: Mapping[str, File]) -> bytes:
+    """The rules that load the faces' type, for a style sheet of pages that are none of them."""
+    sheets = (file for path, file in built.items() if path.endswith(".css"))
+    found = (rule for sheet in sheets for rule in _TYPEFACE.findall(sheet.forms[-1].content))
+    return b"".join(rule + b"\n" for rule in dict.fromkeys(found))
+
+
 def _rewritten(file: File, pattern: re.Pattern[bytes], to: bytes) -> File:
     """A file with what is found replaced, in its forms; the same one if nothing changes."""
     before = file.forms[-1].content
@@ -266,11 +274,17 @@ def accepted_encodings(header: str) -> frozenset[str]:
     found: dict[str, bool] = {}
     for part in header.lower().split(","):
         name, _, weight = part.strip().partition(";")
-        match = _QUALITY.fullmatch(weight.strip()) if weight else None
-        refused = weight != "" and (match is None or float(match[1]) == 0)
-        found[name.strip()] = not refused
+        found[name.strip()] = quality(weight) > 0
     anything = found.get("*", False)
     return frozenset(name for name in _ENCODINGS if found.get(name, anything))
+
+
+def quality(weight: str) -> float:
+    """How much a part of an Accept header is wanted (RFC 9110 §12.4.2); what is no weight is 0."""
+    match = _QUALITY.fullmatch(weight.strip())
+    if match is not None:
+        return float(match[1])
+    return 0.0 if weight else 1.0
 
 
 def _form(content: bytes, encoding: str | None) -> Form:

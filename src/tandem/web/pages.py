@@ -1,12 +1,13 @@
 """The pages beside the API: what this is, the reference, problems, and what a shop's code opens.
 
 Rendered by Jinja2 with escaping on, without JavaScript, under a policy that allows our own style
-sheet and pictures and nothing else.
+sheet, its typefaces and pictures and nothing else. They look as the faces do: the style sheet has
+the faces' tokens (a test compares them), and their typefaces where the faces were built.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -24,35 +25,25 @@ from tandem.api import problems
 from tandem.api.errors import InternalFault, MethodNotAllowed, NoSuchPath
 from tandem.api.openapi import document, render
 from tandem.api.operation import Operation
-from tandem.kernel import Clock, Currency, NotFound, Refused, currency, format_amount
+from tandem.kernel import Clock, NotFound, Refused, currency
 from tandem.payments import Landing
 from tandem.tags import TagOff, TagTapUsed, TagWrong
 from tandem.web.dispatch import RequestIds, Scope, Send
 from tandem.web.faults import describe
 from tandem.web.reading import Receive, read_headers
 from tandem.web.reference import pretty, prose, reference_of
+from tandem.web.visitors import Texts, amount_of, language_of
 
 log = structlog.get_logger(__name__)
 
 POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HSTS: Final = "max-age=31536000"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,32}", re.ASCII)
 _PRIVATE: Final = {"x-robots-tag": "noindex, nofollow", "cache-control": "no-store"}
 _A_DAY: Final = "public, max-age=86400"
-_STATES: Final[Mapping[str, str]] = {
-    "created": "Waiting to be paid",
-    "waiting": "Waiting for the payer to confirm",
-    "authorised": "Paid",
-    "captured": "Paid",
-    "partially_refunded": "Paid, and partly refunded",
-    "refunded": "Refunded",
-    "cancelled": "Cancelled by the shop",
-    "declined": "Declined",
-    "expired": "Expired",
-}
 
 
 class CodeLandings(Protocol):
@@ -67,14 +58,6 @@ class CodeLandings(Protocol):
         ...
 
 
-class Money(NamedTuple):
-    """An amount as a page sets it: the whole large, decimals and currency small."""
-
-    whole: str
-    decimals: str
-    currency: str
-
-
 class _Reference(NamedTuple):
     """What the API can do: for people, and as an OpenAPI document."""
 
@@ -87,8 +70,8 @@ class Pages:
 
     The reference is made from `operations` when it is first asked for, beside what the loop does: a
     start waits for nothing that most processes are never asked. `faces` are the web apps that the
-    first page leads to; `encrypted` is whether people come over TLS, and are to come by nothing
-    else from now on.
+    first page leads to, `typefaces` the rules that load their type; `encrypted` is whether people
+    come over TLS, and are to come by nothing else from now on.
     """
 
     def __init__(
@@ -99,6 +82,7 @@ class Pages:
         clock: Clock,
         *,
         faces: Sequence[str] = (),
+        typefaces: bytes = b"",
         encrypted: bool = False,
     ) -> None:
         here = files("tandem.web")
@@ -117,7 +101,7 @@ class Pages:
         self._clock = clock
         self._encrypted = encrypted
         self._wallet = "wallet" in faces
-        self._style = (here / "assets" / "tandem.css").read_bytes()
+        self._style = typefaces + (here / "assets" / "tandem.css").read_bytes()
         self._mark = (here / "assets" / "mark.svg").read_bytes()
         self._home = self._page("home.html", version=__version__, faces=faces)
         self._problems = self._page("problems.html", rows=[_explained(r) for r in problems.ROWS])
@@ -192,46 +176,49 @@ class Pages:
         return HTMLResponse(self._page("problem.html", row=_explained(row)))
 
     async def _landing(self, request: Request) -> Response:
-        token = request.path_params["token"]
+        token, say = request.path_params["token"], _language(request)
         landing = await self._look_up(token)
         if landing is None:
-            return HTMLResponse(self._page("no_code.html"), 404, _PRIVATE)
-        return self._shown(landing, wallet=f"/wallet/c/{token}" if self._wallet else None)
+            return self._visited("no_code.html", say, 404)
+        return self._shown(landing, say, wallet=f"/wallet/c/{token}" if self._wallet else None)
 
     async def _tapped(self, request: Request) -> Response:
         """The page of a rolling tag's link. It looks and changes nothing: the wallet opens taps."""
-        token, query = request.path_params["token"], request.url.query
+        token, query, say = request.path_params["token"], request.url.query, _language(request)
         try:
             landing = await self._landings.tag_landing(token, query)
         except NotFound:
-            return HTMLResponse(self._page("no_code.html"), 404, _PRIVATE)
+            return self._visited("no_code.html", say, 404)
         except (TagWrong, TagTapUsed, TagOff) as refused:
             row = problems.row_of(type(refused))
             assert row is not None, "the API answers with them too"
-            page = self._page("no_tap.html", sentence=refused.sentence())
-            return HTMLResponse(page, row.status, _PRIVATE)
+            sentence = say[f"problem.{refused.code}"]
+            return self._visited("no_tap.html", say, row.status, sentence=sentence)
         wallet = f"/wallet/t/{token}?{query}" if self._wallet else None
-        return self._shown(landing, tapped=True, wallet=wallet)
+        return self._shown(landing, say, tapped=True, wallet=wallet)
 
     def _shown(
-        self, landing: Landing, *, tapped: bool = False, wallet: str | None = None
+        self, landing: Landing, say: Texts, *, tapped: bool = False, wallet: str | None = None
     ) -> Response:
         """The page; `wallet` is where our wallet pays it, if that is here."""
-        money = None
+        amount = None
         if landing.amount is not None and landing.currency is not None:
-            money = _money(landing.amount, currency(landing.currency))
-        state = None if landing.status is None else _STATES.get(landing.status, landing.status)
-        page = self._page(
+            amount = amount_of(landing.amount, currency(landing.currency), say["language"])
+        return self._visited(
             "landing.html",
+            say,
             shop=_plain(landing.shop_name),
             merchant=_plain(landing.merchant_name),
-            money=money,
-            state=state,
+            amount=amount,
+            state=say.get(f"status.{landing.status}", landing.status),
             payable=landing.status in (None, "created"),
             wallet=wallet,
             tapped=tapped,
         )
-        return HTMLResponse(page, 200, _PRIVATE)
+
+    def _visited(self, template: str, say: Texts, status: int = 200, **values: object) -> Response:
+        """A page for whoever has no app open, in their language; nobody keeps or lists it."""
+        return HTMLResponse(self._page(template, say=say, **values), status, _PRIVATE)
 
     async def _look_up(self, token: str) -> Landing | None:
         if _TOKEN.fullmatch(token) is None:
@@ -281,10 +268,8 @@ def _explained(row: problems.Row) -> dict[str, Any]:
     }
 
 
-def _money(minor: int, unit: Currency) -> Money:
-    whole, point, decimals = format_amount(minor, unit).partition(".")
-    grouped = f"{int(whole):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return Money(grouped, point + decimals, unit.code)
+def _language(request: Request) -> Texts:
+    return language_of(request.headers.get("accept-language", ""))
 
 
 def _plain(text: str) -> str:

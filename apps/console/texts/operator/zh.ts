@@ -18,7 +18,7 @@ export const zh = {
   'op.staff': '员工',
   'op.audit': '操作记录',
   'op.find': '查找',
-  'op.find.hint': '编号、账号名、姓名开头、卡号后四位或小票号码',
+  'op.find.hint': '编号、账号名、姓名开头、卡号后四位或收据编号',
   'op.find.go': '查找',
   'op.find.none': '没有这样的编号、姓名或号码。',
   'op.hit.person': '用户',

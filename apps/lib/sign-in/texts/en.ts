@@ -115,6 +115,8 @@ export const en = {
   'security.sessions.none': 'Nowhere at the moment. You sign in when something asks for it.',
   'security.session.this': 'Here',
   'security.session.end': 'Sign out',
+  'security.session.end.lead':
+    'To come back there, sign in with a passkey or a code. Devices keep their keys and pay codes.',
   'security.sessions.end': 'Sign out everywhere',
   'security.sessions.ended': 'Signed out everywhere',
   'security.data': 'Your data',
