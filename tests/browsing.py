@@ -63,6 +63,25 @@ _NO_FAULT: Final = re.compile(
 )
 """What a browser says of the API's refusals, and of what a test has switched off."""
 
+# Tables on a phone that scroll sideways, and rows that have an amount and show none.
+_CUT: Final = """() => {
+  const said = (one) => one.textContent.trim().slice(0, 60);
+  const frames = [...document.querySelectorAll('[role=region]:has(> table)')];
+  const rows = [...document.querySelectorAll('[role=region] > table tbody tr')];
+  const seen = (one) => {
+    const { left, right, width } = one.getBoundingClientRect();
+    return width > 0 && left >= 0 && right <= innerWidth;
+  };
+  const hidden = (row) => {
+    const amounts = [...row.querySelectorAll('td .amount')];
+    return amounts.length > 0 && !amounts.some(seen);
+  };
+  return [
+    ...frames.filter((one) => one.scrollWidth > one.clientWidth).map(said),
+    ...rows.filter(hidden).map(said),
+  ];
+}"""
+
 # What moves has arrived.
 _ARRIVED: Final = """async () => {
   const ends = (one) => one.effect.getComputedTiming().endTime < Infinity;
@@ -133,6 +152,8 @@ class Screen:
     ) -> None:
         """Check a page as it is now: no violation of WCAG, no overflow, the look that is kept.
 
+        On a phone no table scrolls sideways, and every row with an amount shows one.
+
         `whole` is the page with what lies below the screen's edge; `loading`: as it looks while
         something is still loading; `fixed`: its data is the same each time, and all is compared.
         """
@@ -149,6 +170,9 @@ class Screen:
         assert not shown, f"{name} {self.look.name}: {json.dumps(shown, indent=1)}"
         wide = await self.page.evaluate("() => document.documentElement.scrollWidth")
         assert wide <= self.look.size[0], f"{name} is {wide} pixels wide"
+        if self.look.size == PHONE:
+            cut = await self.page.evaluate(_CUT)
+            assert not cut, f"{name}: tables that a phone cannot show: {cut}"
 
     async def pictured(self, name: str, *, whole: bool = False, fixed: bool = False) -> None:
         """Keep the page's picture where one wants them, else compare it with the one kept."""

@@ -1,5 +1,4 @@
 import '../lib/design/base.css';
-import './gallery.css';
 import { mount } from 'svelte';
 import { addTexts } from '../lib/i18n/index.ts';
 import { settings } from '../lib/settings.svelte.ts';

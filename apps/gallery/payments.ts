@@ -1,5 +1,6 @@
 /** The same few payments in whatever shows a list of them. */
 import { t, type Key } from '../lib/i18n/index.ts';
+import type { Column } from '../lib/design/table.ts';
 import { ARABIC, LONG } from './names.ts';
 
 export interface Shown {
@@ -16,9 +17,9 @@ export const PAYMENTS: Shown[] = [
 ];
 
 /** The heads of their table, in the language of today. */
-export const columns = (): { name: string; end?: boolean; wide?: boolean }[] => [
+export const columns = (): Column[] => [
   { name: t('payment.number'), wide: true },
-  { name: t('payment.title') },
-  { name: t('payment.state'), wide: true },
+  { name: t('payment.title'), place: 'main' },
+  { name: t('payment.state') },
   { name: t('till.amount'), end: true },
 ];

@@ -85,6 +85,42 @@ async def test_a_short_list_comes_as_a_table_too(
     assert found
 
 
+async def test_a_transfer_says_whose_accounts_it_moves(office: Office) -> None:
+    lin = await office.person("lin", yuan=10)
+    (line,) = ok(await office.treasurer.get(f"/v1/ledger/accounts/{lin}/statement"))["data"]
+    moved = line["transfer"]
+    assert (moved["debit_kind"], moved["debit_name"]) == ("bank", None)
+    assert (moved["credit_kind"], moved["credit_name"]) == ("person", "Lin")
+    assert ok(await office.treasurer.get(f"/v1/ledger/entries/{moved['entry_id']}")) == [moved]
+
+
+async def test_a_merchants_fees_come_as_a_table(office: Office) -> None:
+    """What is a map has its keys as a column."""
+    merchant = office.merchant
+    shown = ok(await office.support.get(f"/v1/merchants/{merchant}"))["currencies"]
+    table = await office.support.get(f"/v1/merchants/{merchant}", headers=TABLE)
+    found = rows(table.text)
+    assert list(found[0]) == ["currency", "fee_basis_points", "fee_fixed", "overdraft"]
+    assert {row["currency"]: int(row["fee_basis_points"]) for row in found} == {
+        code: terms["fee_basis_points"] for code, terms in shown.items()
+    }
+    lines = await office.support.get(f"/v1/merchants/{merchant}", headers=LINES)
+    assert [msgspec.json.decode(line) for line in lines.text.splitlines()] == [
+        {"currency": code} | terms for code, terms in shown.items()
+    ]
+
+
+async def test_health_is_a_table_of_what_it_finds_and_the_processes(office: Office) -> None:
+    shown = ok(await office.support.get("/v1/installation/health"))
+    table = await office.support.get("/v1/installation/health", headers=TABLE)
+    found = rows(table.text)
+    assert [row["code"] for row in found if row["list"] == "findings"] == [
+        one["code"] for one in shown["findings"]
+    ]
+    assert len(found) == len(shown["findings"]) + len(shown["processes"])
+    assert shown["findings"]
+
+
 async def test_an_empty_list_is_a_table_without_rows(office: Office) -> None:
     answer = await office.support.get("/v1/corrections", headers=TABLE)
     assert answer.text.startswith("id,booking_id,")

@@ -78,8 +78,9 @@ export function moment(text: string): string {
   }).format(new Date(text));
 }
 
+/** A number; below zero with the sign that amounts have. */
 export function count(value: number): string {
-  return new Intl.NumberFormat(tag()).format(value);
+  return new Intl.NumberFormat(tag()).format(value).replace('-', '−');
 }
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];

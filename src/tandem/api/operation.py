@@ -77,6 +77,8 @@ Limit = Literal["sign_up", "sign_in", "visit"]
 CSV: Final = "text/csv"
 NDJSON: Final = "application/x-ndjson"
 """The files that a list is exported as (tandem.web.export)."""
+Rows = str | tuple[str, ...] | Mapping[str, str]
+"""The field of an answer that is exported, several, or one that is a map, by what its keys are."""
 
 MAX_REASON: Final = 300
 """The longest reason that staff gives, in characters."""
@@ -277,7 +279,7 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
     opens_session: bool
     noted: bool
     why: bool
-    rows: str | tuple[str, ...] | None
+    rows: Rows | None
 
     @property
     def row_type(self) -> Any:  # noqa: ANN401 - a struct's type
@@ -291,6 +293,10 @@ class Operation(msgspec.Struct, Generic[S_contra], frozen=True, kw_only=True, eq
         hints = get_type_hints(self.answer_type)
         if isinstance(self.rows, tuple):
             return tuple(get_args(hints[name])[0] for name in self.rows)
+        if isinstance(self.rows, Mapping):
+            ((name, key),) = self.rows.items()
+            inner = get_args(hints[name])[1]
+            return msgspec.defstruct(inner.__name__, [(key, str), *get_type_hints(inner).items()])
         hint = hints.get(self.rows)
         return get_args(hint)[0] if get_origin(hint) is list else None
 
@@ -347,7 +353,7 @@ def operation(
     in_volume: bool = False,
     noted: bool = False,
     why: bool = False,
-    rows: str | tuple[str, ...] | None = "data",
+    rows: Rows | None = "data",
 ) -> Callable[[Handler[S_contra]], Operation[S_contra]]:
     """Declare an operation; see the module's docstring for an example.
 
@@ -360,7 +366,7 @@ def operation(
     it is, where its staff is not all alike. `limit` counts what strangers ask. `in_volume` is what
     tills and phones do all day, in the audit log only when staff does it. `noted` is what the log
     has although it only reads, if staff does it. `why` is what staff gives a reason for (the header
-    Tandem-Reason). `rows` is the field that holds the list that is exported, or those; None: none.
+    Tandem-Reason). `rows` is what is exported (`Rows`); None: nothing.
     """
 
     def declare(handler: Handler[S_contra]) -> Operation[S_contra]:
@@ -399,9 +405,7 @@ def operation(
     return declare
 
 
-def _answer_type(
-    path: str, returns: object, answer: object, rows: str | tuple[str, ...] | None
-) -> Any:  # noqa: ANN401 - a type
+def _answer_type(path: str, returns: object, answer: object, rows: Rows | None) -> Any:  # noqa: ANN401 - a type
     """What is answered: `answer` where that is said, else what the handler returns."""
     stated = returns if answer is inspect.Parameter.empty else answer
     assert stated not in {Outcome, WithSession, Streamed}, f"{path}: say by answer= what it answers"

@@ -155,6 +155,10 @@ TRANSFER: Final = TransferView(
     kind="posted",
     pending_id=None,
     created_at=_at(0),
+    debit_kind="person",
+    credit_kind="merchant",
+    debit_name="Lin Wei",
+    credit_name="Blue Door",
 )
 FEE: Final = msgspec.structs.replace(
     TRANSFER,
@@ -163,6 +167,10 @@ FEE: Final = msgspec.structs.replace(
     credit_account_id=FEES_ACCOUNT,
     amount=33,
     code="fee",
+    debit_kind="merchant",
+    credit_kind="fees",
+    debit_name="Blue Door",
+    credit_name=None,
 )
 RECORD: Final = PaymentRecord(
     id=PAID,

@@ -1,11 +1,14 @@
 """The ledger's transfers and accounts as the API shows them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from tandem.db import Connection
 from tandem.kernel import currency_by_number, entry_of, show_id
 from tandem.ledger import (
     OPERATOR_ID,
@@ -14,8 +17,10 @@ from tandem.ledger import (
     TransferCode,
     TransferKind,
     TransferRow,
+    kind_of,
     object_of,
 )
+from tandem.office import owners_of_accounts
 
 Amount = Annotated[int, Meta(description="Minor units of the currency", examples=[3800])]
 CurrencyCode = Annotated[
@@ -35,6 +40,13 @@ _OWNERS: Final = {
     AccountCode.ISSUER: "iss",
     AccountCode.PACKET: "pkt",
 }
+OwnerName = Annotated[
+    str | None,
+    Meta(
+        description="The account's owner; null for the operator's own and a packet's",
+        examples=["Lin Wei"],
+    ),
+]
 Total = Annotated[int, Meta(description="Minor units", examples=[3800])]
 
 
@@ -78,6 +90,10 @@ class TransferView(msgspec.Struct, frozen=True):
     ]
     pending_id: Annotated[str | None, Meta(description="The pending transfer that it resolves")]
     created_at: Annotated[datetime, Meta(description="RFC 3339, UTC")]
+    debit_kind: Kind
+    credit_kind: Annotated[Kind, Meta(examples=["merchant"])]
+    debit_name: OwnerName
+    credit_name: Annotated[OwnerName, Meta(examples=["Blue Door"])]
 
 
 class AccountView(msgspec.Struct, frozen=True):
@@ -106,8 +122,14 @@ class AccountView(msgspec.Struct, frozen=True):
     ]
 
 
-def transfer_view(row: TransferRow) -> TransferView:
-    """A transfer as it is shown."""
+async def transfer_views(connection: Connection, rows: Sequence[TransferRow]) -> list[TransferView]:
+    """Transfers as they are shown, with whose accounts they move."""
+    accounts = {one for row in rows for one in (row.debit_account_id, row.credit_account_id)}
+    names = await owners_of_accounts(connection, accounts)
+    return [_transfer_view(row, names) for row in rows]
+
+
+def _transfer_view(row: TransferRow, names: Mapping[UUID, str]) -> TransferView:
     return TransferView(
         id=show_id("trf", row.id),
         entry_id=show_id("ent", entry_of(row.id)),
@@ -120,6 +142,10 @@ def transfer_view(row: TransferRow) -> TransferView:
         kind=TransferKind(row.kind).name.lower(),
         pending_id=None if row.pending_id is None else show_id("trf", row.pending_id),
         created_at=row.created_at,
+        debit_kind=kind_of(row.debit_account_id).name.lower(),
+        credit_kind=kind_of(row.credit_account_id).name.lower(),
+        debit_name=names.get(row.debit_account_id),
+        credit_name=names.get(row.credit_account_id),
     )
 
 

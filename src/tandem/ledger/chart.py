@@ -11,6 +11,7 @@ OPERATOR_ID: Final = uuid_of(0x00000000_0000_7000_8000_000000000000)
 """The owner of the operator's own accounts."""
 
 _LOW_BITS: Final = 0xFFFF
+_CODE_BITS: Final = 0x3F
 
 
 DEBITS_MUST_NOT_EXCEED_CREDITS: Final = 1
@@ -113,6 +114,11 @@ def accounts_between(owner_id: UUID) -> tuple[UUID, UUID]:
     """The first and the last id that an account of an owner can have: they are one range."""
     first = owner_id.int & ~_LOW_BITS
     return UUID(int=first), UUID(int=first | _LOW_BITS)
+
+
+def kind_of(account_id: UUID) -> AccountCode:
+    """The kind of an account, which its id says."""
+    return AccountCode(account_id.int & _CODE_BITS)
 
 
 def bank(unit: Currency) -> AccountKey:

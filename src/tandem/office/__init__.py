@@ -2,7 +2,7 @@
 
 from tandem.office.deliveries import DeliveryFilter, DeliveryOfMerchant, all_deliveries
 from tandem.office.find import Hit, find
-from tandem.office.names import owner_names
+from tandem.office.names import owner_names, owners_of_accounts
 from tandem.office.trace import OBJECT_PREFIXES, booked_for
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "booked_for",
     "find",
     "owner_names",
+    "owners_of_accounts",
 ]

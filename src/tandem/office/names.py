@@ -1,4 +1,4 @@
-"""The names of accounts' owners."""
+"""The names of accounts and of their owners."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -15,3 +15,12 @@ async def owner_names(connection: Connection, owners: Collection[UUID]) -> dict[
         list(owners),
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def owners_of_accounts(connection: Connection, accounts: Collection[UUID]) -> dict[UUID, str]:
+    """What the owners of these accounts are called; the operator's own and packets have no name."""
+    rows = await connection.fetch(
+        "SELECT id, owner_id FROM accounts WHERE id = ANY($1)", list(accounts)
+    )
+    names = await owner_names(connection, {owner for _, owner in rows})
+    return {account: names[owner] for account, owner in rows if owner in names}

@@ -34,7 +34,7 @@ import asyncpg
 import msgspec
 
 from tandem.api.errors import TooManyRequests
-from tandem.api.operation import CSV, NDJSON, Call, Streamed
+from tandem.api.operation import CSV, NDJSON, Call, Rows, Streamed
 from tandem.db import Connection, Pool, reading_from, snapshot
 from tandem.web.routing import Route
 
@@ -103,13 +103,16 @@ def columns_of(row_type: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN40
             yield prefix + name
 
 
-def _rows_of(answer: Any, rows: str | tuple[str, ...]) -> Sequence[Any]:  # noqa: ANN401 - of any operation
-    """The rows of an answer; those of several lists say which they are of."""
+def _rows_of(answer: Any, rows: Rows) -> Sequence[Any]:  # noqa: ANN401 - of any operation
+    """The rows of an answer; of several lists they say of which they are, of a map their key."""
     if isinstance(answer, list):
         return answer
     if isinstance(rows, str):
         found: Sequence[Any] = getattr(answer, rows)
         return found
+    if isinstance(rows, Mapping):
+        ((name, key),) = rows.items()
+        return [{key: at} | msgspec.to_builtins(row) for at, row in getattr(answer, name).items()]
     return [
         {"list": name} | msgspec.to_builtins(row) for name in rows for row in getattr(answer, name)
     ]

@@ -141,13 +141,13 @@ class KeysView(msgspec.Struct, frozen=True):
     tag="Installation",
     summary="See how the installation is",
     who=("operator",),
-    rows="processes",
+    rows=("findings", "processes"),
 )
 async def get_health(call: Call[Services]) -> HealthView:
     """Database, processes, what waits, the books; and what of that wants attention, in words.
 
     `status` is `well`, `attention` or `bad`: watch that. Load balancers ask `/readyz`.
-    As a table it is the processes.
+    As a table it is what wants attention and the processes.
     """
     return await call.services.health.look()
 

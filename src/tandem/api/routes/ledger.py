@@ -14,7 +14,7 @@ from tandem.api.views import (
     Kind,
     TransferView,
     account_view,
-    transfer_view,
+    transfer_views,
 )
 from tandem.db import Connection, Pool
 from tandem.kernel import Invalid, NotFound, currency, currency_by_number, read_id
@@ -260,9 +260,10 @@ async def get_statement(call: Call[Services], account: str, query: StatementQuer
         lines = await statement(connection, account_id, before, query.limit + 1, first)
         opening = await balance_at(connection, account_id, first)
         closing = await balance_at(connection, account_id, last)
+        transfers = await transfer_views(connection, [line.transfer for line in lines])
     shown = [
-        StatementLine(line.number, line.change, line.balance, transfer_view(line.transfer))
-        for line in lines[: query.limit]
+        StatementLine(line.number, line.change, line.balance, transfer)
+        for line, transfer in zip(lines[: query.limit], transfers, strict=False)
     ]
     more = len(lines) > query.limit
     return StatementPage(shown, more, shown[-1].number if more else None, opening, closing)
@@ -285,7 +286,7 @@ async def get_booked(call: Call[Services], object_id: str) -> Booked:
     """
     async with call.services.pool.acquire() as connection:
         rows = await booked_for(connection, object_id)
-    return Booked([transfer_view(row) for row in rows])
+        return Booked(await transfer_views(connection, rows))
 
 
 @operation(
@@ -307,9 +308,9 @@ async def get_entry(call: Call[Services], entry_id: str) -> list[TransferView]:
         raise NotFound("entry", entry_id[:40]) from None
     async with call.services.pool.acquire() as connection:
         rows = await entry_transfers(connection, wanted)
-    if not rows:
-        raise NotFound("entry", entry_id)
-    return [transfer_view(row) for row in rows]
+        if not rows:
+            raise NotFound("entry", entry_id)
+        return await transfer_views(connection, rows)
 
 
 async def _days(

@@ -89,9 +89,10 @@ async def list_merchants(call: Call[Services], query: MerchantsQuery) -> Page[Me
     summary="See yourself",
     who=("merchant",),
     scope="shops:read",
+    rows={"currencies": "currency"},
 )
 async def get_my_merchant(call: Call[Services]) -> MerchantView:
-    """The merchant whose key asks, with its fees."""
+    """The merchant whose key asks, with its fees: as a table, by currency."""
     return merchant_view(await call.services.merchants.get(call.principal.owner_id))
 
 
@@ -101,9 +102,10 @@ async def get_my_merchant(call: Call[Services]) -> MerchantView:
     tag="Merchants",
     summary="Get a merchant",
     who=("operator",),
+    rows={"currencies": "currency"},
 )
 async def get_merchant(call: Call[Services], merchant_id: UUID) -> MerchantView:
-    """One merchant, with its fees and how far it may go below zero."""
+    """One merchant, with its fees and how far it may go below zero: as a table, by currency."""
     return merchant_view(await call.services.merchants.get(merchant_id))
 
 
@@ -447,8 +449,7 @@ async def update_till(call: Call[Services], till_id: UUID, body: UpdateTill) -> 
     """Rename it, close it or open it again. What is left out stays.
 
     A closed till takes no payment, by whatever way, and its static code neither; what it took is
-    still refunded. What a terminal approved offline is still taken: if the terminal was stolen,
-    revoke its key too.
+    still refunded. What a terminal approved offline is taken: if it was stolen, revoke its key too.
     """
     return till_view(
         await call.services.merchants.update_till(call.principal.owner_id, till_id, body)

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Call, ListQuery, Page, operation, page
-from tandem.api.views import TransferView, transfer_view
+from tandem.api.views import TransferView, transfer_views
+from tandem.db import Pool
 from tandem.kernel import read_id, show_id
 from tandem.payments import (
     Payment,
@@ -21,6 +22,11 @@ from tandem.payments import (
 
 class Services(Protocol):
     """What these operations use."""
+
+    @property
+    def pool(self) -> Pool:
+        """Connections for reads."""
+        ...
 
     @property
     def records(self) -> PaymentRecords:
@@ -95,7 +101,8 @@ async def get_record(call: Call[Services], payment_id: UUID) -> BookedPayment:
     """One payment with both sides and every transfer that was booked for it."""
     payment = await call.services.records.get(payment_id)
     rows = await call.services.records.booked(payment)
-    return BookedPayment(record_view(payment), [transfer_view(row) for row in rows])
+    async with call.services.pool.acquire() as connection:
+        return BookedPayment(record_view(payment), await transfer_views(connection, rows))
 
 
 def _id(prefix: str, text: str | None, field: str) -> UUID | None:
