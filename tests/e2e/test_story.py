@@ -172,7 +172,6 @@ async def test_a_link_of_a_shop_leads_through_the_wallet(stage: Stage) -> None:
     order = await stage.order(1700)
     async with stage.phone(stage.lin) as phone:
         await phone.open(order["code"]["url"].removeprefix(stage.server.url))
-        await phone.seen("landing")
         await phone.role("link", "Pay with your wallet").click()
         await phone.role("button", "Pay ¥17.00").click()
         await phone.role("heading", "^Paid$").wait_for()
