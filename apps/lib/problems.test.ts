@@ -32,8 +32,9 @@ test.each([
   [{ field: 'name', rule: 'length', least: 1, most: 64 }, 'Name: must have 1 to 64 characters'],
   [{ field: 'name', rule: 'length', most: 64 }, 'Name: may have 64 characters at most'],
   [{ field: 'name', rule: 'length' }, 'Name: is too short or too long'],
-  [{ field: 'amount', rule: 'number', least: 1 }, 'Amount: is too low or too high for this'],
-  [{ field: 'people[3].amount', rule: 'number' }, 'Among whom: is too low or too high for this'],
+  [{ field: 'amount', rule: 'amount', least: 1 }, 'Amount: is too low or too high for this'],
+  [{ field: 'people[3].amount', rule: 'amount' }, 'Among whom: is too low or too high for this'],
+  [{ field: 'country', rule: 'form' }, 'country: in the words of the API'],
   [{ field: 'shares', rule: 'number', least: 1 }, 'Shares: must be a whole number, 1 or more'],
   [{ field: 'name', rule: 'of a later version' }, 'Name: in the words of the API'],
 ])('a rule is said in words of our own: %j', (data, said) => {

@@ -2,6 +2,7 @@
 import { RefusedError } from './api/client.ts';
 import { isKey, t, tag } from './i18n/index.ts';
 import { money } from './money.ts';
+import { settings } from './settings.svelte.ts';
 
 /** A sentence for whatever was thrown. What the API says of its own is English: ours comes first. */
 export function sentence(error: unknown): string {
@@ -25,7 +26,10 @@ function reasonOf(
   const rule = `problem.rule.${data['rule']}`;
   const field = /(\w*)\W*$/.exec(values['field'] ?? '')?.[1] ?? '';
   const bounds = ['least', 'most'].filter((name) => name in values);
-  const near = [[rule, field], [rule, ...bounds], [rule]].map((parts) => parts.join('.'));
+  // Of a form the API says more in its one language than can be said of all forms.
+  const ownWords = data['rule'] === 'form' && settings.language === 'en';
+  const general = ownWords ? [] : [[rule, ...bounds], [rule]];
+  const near = [[rule, field], ...general].map((parts) => parts.join('.'));
   const key = near.find(isKey);
   return key === undefined ? {} : { reason: t(key, values) };
 }

@@ -81,7 +81,7 @@ export const shopPayments = new Moving<ShopPayment, Payment>('pay', (api, { shop
 /** A request of one's own; the name of who is asked is kept to be shown. */
 export type Asking = Omit<Schemas['AskForMoney'], 'of'> & { of: Schemas['PersonCard'] };
 
-export const requests = new Moving<Asking, Request>('ask', (api, { of, ...what }, key) =>
+export const requests = new Moving<Asking, Request>('asking', (api, { of, ...what }, key) =>
   answered(
     api.POST('/v1/wallet/requests', {
       params: { header: header(key) },
@@ -93,7 +93,7 @@ export const requests = new Moving<Asking, Request>('ask', (api, { of, ...what }
 /** The request of somebody else that is paid; how much it is, and who asks, to be shown. */
 export type Acceptance = Pick<Request, 'id' | 'amount' | 'currency' | 'other'>;
 
-export const accepts = new Moving<Acceptance, Request>('accept', (api, { id }, key) =>
+export const accepts = new Moving<Acceptance, Request>('accepting', (api, { id }, key) =>
   answered(
     api.POST('/v1/wallet/requests/{request_id}/accept', {
       params: { path: { request_id: id }, header: header(key) },

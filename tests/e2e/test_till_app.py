@@ -144,7 +144,9 @@ async def test_of_many_payments_a_page_is_read_at_a_time(stage: Stage) -> None:
             await till.role("button", "^Payments and refunds$").click()
             await till.role("heading", "^Payments and refunds$").wait_for()
             await till.page.wait_for_timeout(500)
-            assert len(till.asked[f"GET {stage.server.url}/v1/payments"]) < 4
+            path = f"GET {stage.server.url}/v1/payments, page "
+            asked = sum(len(times) for what, times in till.asked.items() if what.startswith(path))
+            assert 1 <= asked < 4
 
 
 async def test_another_payment_opens_as_its_receipt(stage: Stage) -> None:

@@ -54,6 +54,12 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def joined() -> AsyncIterator[tuple[Joined, Driver]]:
     """A device that came to a relay, and the driver that the relay leads it to."""
+    async with asyncio.timeout(20), _joined() as both:
+        yield both
+
+
+@asynccontextmanager
+async def _joined() -> AsyncIterator[tuple[Joined, Driver]]:
     driver = Driver()
     inside = await asyncio.start_server(driver.take, LOOPBACK, 0)
     relay = virtual._Relay(inside.sockets[0].getsockname()[1])

@@ -39,6 +39,9 @@ def test_pages_without_an_app_have_the_apps_tokens_and_drawings() -> None:
     given = tokens_of(style)
     assert given
     assert given.items() <= tokens.items()
+    # Before it stands what browsers take that know no light-dark().
+    for name, value in re.findall(r"(--[\w-]+): light-dark\((#\w+),", style):
+        assert f"{name}: {value};" in style.partition("@supports")[0]
     used = set(re.findall(r"var\((--[\w-]+)\)", style))
     assert used == set(given)
     drawings = re.findall(

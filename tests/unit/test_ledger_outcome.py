@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from tandem.api.problems import ROWS, Row
-from tandem.kernel import NotFound, Refused
+from tandem.kernel import Invalid, NotFound, Refused
 from tandem.ledger import Outcome, RefusedEarlier
 from tandem.ledger.outcome import answered, kept
 
@@ -39,6 +39,12 @@ def test_a_refusal_of_another_version_still_refuses(answer: bytes) -> None:
         answered(answer)
     assert refused.value.reason in answer.decode()
     assert "use a new key" in refused.value.sentence()
+
+
+def test_a_refusal_of_before_its_newest_fact_comes_back_without_it() -> None:
+    with pytest.raises(Invalid) as refused:
+        answered(b'!{"code":"invalid_request","data":{"field":"shares","reason":"must be 1"}}')
+    assert refused.value.data() == {"field": "shares", "reason": "must be 1"}
 
 
 def test_what_is_kept_is_no_json() -> None:

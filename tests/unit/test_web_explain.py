@@ -208,7 +208,7 @@ def test_a_query(operation: Any, query: bytes, field: str, reason: str) -> None:
         (create_payment, {"currency": "CNY"}, {"rule": "missing"}),
         (create_payment, PAY | {"amuont": 1}, {"rule": "unknown"}),
         (create_payment, PAY | {"currency": "yuan"}, {"rule": "form"}),
-        (create_payment, PAY | {"amount": 0}, {"rule": "number", "least": 1, "most": MAX_AMOUNT}),
+        (create_payment, PAY | {"amount": 0}, {"rule": "amount", "least": 1, "most": MAX_AMOUNT}),
         (
             *(create_payment, PAY | {"description": "a" * 999}),
             {"rule": "length", "least": 1, "most": NOTE_LENGTH},

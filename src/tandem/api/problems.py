@@ -260,7 +260,7 @@ ROWS: Final = (
         Invalid(
             "amount",
             f"must be a whole number of minor units from 1 to {MAX_AMOUNT}",
-            rule=Rule("number", 1, MAX_AMOUNT),
+            rule=Rule("amount", 1, MAX_AMOUNT),
         ),
     ),
     Row(422, IdempotencyConflict("order-1041")),

@@ -221,7 +221,7 @@ def price(link: Link, typed: int | None) -> int:
         raise Invalid(
             "amount",
             f"must be from {least} to {most} minor units",
-            rule=Rule("number", least, most),
+            rule=Rule("amount", least, most),
         )
     return typed
 

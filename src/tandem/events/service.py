@@ -48,7 +48,7 @@ from tandem.events.store import (
     write,
 )
 from tandem.events.target import read_target
-from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
+from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, Rule, show_id
 from tandem.keyring import KeyRing
 from tandem.ledger import Outcome
 from tandem.settings import Settings
@@ -288,7 +288,7 @@ def _check_types(types: Sequence[str]) -> tuple[str, ...]:
         if name not in MERCHANT_TYPES:
             raise Invalid("types", f"may contain only {', '.join(MERCHANT_TYPES)}")
     if len(set(types)) != len(types):
-        raise Invalid("types", "must not contain a type twice")
+        raise Invalid("types", "must not contain a type twice", rule=Rule("distinct"))
     return tuple(types)
 
 

@@ -42,9 +42,10 @@ class Rule(NamedTuple):
     """What a field must be, for programs that say it in another language.
 
     `missing`: it must be there. `unknown`: it must not. `choice`: one of a few. `number`: a whole
-    number within the bounds; `length`: so many characters; `entries`: so many in a list. `form`: a
-    text of the field's own form. `address`: a web address. `unseen`: without characters that nobody
-    sees. `letters`: with a letter or a digit. `distinct`: each once. A bound that is None is open.
+    number within the bounds; `amount`: such a number of minor units; `length`: so many characters;
+    `entries`: so many in a list. `form`: a text of the field's own form. `address`: a web address.
+    `unseen`: without characters that nobody sees. `letters`: with a letter or a digit. `distinct`:
+    each once. A bound that is None is open.
     """
 
     name: Literal[
@@ -52,6 +53,7 @@ class Rule(NamedTuple):
         "unknown",
         "choice",
         "number",
+        "amount",
         "length",
         "entries",
         "form",
@@ -69,8 +71,8 @@ class Invalid(Refused):
     """A field of the request cannot be used as it stands.
 
     Where `rule` is there, it tells programs what the field must be, with the bounds `least` and
-    `most`: missing, unknown, choice, number, length, entries, form, address, unseen, letters,
-    distinct.
+    `most`: missing, unknown, choice, number, amount, length, entries, form, address, unseen,
+    letters, distinct.
     """
 
     code: ClassVar[str] = "invalid_request"

@@ -76,7 +76,11 @@ def parse_amount(text: str, unit: Currency, field: str = "amount") -> int:
 def check_amount(minor: int, field: str = "amount") -> int:
     """Return an amount that can be moved: 1 to `MAX_AMOUNT`. Raises `Invalid` otherwise."""
     if not 1 <= minor <= MAX_AMOUNT:
-        raise Invalid(field, f"must be a whole number of minor units from 1 to {MAX_AMOUNT}")
+        raise Invalid(
+            field,
+            f"must be a whole number of minor units from 1 to {MAX_AMOUNT}",
+            rule=Rule("amount", 1, MAX_AMOUNT),
+        )
     return minor
 
 

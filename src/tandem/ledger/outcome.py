@@ -7,7 +7,7 @@ about the request itself (`Refused.passing`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Final, get_type_hints
 
 import msgspec
@@ -81,8 +81,15 @@ def _kinds(code: str) -> Iterator[type[Refused]]:
 
 
 def _shape(kind: type[Refused]) -> type[msgspec.Struct]:
-    """A struct with the fields of a refusal."""
+    """A struct with the fields of a refusal; one with a default need not have been kept."""
     hints = get_type_hints(kind)
-    named: list[tuple[str, Any]] = [(field.name, hints[field.name]) for field in fields(kind)]
-    _SHAPES[kind] = msgspec.defstruct(kind.__name__, named, forbid_unknown_fields=True)
+    named: list[Any] = [
+        (one.name, hints[one.name])
+        if one.default is MISSING
+        else (one.name, hints[one.name], one.default)
+        for one in fields(kind)
+    ]
+    _SHAPES[kind] = msgspec.defstruct(
+        kind.__name__, named, forbid_unknown_fields=True, kw_only=True
+    )
     return _SHAPES[kind]

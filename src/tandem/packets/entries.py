@@ -122,7 +122,7 @@ class MakePacket(msgspec.Struct, frozen=True, kw_only=True):
             raise Invalid(
                 "amount",
                 "must be at least one minor unit for each share",
-                rule=Rule("number", self.shares),
+                rule=Rule("amount", self.shares),
             )
         ids = {one.id for one in self.people}
         if self.maker.id in ids:

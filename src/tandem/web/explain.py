@@ -223,14 +223,19 @@ def _rule(kind: inspect.Type) -> Rule | None:
         case inspect.EnumType() | inspect.LiteralType():
             rule = Rule("choice")
         case inspect.IntType():
-            rule = Rule("number", kind.ge, kind.le)
+            rule = Rule("amount" if kind.le == MAX_AMOUNT else "number", kind.ge, kind.le)
         case inspect.StrType(pattern=str()):
             rule = Rule("form")
         case inspect.StrType():
-            rule = Rule("length", kind.min_length, kind.max_length)
+            rule = _sized_rule("length", kind)
         case inspect.CollectionType():
-            rule = Rule("entries", kind.min_length, kind.max_length)
+            rule = _sized_rule("entries", kind)
     return rule
+
+
+def _sized_rule(name: Literal["length", "entries"], kind: Any) -> Rule | None:  # noqa: ANN401 - a type with lengths
+    least, most = kind.min_length, kind.max_length
+    return None if least is None and most is None else Rule(name, least, most)
 
 
 def _integer(kind: Any) -> str:  # noqa: ANN401 - an inspect.IntType

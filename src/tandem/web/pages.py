@@ -8,6 +8,7 @@ the faces' tokens (a test compares them), and their typefaces where the faces we
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -102,6 +103,8 @@ class Pages:
         self._encrypted = encrypted
         self._wallet = "wallet" in faces
         self._style = typefaces + (here / "assets" / "tandem.css").read_bytes()
+        # Browsers keep the sheet for a day: another one has another address.
+        self._templates.globals["style"] = sha256(self._style).hexdigest()[:12]
         self._mark = (here / "assets" / "mark.svg").read_bytes()
         self._home = self._page("home.html", version=__version__, faces=faces)
         self._problems = self._page("problems.html", rows=[_explained(r) for r in problems.ROWS])

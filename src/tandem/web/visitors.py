@@ -52,7 +52,7 @@ def language_of(header: str) -> Texts:
     wanted = []
     for place, part in enumerate(header.lower().split(",")[:20]):
         tag, _, weight = part.strip().partition(";")
-        wanted.append((-quality(weight), place, tag.strip()[:2]))
+        wanted.append((-quality(weight), place, tag.strip().partition("-")[0]))
     for unwanted, _, language in sorted(wanted):
         if unwanted < 0 and language in TEXTS:
             return TEXTS[language]
@@ -60,7 +60,7 @@ def language_of(header: str) -> Texts:
 
 
 def amount_of(minor: int, unit: Currency, language: str) -> Amount:
-    """An amount as the wallet writes it in this language: `¥1,234.50`, `CHF 12.00`."""
+    """An amount as the wallet writes it in Britain and in China: `¥1,234.50`, `CHF 12.00`."""
     whole, point, decimals = format_amount(minor, unit).partition(".")
     symbol = SYMBOLS[language].get(unit.code) or SYMBOLS["en"].get(unit.code, unit.code)
     # A letter needs room before a digit, a sign needs none (UTS 35, currency spacing).

@@ -76,7 +76,7 @@ export const zh = {
   'way.click': '线上',
   'way.tap.detail': '手机中的卡，通过 NFC',
   'way.scan.detail': '二维码或付款码',
-  'way.click.detail': '线上的按钮或链接',
+  'way.click.detail': '线上按钮或链接',
   'today.taken': '目前已收',
   'today.usual': '{day}此时通常为 {amount}',
   'today.usual.none': '还没有可比较的往周数据。',
