@@ -83,7 +83,7 @@ def test_a_tag_from_its_keys_to_a_payment(
     assert pay(house, lin, url)["code"] == "tag_tap_used"
     page = httpx.get(url)
     assert page.status_code == 409
-    assert "Nothing is paid on this page" in page.text
+    assert "Nothing was paid: this tap was used" in page.text
     assert "is sealed anew" in done("keys", "rotate").replace("secrets are", "secret is")
     with SoftTagStore(tmp_path / "chip", system_entropy) as store:
         # in another program, days later

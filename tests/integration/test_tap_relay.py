@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 from tandem.tap import virtual
-from tandem.tap.vpcd import LOOPBACK, POWER_ON, WHICH_ATR
+from tandem.tap.vpcd import LOOPBACK, WHICH_ATR
 
+POWER_ON, POWER_OFF = b"\x01", b"\x00"
+SELECT = b"\x00\xa4\x04\x00\x0e2PAY.SYS.DDF01\x00"
 ATR = b"\x3b\x80\x80\x01\x01"
 
 
@@ -101,6 +103,19 @@ async def test_a_device_that_the_driver_looks_at_in_vain_leaves_and_comes_again(
         driver = await relayed.joined.get()
         driver.say(POWER_ON)
         assert await device.hear() == POWER_ON, "the question before it was answered by nobody"
+        for _ in range(virtual._LOOKS + 1):
+            await look(driver, device)
+        assert relayed.joined.empty()
+
+
+@pytest.mark.parametrize("known", [POWER_OFF, SELECT])
+async def test_a_device_that_the_driver_knows_stays(known: bytes) -> None:
+    """pcscd takes it for the one before it, which it had powered on: a terminal may use it."""
+    async with joined() as (device, relayed):
+        driver = await relayed.joined.get()
+        await look(driver, device)
+        driver.say(known)
+        assert await device.hear() == known
         for _ in range(virtual._LOOKS + 1):
             await look(driver, device)
         assert relayed.joined.empty()

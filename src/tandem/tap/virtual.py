@@ -31,7 +31,7 @@ from typing import Final
 
 from tandem.tap.errors import VirtualReaderOfAnother, VirtualReaderRefused
 from tandem.tap.transport import acknowledge_at_once
-from tandem.tap.vpcd import LENGTH_BYTES, LOOPBACK, PORT, POWER_ON, WHICH_ATR
+from tandem.tap.vpcd import LENGTH_BYTES, LOOPBACK, PORT, WHICH_ATR
 
 NAME: Final = "Tandem Virtual Reader"
 """What the reader's name begins with in PC/SC."""
@@ -52,8 +52,8 @@ _NOTICE_SECONDS: Final = 0.8
 """How long a slot stays empty between two devices. pcscd looks every 0.4 seconds: if it misses that
 one left before the next one came, it takes the reader for empty until that one leaves too."""
 _LOOKS, _TRIES = 4, 10
-"""So often pcscd may look at a card without powering it on, before that one leaves and comes again;
-and so often it comes. On a busy machine pcscd looks later than after `_NOTICE_SECONDS`."""
+"""So often pcscd may look at a card and do nothing else before that one leaves and comes again, and
+so often it comes: on a busy machine pcscd looks later than after `_NOTICE_SECONDS`."""
 _BLOCK: Final = 4096
 
 
@@ -296,19 +296,20 @@ async def _asked(
 ) -> bool:
     """Pass on what the driver asks, until it ends.
 
-    False if it looked `_LOOKS` times for a card without powering it on. The last of these questions
-    is not passed on, so that no answer is left over for whoever asks next.
+    False if it looked `_LOOKS` times for a card and did nothing else: it powers a card on that it
+    sees, or off, or sends it what a terminal asks. The last of these questions is not passed on, so
+    that no answer is left over for whoever asks next.
     """
     connection = own.get_extra_info("socket")
-    looks, powered = 0, False
+    looks, known = 0, False
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         while True:
             acknowledge_at_once(connection)
             head = await reader.readexactly(LENGTH_BYTES)
             message = await reader.readexactly(int.from_bytes(head, "big"))
-            powered = powered or message == POWER_ON
-            looks += message == WHICH_ATR
-            if looks == _LOOKS and not powered:
+            known = known or message != WHICH_ATR
+            looks += 1
+            if looks == _LOOKS and not known:
                 return False
             device.write(head + message)
             await device.drain()

@@ -35,15 +35,14 @@ PORT: Final = 35963
 """The port of the virtual reader's first slot; the second one has the next."""
 LOOPBACK: Final = "127.0.0.1"
 
-POWER_ON: Final = b"\x01"
-"""The reader's word before it asks a card anything."""
+_POWER_ON: Final = b"\x01"
 WHICH_ATR: Final = b"\x04"
 """The reader's question for the ATR, and how the driver looks whether a card is there."""
 LENGTH_BYTES: Final = 2
 """How long the length before each message is."""
 _POWER_OFF: Final = b"\x00"
 _RESET: Final = b"\x02"
-_CONTROLS: Final = frozenset({_POWER_OFF, POWER_ON, _RESET})
+_CONTROLS: Final = frozenset({_POWER_OFF, _POWER_ON, _RESET})
 _LONGEST: Final = 0xFFFF
 _SHORTEST_COMMAND: Final = 4
 _LOOK_SECONDS: Final = 0.1
@@ -168,7 +167,7 @@ class SocketField:
             connection.settimeout(self._answer_seconds)
             self._held = Frames(connection)
         try:
-            self._held.write(POWER_ON)
+            self._held.write(_POWER_ON)
             self._held.write(WHICH_ATR)
             atr = self._held.read()
         except OSError:
