@@ -270,12 +270,12 @@ async def test_what_people_write_stays_what_it_is(stage: Stage, kind: str) -> No
         )
         await all_stand(screen, world, *(f"/console/{path}" for path in places))
     async with stage.member("owner", phone, name=world.words(100)) as screen:
-        places = (
+        offices = (
             *("", "people", "payments", "cards", "messages", "merchants", "ledger", "keys"),
             *("staff", "audit", "me", f"people/{at['person']}", f"people/{stage.lin.id}"),
             *(f"merchants/{shop.merchant_id}", f"payments/{at['payment']}"),
         )
-        await all_stand(screen, world, *(f"/console/{path}" for path in places))
+        await all_stand(screen, world, *(f"/console/{path}" for path in offices))
 
 
 def free_texts() -> set[str]:

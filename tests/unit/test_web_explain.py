@@ -238,8 +238,9 @@ def test_programs_are_told_the_rule(
 
 
 def test_a_query_has_the_same_rules() -> None:
+    query: Any = list_payments.query_type
     with pytest.raises(Invalid) as refused:
-        decode_query(list_payments.query_type, b"limit=0")
+        decode_query(query, b"limit=0")
     assert refused.value.rule == Rule("number", 1, 100)
 
 
