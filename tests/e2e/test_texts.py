@@ -239,6 +239,7 @@ async def all_stand(screen: Screen, world: World, *paths: str) -> None:
 async def test_what_people_write_stays_what_it_is(stage: Stage, kind: str) -> None:
     world, shop = await built(stage, kind)
     at, phone = world.at, Look(size=PHONE)
+    assert free_texts() >= NOT_SHOWN, "a name that no field has any more"
     assert world.said >= free_texts() - NOT_SHOWN
     async with stage.phone(stage.lin, phone) as screen:
         wallet = (

@@ -301,19 +301,29 @@ async def _asked(
     that no answer is left over for whoever asks next.
     """
     connection = own.get_extra_info("socket")
-    looks, known = 0, False
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        while True:
+    acknowledge_at_once(connection)
+    looks, known, waiting = 0, False, b""
+    with contextlib.suppress(OSError):
+        while data := await reader.read(_BLOCK):
+            # The driver sends a length, and what is that long once the length is acknowledged.
             acknowledge_at_once(connection)
-            head = await reader.readexactly(LENGTH_BYTES)
-            message = await reader.readexactly(int.from_bytes(head, "big"))
-            known = known or message != WHICH_ATR
-            looks += 1
-            if looks == _LOOKS and not known:
-                return False
-            device.write(head + message)
+            waiting += data
+            while (message := _first(waiting)) is not None:
+                known = known or message != WHICH_ATR
+                looks += 1
+                if looks == _LOOKS and not known:
+                    return False
+                size = LENGTH_BYTES + len(message)
+                device.write(waiting[:size])
+                waiting = waiting[size:]
             await device.drain()
     return True
+
+
+def _first(waiting: bytes) -> bytes | None:
+    """The first message, without its length; None if it is not all there."""
+    end = LENGTH_BYTES + int.from_bytes(waiting[:LENGTH_BYTES], "big")
+    return None if len(waiting) < max(end, LENGTH_BYTES) else waiting[LENGTH_BYTES:end]
 
 
 async def _pump(

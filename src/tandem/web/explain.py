@@ -114,7 +114,7 @@ def explain(
         said, rule = f"the name {_quoted(name)} must be {wanted(place.kind)}", None
     else:
         said = f"must be {wanted(place.kind)}{_but(reason, place.value, texts=texts)}"
-        rule = rule_of(place.kind)
+        rule = _rule(inspect.type_info(place.kind))
     return Wrong(said, shown(place.field), shown(place.pointer), rule)
 
 
@@ -208,12 +208,8 @@ def _wanted(kind: inspect.Type) -> str:
     return next((say(kind) for what, say in _SAID if isinstance(kind, what)), "of another kind")
 
 
-def rule_of(kind: Any) -> Rule | None:  # noqa: ANN401 - a type
-    """What a value of this type must be, as far as there is a rule for it."""
-    return _rule(inspect.type_info(kind))
-
-
 def _rule(kind: inspect.Type) -> Rule | None:
+    """What a value of this type must be, as far as there is a rule for it."""
     rule = None
     match kind:
         case inspect.Metadata():
