@@ -1,4 +1,4 @@
-"""Bodies without objects in them are checked for members that are there twice by a shorter way."""
+"""Bodies that are one object are checked for members that are there twice by a shorter way."""
 
 from typing import Annotated, Literal
 
@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
+from tandem.api.errors import Malformed
 from tandem.api.operation import Body
 from tandem.kernel import Refused
-from tandem.web.reading import decode_body, flat_names
+from tandem.web.reading import decode_body, member_names
 
 
 class Flat(Body, frozen=True):
@@ -21,26 +22,43 @@ class Flat(Body, frozen=True):
     kind: Literal["code", "amount"] | None = None
 
 
-class Nested(Body, frozen=True):
-    """A body with a list of values, in which a name may stand again."""
-
-    names: list[str]
-
-
 class Deep(Body, frozen=True):
-    """A body with an object in it."""
+    """A body that may have an object in it."""
 
     inner: Flat | None = None
+    names: tuple[str, ...] = ()
+    code: str = ""
 
 
 FLAT = msgspec.json.Decoder(Flat)
-NAMES = flat_names(Flat)
+NAMES = member_names(Flat)
+DEEP = msgspec.json.Decoder(Deep)
 
 
-def test_only_flat_bodies_have_names() -> None:
+def test_the_names_are_those_that_json_has() -> None:
     assert NAMES == (b'"code"', b'"amount"', b'"kind"')
-    assert flat_names(Nested) is None
-    assert flat_names(Deep) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "twice"),
+    [
+        (b'{"code":"x"}', False),
+        (b'{"names":["code","code"],"code":"x"}', False),
+        (b'{"inner":{"code":"x"},"code":"x"}', False),
+        (b'{"inner":{"code":"x","code":"y"}}', True),
+        (b'{"inner":{"amount":1,"amount":2},"code":"{"}', True),
+        (b'{"inner":{},"inner":null}', True),
+        (b'{"code":"{","code":"x"}', True),
+        (b'{"inner":null,"inner":null}', True),
+    ],
+)
+def test_a_body_with_objects_in_it_is_looked_at_closely(raw: bytes, *, twice: bool) -> None:
+    for names in (None, member_names(Deep)):
+        if twice:
+            with pytest.raises(Malformed, match="twice"):
+                decode_body(DEEP, raw, names)
+        else:
+            decode_body(DEEP, raw, names)
 
 
 def spelt(name: str) -> st.SearchStrategy[str]:

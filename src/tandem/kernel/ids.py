@@ -28,11 +28,15 @@ system_entropy: Entropy = os.urandom
 
 MAX_TRANSFERS_PER_ENTRY: Final = 255
 _ORDINALS: Final = tuple(bytes((n,)) for n in range(MAX_TRANSFERS_PER_ENTRY + 1))
-_RANDOMS: Final = struct.Struct(">64Q")  # one call of the system for 64 ids
-_HALVES: Final = struct.Struct(">QQ").pack
-_RANDOM_BITS: Final = 2**62 - 1
-_VARIANT: Final = 0b10 << 62
-_ENTRY_BITS: Final = _RANDOM_BITS & ~0xFF
+_AT_ONCE: Final = 64  # ids for each call of the system
+_HALF: Final = struct.Struct(">Q").pack
+_TAILS: Final = struct.Struct("8s" * _AT_ONCE)
+_VERSION: Final = 0x7000
+_RAN_OVER: Final = 0x8000
+"""The bit that is set when the count, which goes up to 0x7FFF with the version, is used up."""
+_NEXT_MILLISECOND: Final = 0x10000 + _VERSION - _RAN_OVER
+_RAND_B: Final = int.from_bytes((b"\x3f" + b"\xff" * 7) * _AT_ONCE, "big")
+_VARIANT: Final = int.from_bytes((b"\x80" + b"\x00" * 7) * _AT_ONCE, "big")
 _SHOWN = re.compile(r"([a-z]{2,8})_([0-9a-f]{32})", re.ASCII)
 
 
@@ -46,28 +50,37 @@ class Ids:
     def __init__(self, clock: Clock, entropy: Entropy = system_entropy) -> None:
         self._clock = clock
         self._entropy = entropy
-        self._last = 0
         self._moment: datetime | None = None
-        self._tick = 0
-        self._randoms: list[int] = []
+        self._high = 0
+        """The first half of the last id: its milliseconds, the version, its count within them."""
+        self._tails: list[bytes] = []
+        """Second halves for the next ids."""
 
     def new(self) -> UUID:
         """A new id."""
         return self.at(self._clock.now())
 
-    def at(self, now: datetime, bits: int = _RANDOM_BITS) -> UUID:
-        """A new id of a moment that the caller knows. `bits` are those of `rand_b` to fill."""
-        if now is not self._moment:
-            self._moment, self._tick = now, int(now.timestamp() * 1000) << 12
-        self._last = tick = max(self._tick, self._last + 1)
-        if not self._randoms:
-            self._randoms += _RANDOMS.unpack(self._entropy(_RANDOMS.size))
-        high = (tick >> 12) << 16 | 0x7000 | tick & 0xFFF
-        return pgproto.UUID(_HALVES(high, _VARIANT | self._randoms.pop() & bits))
-
     def entry(self) -> UUID:
         """A new journal entry's id: its last byte is zero, left for its transfers."""
-        return self.at(self._clock.now(), _ENTRY_BITS)
+        return self.at(self._clock.now(), entry=True)
+
+    def at(self, now: datetime, *, entry: bool = False) -> UUID:
+        """A new id of a moment that the caller knows; that of an `entry` ends in a zero byte."""
+        high = self._high + 1
+        if now is not self._moment:
+            self._moment, high = now, max(int(now.timestamp() * 1000) << 16 | _VERSION, high)
+        if high & _RAN_OVER:
+            high += _NEXT_MILLISECOND
+        self._high = high
+        if not self._tails:
+            self._draw()
+        tail = self._tails.pop()
+        return pgproto.UUID(_HALF(high) + (tail[:7] + b"\0" if entry else tail))
+
+    def _draw(self) -> None:
+        """Make second halves: 62 random bits, behind the variant."""
+        drawn = int.from_bytes(self._entropy(_TAILS.size), "big")
+        self._tails += _TAILS.unpack((drawn & _RAND_B | _VARIANT).to_bytes(_TAILS.size, "big"))
 
 
 def uuid_of(number: int) -> UUID:

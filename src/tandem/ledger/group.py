@@ -54,6 +54,7 @@ class Group:
         self.careful = careful
         self.decided: list[tuple[Waiting, Outcome | Exception]] = []
         self.undecided = deque(entries)
+        self._size = len(self.undecided)
         self.doubtful: list[Waiting] = []
 
     @property
@@ -69,7 +70,7 @@ class Group:
         return [*(waiting for waiting, _ in self.decided), *self.doubtful, *self.undecided]
 
     def __len__(self) -> int:
-        return len(self.decided) + len(self.doubtful) + len(self.undecided)
+        return self._size
 
     @property
     def repeats(self) -> bool:
@@ -90,6 +91,7 @@ class Group:
 
     def add(self, waiting: Waiting) -> None:
         """Take an entry in, and decide it if all that it touches is known."""
+        self._size += 1
         if waiting.touches.pending or not self._knows(waiting.touches):
             self.undecided.append(waiting)
         else:

@@ -291,15 +291,14 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
 def _check(account: Account, amount: int) -> None:
     """Refuse an account that went beyond what its flags and overdraft permit."""
     flags = account.flags
-    debited, credited = account.debits_posted, account.credits_posted
-    debits, credits_ = debited + account.debits_pending, credited + account.credits_pending
-    most_debits = most_credits = MAX_TOTAL
+    debits = account.debits_posted + account.debits_pending
+    credits_ = account.credits_posted + account.credits_pending
+    excess = max(debits, credits_) - MAX_TOTAL
     if flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
-        most_debits = min(MAX_TOTAL, credited + account.overdraft)
+        excess = max(excess, debits - account.credits_posted - account.overdraft)
     if flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
-        most_credits = min(MAX_TOTAL, debited + account.overdraft)
-    if debits > most_debits or credits_ > most_credits:
-        excess = max(debits - most_debits, credits_ - most_credits)
+        excess = max(excess, credits_ - account.debits_posted - account.overdraft)
+    if excess > 0:
         raise InsufficientFunds(account.id, max(0, amount - excess), amount)
 
 

@@ -185,7 +185,8 @@ def approve(
     """
     allowed(payment, Command.APPROVE, view.now)
     unit = currency(payment.currency)
-    payer_account, payee = paying_account(payment, payer.id), merchant(payment.merchant_id, unit)
+    payer_account = paying_account(payment, payer.id, unit)
+    payee = merchant(payment.merchant_id, unit)
     counts = payment.issuer_id is None
     amount = payment.amount
     if payment.capture == Capture.MANUAL:
@@ -411,12 +412,11 @@ def advise(view: View, payment: Payment, kind: AskKind, amount: int) -> tuple[Wr
 def parties(payment: Payment, unit: Currency) -> tuple[AccountKey, AccountKey]:
     """The accounts that pay and that are paid."""
     assert payment.person_id is not None, "money moved, so a person paid"
-    return paying_account(payment, payment.person_id), merchant(payment.merchant_id, unit)
+    return paying_account(payment, payment.person_id, unit), merchant(payment.merchant_id, unit)
 
 
-def paying_account(payment: Payment, person_id: UUID) -> AccountKey:
+def paying_account(payment: Payment, person_id: UUID, unit: Currency) -> AccountKey:
     """The account that pays: the person's, or the one of what the card's issuer owes."""
-    unit = currency(payment.currency)
     if payment.issuer_id is not None:
         return issuer(payment.issuer_id, unit)
     return person(person_id, unit)

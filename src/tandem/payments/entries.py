@@ -391,7 +391,7 @@ def _touched(shop: Shop, payment: Payment) -> Touches:
     payee = merchant(payment.merchant_id, unit)
     accounts: tuple[AccountKey, ...] = (payee,)
     if payment.person_id is not None:
-        accounts = (paying_account(payment, payment.person_id), payee, fees(unit))
+        accounts = (paying_account(payment, payment.person_id, unit), payee, fees(unit))
     return Touches(
         accounts,
         ((PAYMENTS, payment.id),),

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from tandem.db import Pool
-from tandem.kernel import NotFound, show_id
+from tandem.kernel import NotFound, currency, show_id
 from tandem.ledger import TransferRow, transfers_for
 from tandem.payments.decisions import paying_account
 from tandem.payments.model import Payment
@@ -37,6 +37,6 @@ class PaymentRecords:
         """
         if payment.person_id is None:
             return []
-        account = paying_account(payment, payment.person_id)
+        account = paying_account(payment, payment.person_id, currency(payment.currency))
         async with self._pool.acquire() as connection:
             return await transfers_for(connection, payment.id, account.id)

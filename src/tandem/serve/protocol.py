@@ -113,9 +113,8 @@ class Cycle(RequestResponseCycle):
         """The head, and how the body will be framed (RFC 9112 §6; RFC 9110 §10.1.1)."""
         if self.waiting_for_100_continue:  # nobody knows whether the body still comes
             self.waiting_for_100_continue = self.keep_alive = False
-        all_headers = (*self.default_headers, *headers)
-        lines = [b"%b: %b\r\n" % header for header in all_headers]
-        fields = dict(all_headers)
+        pairs = [*self.default_headers, *headers]
+        fields = dict(pairs)
         length = fields.get(b"content-length")
         self.chunked_encoding = False
         if length is not None:
@@ -123,17 +122,17 @@ class Cycle(RequestResponseCycle):
         elif status not in _WITHOUT_BODY and self.scope["method"] != "HEAD":
             if self.scope["http_version"] == "1.1":
                 self.chunked_encoding = True
-                lines.append(b"transfer-encoding: chunked\r\n")
+                pairs.append((b"transfer-encoding", b"chunked"))
             else:
                 self._to_the_end = True
         connection = fields.get(b"connection")
         if connection is not None and b"close" in connection.lower():
             self.keep_alive = False
         elif not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
+            pairs.append((b"connection", b"close"))
+        head = b"\r\n".join((*map(b": ".join, pairs), b""))
         # What is to be one header must not become two, or the end of the head.
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) or head.count(b"\0"):
+        if not head.count(b"\r") == head.count(b"\n") == len(pairs) or head.count(b"\0"):
             forged = "a header of an answer has a line break or NUL in it"
             raise RuntimeError(forged)
         return b"%b%b\r\n" % (STATUS_LINE[status], head)

@@ -61,17 +61,6 @@ _RANDOM: Final = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
 )
 _PLACE: Final = re.compile(r"JSON is malformed: (.*) \(byte ([0-9]+)\)")
-_SIMPLE: Final = (
-    msgspec.inspect.NoneType,
-    msgspec.inspect.BoolType,
-    msgspec.inspect.IntType,
-    msgspec.inspect.FloatType,
-    msgspec.inspect.StrType,
-    msgspec.inspect.DateTimeType,
-    msgspec.inspect.UUIDType,
-    msgspec.inspect.EnumType,
-    msgspec.inspect.LiteralType,
-)
 _NUL: Final = b"\\u0000"
 
 
@@ -184,20 +173,9 @@ _EACH_ONCE: Final = json.JSONDecoder(object_pairs_hook=_refuse_twice)
 proxy, the client's own server) may have taken the first (RFC 8259 §4, RFC 7493 §2.3)."""
 
 
-def flat_names(body: type[msgspec.Struct]) -> tuple[bytes, ...] | None:
-    """The members that such a body may have, as JSON writes them; None if one holds others."""
-    info = msgspec.inspect.type_info(body)
-    assert isinstance(info, msgspec.inspect.StructType), "bodies are structs"
-    flat = all(_is_flat(field.type) for field in info.fields)
-    return tuple(b'"%b"' % f.encode_name.encode() for f in info.fields) if flat else None
-
-
-def _is_flat(kind: msgspec.inspect.Type) -> bool:
-    if isinstance(kind, msgspec.inspect.Metadata):
-        return _is_flat(kind.type)
-    if isinstance(kind, msgspec.inspect.UnionType):
-        return all(map(_is_flat, kind.types))
-    return isinstance(kind, _SIMPLE)
+def member_names(body: type[msgspec.Struct]) -> tuple[bytes, ...]:
+    """The members that such a body may have, as JSON writes them."""
+    return tuple(b'"%b"' % field.encode_name.encode() for field in msgspec.structs.fields(body))
 
 
 def decode_body(
@@ -205,12 +183,17 @@ def decode_body(
 ) -> msgspec.Struct:
     """The body's struct. Raises `Malformed` if it is no JSON, `InvalidBody` if a field is wrong.
 
-    `names` are those of `flat_names`: where each stands there once at most, and nothing is written
-    by escapes, no member is there twice.
+    `names` are those of `member_names`: in a single object, where each stands there once at most
+    and nothing is written by escapes, no member is there twice. Anything else is looked at closely.
     """
     try:
         body: msgspec.Struct = decoder.decode(raw)
-        if names is None or b"\\" in raw or max(map(raw.count, names), default=0) > 1:
+        if (
+            names is None
+            or raw.count(b"{") > 1
+            or b"\\" in raw
+            or max(map(raw.count, names), default=0) > 1
+        ):
             _EACH_ONCE.decode(raw.decode())
         if _NUL in raw:
             _refuse_nul(msgspec.json.decode(raw), "", "")

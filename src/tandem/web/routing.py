@@ -11,7 +11,7 @@ import msgspec
 
 from tandem.api.operation import PATH_IDS, Live, Operation
 from tandem.kernel import Invalid, NotFound, read_id
-from tandem.web.reading import flat_names
+from tandem.web.reading import member_names
 
 MAX_TEXT: Final = 64
 """The longest text that a path's argument may have."""
@@ -45,7 +45,7 @@ class Route:
         self.body_names: tuple[bytes, ...] | None = None
         if operation.body_type is not None:
             self.body = msgspec.json.Decoder(operation.body_type)
-            self.body_names = flat_names(operation.body_type)
+            self.body_names = member_names(operation.body_type)
         self.body_needed = operation.needs_body
         self.query = operation.query_type
         self.row_type = operation.row_type
