@@ -12,11 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.cards.answers import SealedAnswers
-from tandem.cards.errors import CardConflict, CardDelivered, CardRefused, CodeOver, CodeWrong
+from tandem.cards.errors import CardDelivered, CardRefused
 from tandem.cards.funding import FundingCard
-from tandem.cards.issuers import CardDetails, Issuers
-from tandem.cards.keys import IssuerKeys, KeyVault
+from tandem.cards.issuers import CardDetails
+from tandem.cards.keys import IssuerKeys
 from tandem.cards.model import (
     Actor,
     CardCommand,
@@ -28,77 +27,34 @@ from tandem.cards.model import (
 )
 from tandem.cards.numbers import account_reference, new_pan, own_requestor, pan_context, pan_hash
 from tandem.cards.package import check_device_key, make_profile, new_key, valid_until, wrap
-from tandem.cards.proof import (
-    CODE_TIME,
-    CODE_TRIES,
-    REFUSED_TIME,
-    Proof,
-    code_hash,
-    code_over,
-    code_right,
-    decide_proof,
-    new_code,
-)
-from tandem.cards.remote import Offered, Remote, check_may_fund, check_not_sent
-from tandem.cards.shapes import CardPackage, SentCode, ShownCode
+from tandem.cards.proof import Proof, decide_proof
+from tandem.cards.proving import CardProofs, of_owner
+from tandem.cards.remote import Offered, check_may_fund
+from tandem.cards.shapes import CardPackage
 from tandem.cards.store import (
     CardFilter,
     card_by_id,
-    earlier_device,
     insert_card,
     list_cards,
     live_cards_of,
     load_facts,
     lock_cards,
     next_serial,
-    no_card,
     update_card,
 )
-from tandem.db import Connection, Idempotency, Pool, work
-from tandem.db.audit import about, refused_as
-from tandem.events.model import EVENTS, Event
-from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
-from tandem.keyring import KeyRing
-from tandem.settings import Settings
+from tandem.db import Connection, Idempotency, work
+from tandem.db.audit import about
+from tandem.kernel import Invalid, NotFound, show_id
 
 RENEW_WITHIN: Final = timedelta(days=90)
 """A card can be renewed in its last three months."""
 
 _DRAWS: Final = 100
 _MAX_SEQUENCE: Final = 99
-_EVENT_OF: Final = {
-    CardStatus.ACTIVE: "card.active",
-    CardStatus.SUSPENDED: "card.suspended",
-    CardStatus.LOST: "card.lost",
-    CardStatus.BLOCKED: "card.blocked",
-    CardStatus.REMOVED: "card.removed",
-    CardStatus.REFUSED: "card.refused",
-    CardStatus.REPLACED: "card.replaced",
-}
 
 
-class Cards:
+class Cards(CardProofs):
     """The token vault: knows which number stands for whose balance, and nobody else does."""
-
-    def __init__(
-        self,
-        pool: Pool,
-        clock: Clock,
-        ids: Ids,
-        entropy: Entropy,
-        keyring: KeyRing,
-        settings: Settings,
-        issuers: Issuers,
-    ) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._ids = ids
-        self._entropy = entropy
-        self._keyring = keyring
-        self._settings = settings
-        self.vault = KeyVault(pool, clock, entropy, keyring, settings)
-        self._answers = SealedAnswers(pool, clock, keyring)
-        self._remote = Remote(pool, clock, ids, keyring, settings, self.vault, issuers)
 
     # -- adding ----------------------------------------------------------------------------------
 
@@ -137,7 +93,8 @@ class Cards:
 
     async def _add(self, connection: Connection, new: "_New", offered: Offered | None) -> CardView:
         now = self._clock.now()
-        facts = await load_facts(connection, new.person_id, new.device_id, now - REFUSED_TIME)
+        number = None if offered is None else offered.funding.pan_hash
+        facts = await load_facts(connection, new.person_id, new.device_id, number, now)
         found: Proof | None = decide_proof(facts, Proof(self._settings.card_proof))
         assert found is not None, "what is red was refused"
         if offered is not None:
@@ -146,62 +103,6 @@ class Cards:
         about(show_id("crd", card.id))
         await self._tell(connection, card, "card.added" if found else "card.refused")
         return card_view(card)
-
-    async def show_code(self, person_id: UUID, asking: UUID, card_id: UUID) -> ShownCode:
-        """A new one-time code for a card that waits for one, shown on an earlier device.
-
-        Raises `NotFound` unless `asking` is a device in use that the person had before that of the
-        card, `CardConflict` if the card waits for no code.
-        """
-        async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
-            if not await earlier_device(connection, person_id, asking, card.device_id):
-                raise no_card(card_id)
-            if card.proof_by == "issuer":
-                raise CardConflict(card.status, "show_code", ("send_code",))
-            return await self._new_code(connection, card)
-
-    async def send_code(self, person_id: UUID, card_id: UUID) -> SentCode:
-        """Have the card's issuer bring a new one-time code to its cardholder.
-
-        Raises `CardConflict` unless the card waits for such a code, `CodeTooSoon`, `IssuerAway`,
-        `IssuerSilent`, `NotFound`.
-        """
-        async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
-            if card.proof_by != "issuer":
-                raise CardConflict(card.status, "send_code", ("show_code",))
-            check_not_sent(card, self._clock.now())
-            made = await self._new_code(connection, card)
-        # A code that does not arrive is worth nothing, so nothing is in doubt.
-        return SentCode(await self._remote.bring_code(card, made.code), made.until)
-
-    async def issue_code(self, card_id: UUID) -> ShownCode:
-        """A new one-time code, for the operator to bring to the person in a way of its own."""
-        async with work(self._pool) as connection:
-            return await self._new_code(connection, await self._locked(connection, card_id))
-
-    async def prove(self, person_id: UUID, device_id: UUID, card_id: UUID, code: str) -> CardView:
-        """Enter the code on the card's device: right, and the card is active.
-
-        Raises `CodeWrong`, `CodeOver`, `CardConflict`, `NotFound`.
-        """
-        secret = (await self.vault.keys()).lookup
-        async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id, device_id)
-            now = self._clock.now()
-            proved = moved(card, CardCommand.PROVE, "person", now)
-            if card.code_hash is None or code_over(card.code_until, now):
-                raise CodeOver
-            if code_right(card.code_hash, secret, card.id, code):
-                return await self._write(connection, card, proved)
-            tries = card.code_tries + 1
-            wrong = msgspec.structs.replace(card, code_tries=tries, updated_at=now)
-            if tries >= CODE_TRIES:
-                wrong = moved(wrong, CardCommand.REFUSE, "vault", now)
-            await self._write(connection, card, wrong)
-            refused_as(CodeWrong.code)
-        raise CodeWrong(CODE_TRIES - tries)  # after the count is committed
 
     # -- handing out -----------------------------------------------------------------------------
 
@@ -224,7 +125,7 @@ class Cards:
             now = self._clock.now()
             renewed = () if known.replaces is None else (known.replaces,)
             cards = await lock_cards(connection, card_id, *renewed)
-            card = _of(cards.get(card_id), card_id, person_id, device_id)
+            card = of_owner(cards.get(card_id), card_id, person_id, device_id)
             delivered = moved(card, CardCommand.DELIVER, "person", now, delivered_at=now)
             if card.delivered_at is not None:
                 raise CardDelivered
@@ -339,7 +240,7 @@ class Cards:
     async def of_person(self, person_id: UUID, card_id: UUID) -> DeviceCard:
         """A person's card. Raises `NotFound`, also if it is another's."""
         async with self._pool.acquire() as connection:
-            return _of(await card_by_id(connection, card_id), card_id, person_id)
+            return of_owner(await card_by_id(connection, card_id), card_id, person_id)
 
     async def get(self, card_id: UUID) -> DeviceCard:
         """Any card, for the operator. Raises `NotFound`."""
@@ -404,18 +305,6 @@ class Cards:
             "updated_at": now,
         }
 
-    async def _new_code(self, connection: Connection, card: DeviceCard) -> ShownCode:
-        now = self._clock.now()
-        moved(card, CardCommand.PROVE, "person", now)  # it waits for a code, or this is refused
-        secret, code = (await self.vault.keys()).lookup, new_code(self._entropy)
-        until = now + CODE_TIME
-        hashed = code_hash(secret, card.id, code)
-        await update_card(
-            connection,
-            msgspec.structs.replace(card, code_hash=hashed, code_until=until, updated_at=now),
-        )
-        return ShownCode(code, until)
-
     async def _command(
         self, card_id: UUID, command: CardCommand, actor: Actor, person_id: UUID | None = None
     ) -> CardView:
@@ -429,34 +318,6 @@ class Cards:
     async def _replace(self, connection: Connection, old: DeviceCard, now: datetime) -> None:
         if old.status not in {CardStatus.REMOVED, CardStatus.REPLACED}:
             await self._write(connection, old, moved(old, CardCommand.REPLACE, "vault", now))
-
-    async def _locked(
-        self,
-        connection: Connection,
-        card_id: UUID,
-        person_id: UUID | None = None,
-        device_id: UUID | None = None,
-    ) -> DeviceCard:
-        cards = await lock_cards(connection, card_id)
-        return _of(cards.get(card_id), card_id, person_id, device_id)
-
-    async def _write(
-        self, connection: Connection, before: DeviceCard, after: DeviceCard
-    ) -> CardView:
-        await update_card(connection, after)
-        if after.status != before.status:
-            await self._tell(connection, after, _EVENT_OF[CardStatus(after.status)])
-        return card_view(after)
-
-    async def _tell(self, connection: Connection, card: DeviceCard, event_type: str) -> None:
-        """Write the person's event, in the transaction of what it tells."""
-        shown = msgspec.json.encode(card_view(card)).decode()
-        event = Event(
-            card.person_id, self._ids.new(), event_type, card.id, shown, self._clock.now()
-        )
-        await connection.execute(
-            EVENTS.one_row_statement, *(getattr(event, column) for column in EVENTS.columns)
-        )
 
 
 class _New(NamedTuple):
@@ -477,19 +338,3 @@ def _funding(card: FundingCard | None) -> dict[str, Any]:
         "funding_id": card.id,
         "funding_last_four": card.last_four,
     }
-
-
-def _of(
-    card: DeviceCard | None,
-    card_id: UUID,
-    person_id: UUID | None = None,
-    device_id: UUID | None = None,
-) -> DeviceCard:
-    """The card, if it is this person's and on this device. Raises `NotFound`."""
-    if (
-        card is None
-        or person_id not in {None, card.person_id}
-        or device_id not in {None, card.device_id}
-    ):
-        raise no_card(card_id)
-    return card

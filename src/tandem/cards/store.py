@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+from tandem.cards.codes import count_codes
 from tandem.cards.model import DEVICE_CARDS, DeviceCard
-from tandem.cards.proof import Facts
+from tandem.cards.proof import REFUSED_TIME, Facts
 from tandem.db import Connection
 from tandem.kernel import NotFound, show_id
 
@@ -86,9 +87,13 @@ async def live_cards_of(connection: Connection, device_id: UUID) -> list[UUID]:
 
 
 async def load_facts(
-    connection: Connection, person_id: UUID, device_id: UUID, since: datetime
+    connection: Connection,
+    person_id: UUID,
+    device_id: UUID,
+    number: bytes | None,
+    now: datetime,
 ) -> Facts:
-    """What is known of who wants a card; `since` is when refusals begin to count.
+    """What is known of who wants a card, and of the issuer's `number` that it is to pay from.
 
     The device stays locked until the transaction ends, so that its cards are counted rightly.
     Raises `NotFound` if it is no device of this person's.
@@ -112,8 +117,9 @@ async def load_facts(
         "SELECT count(*) FROM device_cards WHERE person_id = $1 AND status = 'refused' "
         "AND updated_at > $2",
         person_id,
-        since,
+        now - REFUSED_TIME,
     )
+    wrong = await count_codes(connection, "wrong", person_id, number, now)
     in_use, active, first, earlier = row
     return Facts(
         person_active=active,
@@ -122,6 +128,7 @@ async def load_facts(
         earlier_in_use=earlier,
         cards=cards,
         refused=refused,
+        wrong_codes=wrong.most,
     )
 
 
