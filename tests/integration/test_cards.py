@@ -28,6 +28,7 @@ from tandem.cards import (
     pan_hash,
     unwrap,
 )
+from tandem.cards.model import WHO
 from tandem.cards.proof import CODE_TRIES, MAX_CARDS
 from tandem.db.rewrite import count_by_key, rewrite
 from tandem.emv.card import Profile
@@ -289,6 +290,100 @@ async def test_a_renewed_card_has_the_same_number_and_other_keys(town: Town, lin
     assert new.keys.cryptogram_key != old.keys.cryptogram_key
     assert (await cards.get(uid(card))).status == "replaced"
     assert await found(town, old.data.pan) == [uid(renewed), uid(card), uid(renewed)]
+
+
+async def renewed(town: Town, phone: Phone) -> tuple[CardView, CardView]:
+    """A card on its device, and its renewal whose keys nobody has fetched yet."""
+    card = await phone.add()
+    await phone.fetch(card)
+    today = town.services.settings.day_of(town.services.clock.now())
+    town.wait(days=(card.expiry - today - timedelta(days=30)).days)
+    return card, await phone.cards.renew(uid(card), "person", phone.person)
+
+
+@pytest.mark.parametrize("of_the_new", [False, True], ids=["of the old", "of the new"])
+@pytest.mark.parametrize(
+    ("command", "back", "status"),
+    [
+        (CardCommand.SUSPEND, CardCommand.RESUME, "suspended"),
+        (CardCommand.LOSE, CardCommand.RESTORE, "lost"),
+        (CardCommand.BLOCK, CardCommand.RESTORE, "blocked"),
+        (CardCommand.REMOVE, None, "removed"),
+    ],
+)
+async def test_a_card_and_its_renewal_have_one_life(
+    town: Town, lin: Someone, command: CardCommand, back: CardCommand | None, status: str,
+    *, of_the_new: bool,
+) -> None:  # fmt: skip
+    """Whoever has the phone fetches no working card of a number that pays no more."""
+    phone = first(town, lin)
+    pair = await renewed(town, phone)
+    cards, old, new = phone.cards, *pair
+
+    async def ask(what: CardCommand) -> None:
+        if "person" in WHO[what]:
+            await cards.by_person(lin.id, uid(pair[of_the_new]), what)
+        else:
+            await cards.by_operator(uid(pair[of_the_new]), what)
+
+    await ask(command)
+    assert [(await cards.get(uid(one))).status for one in pair] == [status, status]
+    with pytest.raises(CardConflict):
+        await phone.fetch(new)
+    if back is not None:
+        await ask(back)
+        await phone.fetch(new)
+        assert [(await cards.get(uid(one))).status for one in pair] == ["replaced", "active"]
+    assert old.last_four == new.last_four
+
+
+@pytest.mark.parametrize("status", ["suspended", "lost", "blocked", "removed"])
+async def test_a_card_that_stopped_by_itself_is_not_replaced(
+    town: Town, lin: Someone, status: str
+) -> None:
+    """The vault blocks one row, in the transaction of a payment: the other waits for it."""
+    phone = first(town, lin)
+    old, new = await renewed(town, phone)
+    await town.services.pool.execute(
+        "UPDATE device_cards SET status = $2 WHERE id = $1", uid(old), status
+    )
+    with pytest.raises(CardConflict) as refused:
+        await phone.fetch(new)
+    assert (refused.value.status, refused.value.command) == (status, "deliver")
+    assert (await phone.cards.get(uid(new))).delivered_at is None
+    if status == "blocked":
+        await phone.cards.by_operator(uid(old), CardCommand.RESTORE)
+        await phone.fetch(new)
+
+
+async def test_blocking_and_fetching_at_once_leave_no_working_card(
+    town: Town, lin: Someone
+) -> None:
+    phone = first(town, lin)
+    old, new = await renewed(town, phone)
+    cards = phone.cards
+    found = await asyncio.gather(
+        cards.by_operator(uid(old), CardCommand.BLOCK),
+        phone.fetch(new),
+        cards.by_person(lin.id, uid(new), CardCommand.SUSPEND),
+        phone.fetch(new),
+        return_exceptions=True,
+    )
+    assert {type(one) for one in found if isinstance(one, Exception)} <= {
+        CardConflict, CardDelivered,
+    }  # fmt: skip
+    statuses = [(await cards.get(uid(one))).status for one in (old, new)]
+    fetched = (await cards.get(uid(new))).delivered_at is not None
+    # Fetched first, the old one is over, and the operator is told so; else neither pays.
+    assert statuses in ([["replaced", "active"], ["replaced", "suspended"]] if fetched else
+                        [["blocked", "blocked"]])  # fmt: skip
+
+
+async def test_another_balance_pays_for_the_renewal_too(town: Town, lin: Someone) -> None:
+    phone = first(town, lin)
+    old, new = await renewed(town, phone)
+    await phone.cards.fund(lin.id, uid(old), "EUR")
+    assert (await phone.cards.get(uid(new))).funding_currency == "EUR"
 
 
 async def test_a_device_has_so_many_cards_and_repeats_make_no_more(

@@ -12,11 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.cards.errors import CardDelivered, CardRefused
+from tandem.cards.errors import CardConflict, CardDelivered, CardRefused
 from tandem.cards.funding import FundingCard
 from tandem.cards.issuers import CardDetails
 from tandem.cards.keys import IssuerKeys
 from tandem.cards.model import (
+    LIFE,
     Actor,
     CardCommand,
     CardStatus,
@@ -39,6 +40,7 @@ from tandem.cards.store import (
     live_cards_of,
     load_facts,
     lock_cards,
+    lock_number,
     next_serial,
     update_card,
 )
@@ -111,8 +113,8 @@ class Cards(CardProofs):
     ) -> CardPackage:
         """What belongs on the device: once, though a repeat with the same key gets it again.
 
-        A card that it renews is replaced at this moment. Raises `CardDelivered`, `CardConflict`,
-        `NotFound`.
+        A card that it renews is replaced at this moment; one that pays no more, whatever stopped
+        it, is not. Raises `CardDelivered`, `CardConflict`, `NotFound`.
         """
         keys = await self.vault.keys()
         async with self._pool.acquire() as connection:
@@ -123,18 +125,18 @@ class Cards(CardProofs):
 
         async def act(connection: Connection) -> CardPackage:
             now = self._clock.now()
-            renewed = () if known.replaces is None else (known.replaces,)
-            cards = await lock_cards(connection, card_id, *renewed)
+            cards = await lock_number(connection, card_id)
             card = of_owner(cards.get(card_id), card_id, person_id, device_id)
             delivered = moved(card, CardCommand.DELIVER, "person", now, delivered_at=now)
             if card.delivered_at is not None:
                 raise CardDelivered
+            older = [one for one in cards.values() if one.sequence < card.sequence]
             serial = await next_serial(connection, keys.issuer_number)
             pan = self.open_pan(card)
             profile = make_profile(card, pan, keys, signer, serial, self._settings)
             await self._write(connection, card, delivered)
-            for other_id in renewed:
-                await self._replace(connection, cards[other_id], now)
+            for old in older:
+                await self._replace(connection, old, now)
             sealed = wrap(profile, card.device_key, card.id)
             return CardPackage(show_id("crd", card.id), base64.b64encode(sealed).decode())
 
@@ -191,19 +193,19 @@ class Cards(CardProofs):
             offered = await self._remote.offer(person_id, known.device_id, card, adding=False)
             check_may_fund(offered)
         async with work(self._pool) as connection:
-            device_card = await self._locked(connection, card_id, person_id)
-            now = self._clock.now()
-            funded = moved(
-                device_card,
-                CardCommand.FUND,
-                "person",
-                now,
-                funding_currency=unit.code,
-                **_funding(None if offered is None else offered.funding),
-            )
-            await update_card(connection, funded)
-            await self._tell(connection, funded, "card.funded")
-        return card_view(funded)
+            cards, now = await lock_number(connection, card_id), self._clock.now()
+            of_owner(cards.get(card_id), card_id, person_id)
+            changes = _funding(None if offered is None else offered.funding)
+            changes["funding_currency"] = unit.code
+            funded = {
+                one.id: moved(one, CardCommand.FUND, "person", now, **changes)
+                for one in cards.values()
+                if one.id == card_id or (CardStatus(one.status), CardCommand.FUND) in LIFE
+            }
+            for one in funded.values():
+                await update_card(connection, one)
+                await self._tell(connection, one, "card.funded")
+        return card_view(funded[card_id])
 
     async def renew(self, card_id: UUID, actor: Actor, person_id: UUID | None = None) -> CardView:
         """The same number for some more years, under another sequence number and with other keys.
@@ -308,16 +310,31 @@ class Cards(CardProofs):
     async def _command(
         self, card_id: UUID, command: CardCommand, actor: Actor, person_id: UUID | None = None
     ) -> CardView:
+        """Move the card, and with it those of the same number that it can move.
+
+        Its renewal above all: who has the phone could fetch that one's keys.
+        """
+        changes: dict[str, int] = {}
+        if command is CardCommand.RESTORE:
+            changes["wrong_cryptograms"] = 0
         async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
-            after = moved(card, command, actor, self._clock.now())
-            if command is CardCommand.RESTORE:
-                after = msgspec.structs.replace(after, wrong_cryptograms=0)
+            cards, now = await lock_number(connection, card_id), self._clock.now()
+            card = of_owner(cards.pop(card_id, None), card_id, person_id)
+            after = moved(card, command, actor, now, **changes)
+            for other in cards.values():
+                if (CardStatus(other.status), command) in LIFE:
+                    await self._write(
+                        connection, other, moved(other, command, actor, now, **changes)
+                    )
             return await self._write(connection, card, after)
 
     async def _replace(self, connection: Connection, old: DeviceCard, now: datetime) -> None:
-        if old.status not in {CardStatus.REMOVED, CardStatus.REPLACED}:
-            await self._write(connection, old, moved(old, CardCommand.REPLACE, "vault", now))
+        """End a card whose renewal is handed out. Raises `CardConflict` if it pays no more."""
+        if old.status == CardStatus.REPLACED:
+            return
+        if old.status != CardStatus.ACTIVE:
+            raise CardConflict(old.status, CardCommand.DELIVER.value, ())
+        await self._write(connection, old, moved(old, CardCommand.REPLACE, "vault", now))
 
 
 class _New(NamedTuple):

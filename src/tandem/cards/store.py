@@ -45,6 +45,24 @@ async def lock_cards(connection: Connection, *card_ids: UUID) -> dict[UUID, Devi
     return {row["id"]: DeviceCard(*row) for row in rows}
 
 
+async def lock_number(connection: Connection, card_id: UUID) -> dict[UUID, DeviceCard]:
+    """All cards with the number of this one, locked in order of id: what it renewed, its renewal.
+
+    A renewal that was made while they were waited for is the newest, and so locked last.
+    """
+    cards: dict[UUID, DeviceCard] = {}
+    while True:
+        rows = await connection.fetch(
+            "SELECT o.id FROM device_cards AS c JOIN device_cards AS o ON o.pan_hash = c.pan_hash "
+            "WHERE c.id = $1",
+            card_id,
+        )
+        more = {row["id"] for row in rows} - cards.keys()
+        if not more:
+            return cards
+        cards |= await lock_cards(connection, *more)
+
+
 async def card_by_number(
     connection: Connection, hashed: bytes, sequence: int | None
 ) -> DeviceCard | None:

@@ -286,7 +286,8 @@ async def fund_my_card(call: Call[Services], card_id: UUID, body: FundCard) -> C
 async def renew_my_card(call: Call[Services], card_id: UUID) -> CardView:
     """In its last three months: the same number for some more years.
 
-    Fetch the new card's package; until then the old one pays.
+    Fetch the new card's package; until then the old one pays, and what is done to one of the two
+    is done to both. While the old one does not pay, the package is refused (`card_state`).
     """
     return await call.services.cards.renew(card_id, "person", call.principal.owner_id)
 
