@@ -77,7 +77,7 @@ class Cards(CardProofs):
         """
         unit = self._settings.unit(code)
         new = _New(person_id, device_id, unit.code, check_device_key(device_key))
-        await self.vault.keys()  # the first card makes them, which takes its time
+        await self.vault.latest()  # the first card makes them, which takes its time
         if card is None:
             return await self._answers.once(
                 idempotency, CardView, lambda c: self._add(c, new, None)
@@ -116,11 +116,7 @@ class Cards(CardProofs):
         A card that it renews is replaced at this moment; one that pays no more, whatever stopped
         it, is not. Raises `CardDelivered`, `CardConflict`, `NotFound`.
         """
-        keys = await self.vault.keys()
-        async with self._pool.acquire() as connection:
-            known = await card_by_id(connection, card_id)
-        if known.key_index not in keys.masters:
-            keys = await self.vault.find()
+        keys = await self.vault.latest()
         signer = await asyncio.to_thread(new_key, self._entropy)
 
         async def act(connection: Connection) -> CardPackage:
@@ -213,7 +209,7 @@ class Cards(CardProofs):
         The old one pays until the new one's keys are handed out. Raises `Invalid` while it is too
         early, `CardConflict`, `NotFound`.
         """
-        keys = await self.vault.keys()
+        keys = await self.vault.latest()
         async with work(self._pool) as connection:
             card = await self._locked(connection, card_id, person_id)
             now = self._clock.now()
