@@ -148,6 +148,42 @@ def test_what_was_approved_offline_is_told_and_not_asked() -> None:
     assert judged(tap, asked(300)).reason == "cryptogram_kind"
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "atc"),
+    [
+        ("active", None, 1),
+        ("suspended", None, 1),
+        ("replaced", None, 1),
+        ("removed", None, 1),
+        ("lost", "card_lost", 1),
+        ("blocked", "card_blocked", 1),
+        ("refused", "card_not_active", 0),
+        ("waiting_code", "card_not_active", 0),
+        ("waiting_operator", "card_not_active", 0),
+    ],
+)
+def test_what_was_approved_offline_is_not_undone_by_the_person(
+    status: str, reason: str | None, atc: int
+) -> None:
+    """Goods were given; else who buys offline suspends the card until the till has sent it on."""
+    tap, card = tapped(300, floor=1000), msgspec.structs.replace(DELIVERED, status=status)
+    verdict = judged(tap, asked(300, offline=True), card)
+    assert (verdict.reason, verdict.card.atc, verdict.card.status) == (reason, atc, status)
+    if verdict.proved:
+        again = judged(tap, asked(300, offline=True), verdict.card)
+        assert again.reason == "cryptogram_replayed"
+
+
+@pytest.mark.parametrize("status", ["removed", "replaced"])
+def test_wrong_cryptograms_of_a_card_that_is_over_end_nothing_more(status: str) -> None:
+    card = msgspec.structs.replace(DELIVERED, status=status)
+    wrong = msgspec.structs.replace(tapped(300, floor=1000), cryptogram=bytes(8))
+    for _ in range(WRONG_MAX + 1):
+        verdict = judged(wrong, asked(300, offline=True), card)
+        assert (verdict.reason, verdict.card.status) == ("cryptogram_wrong", status)
+        card = verdict.card
+
+
 def test_the_terminals_word_for_the_kind_is_not_taken() -> None:
     """9F27 is outside of the cryptogram: an approval must not be made of a question."""
     tap = msgspec.structs.replace(tapped(3800), kind=CryptogramType.TC)
