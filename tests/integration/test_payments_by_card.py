@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from till_taps import message, pay, phone_of
 from town import Door, Someone, Town, at_once, key, open_town, said
@@ -14,7 +15,7 @@ from card_phone import Phone
 from moves import CNY
 from tandem.acquiring.refusals import response_code
 from tandem.cards import CardCommand
-from tandem.cards.taps import WRONG_MAX
+from tandem.cards.taps import AHEAD, WRONG_MAX
 from tandem.db import IdempotencyConflict
 from tandem.kernel import Invalid, NotFound, read_id
 from tandem.ledger import Outcome, fees
@@ -269,6 +270,22 @@ async def test_an_approval_offline_is_paid_from_the_balance_of_then(
     assert (await pay(town, door, late))["payment"]["status"] == "captured"
     assert (await pay(town, door, online))["reason"] == "currency_not_funded"
     assert (await lin.balance())["balance"] == START - 100
+
+
+async def test_the_operator_restores_a_card_whose_counter_was_run_ahead(
+    town: Town, lin: Someone, door: Door, phone: Phone
+) -> None:
+    assert phone.application is not None
+    state = phone.application.state
+    phone.application.state = msgspec.structs.replace(state, atc=state.atc + AHEAD + 1)
+    assert (await pay(town, door, await message(town, phone, 100)))["reason"] == "counter_ahead"
+    for command in (CardCommand.BLOCK, CardCommand.RESTORE):
+        await phone.cards.by_operator(phone.card_id, command)
+    new = await message(town, phone, 100)
+    assert (await pay(town, door, new))["payment"]["status"] == "captured"
+    assert (await pay(town, door, new))["reason"] == "cryptogram_replayed"
+    assert (await pay(town, door, await message(town, phone, 100)))["reason"] is None
+    assert (await lin.balance())["balance"] == START - 200
 
 
 async def test_a_gate_is_one_of_public_transport(town: Town, door: Door, phone: Phone) -> None:

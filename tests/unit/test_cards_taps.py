@@ -21,6 +21,7 @@ from tandem.cards.taps import (
     Verdict,
     _is_new,
     _used,
+    anywhere_ahead,
     check_tap,
     issuer_answer,
     read_tap,
@@ -262,6 +263,33 @@ def test_the_window_of_numbers(highest: int, atc: int, *, online: bool, offline:
     card = msgspec.structs.replace(DELIVERED, atc=highest)
     assert _is_new(card, atc, offline=False) is online
     assert _is_new(card, atc, offline=True) is offline
+
+
+def test_a_number_far_ahead_is_no_replay_and_counts_once_the_operator_restored_the_card() -> None:
+    """A hostile reader beside the phone uses up more than a thousand numbers that nobody sees."""
+    seen = msgspec.structs.replace(DELIVERED, atc=1, seen=0b1)
+    far = Phone(CardState(atc=AHEAD + 1)).tap(3800)[1]
+    ahead = judged(far, asked(3800), seen)
+    assert (ahead.reason, ahead.proved, ahead.card) == ("counter_ahead", False, seen)
+    restored = anywhere_ahead(seen)
+    late = Phone(CardState(atc=0)).tap(300, floor=1000)[1]
+    assert judged(late, asked(300, offline=True), restored).reason == "cryptogram_replayed"
+    paid = judged(far, asked(3800), restored)
+    assert (paid.reason, paid.card.atc) == (None, AHEAD + 2)
+    assert judged(far, asked(3800), paid.card).reason == "cryptogram_replayed"
+    assert not _is_new(paid.card, paid.card.atc + AHEAD + 1, offline=False), "it was for one tap"
+
+
+@given(st.lists(st.tuples(st.integers(1, 150), st.booleans()), max_size=80))
+def test_a_restored_card_counts_no_number_twice(numbers: list[tuple[int, bool]]) -> None:
+    card, counted = DELIVERED, set[int]()
+    for atc, offline in numbers:
+        card = anywhere_ahead(card)
+        assert 0 <= card.seen < 2**63
+        assert not (_is_new(card, atc, offline=offline) and atc in counted)
+        if _is_new(card, atc, offline=offline):
+            counted.add(atc)
+            card = _used(card, atc, NOW)
 
 
 @given(st.lists(st.tuples(st.integers(1, 150), st.booleans()), max_size=80))

@@ -115,7 +115,8 @@ class DeviceCard(msgspec.Struct, frozen=True):
     The number is sealed, and found by a keyed hash. `expiry` is the last day of its month.
     `device_key` is the X25519 key that what belongs on the device is wrapped for. `atc` is the
     highest transaction counter that came with a right cryptogram; bit n of `seen` says that
-    `atc - 1 - n` did (tandem.cards.taps). `replaces` is the card that this one renews.
+    `atc - 1 - n` did, and the highest bit that the operator has restored the card since
+    (tandem.cards.taps). `replaces` is the card that this one renews.
 
     `funding_kind` is `balance`, or `issuer`: then `funding_id` is the issuer's card that it pays
     from (tandem.cards.funding). `proof_by` says who brings the one-time code: the `wallet` on an

@@ -44,6 +44,7 @@ from tandem.cards.store import (
     next_serial,
     update_card,
 )
+from tandem.cards.taps import anywhere_ahead
 from tandem.db import Connection, Idempotency, work
 from tandem.db.audit import about
 from tandem.kernel import Invalid, NotFound, show_id
@@ -310,19 +311,21 @@ class Cards(CardProofs):
 
         Its renewal above all: who has the phone could fetch that one's keys.
         """
-        changes: dict[str, int] = {}
-        if command is CardCommand.RESTORE:
-            changes["wrong_cryptograms"] = 0
+
+        def after(card: DeviceCard) -> DeviceCard:
+            done = moved(card, command, actor, now)
+            if command is not CardCommand.RESTORE:
+                return done
+            return anywhere_ahead(msgspec.structs.replace(done, wrong_cryptograms=0))
+
         async with work(self._pool) as connection:
             cards, now = await lock_number(connection, card_id), self._clock.now()
             card = of_owner(cards.pop(card_id, None), card_id, person_id)
-            after = moved(card, command, actor, now, **changes)
+            done = after(card)
             for other in cards.values():
                 if (CardStatus(other.status), command) in LIFE:
-                    await self._write(
-                        connection, other, moved(other, command, actor, now, **changes)
-                    )
-            return await self._write(connection, card, after)
+                    await self._write(connection, other, after(other))
+            return await self._write(connection, card, done)
 
     async def _replace(self, connection: Connection, old: DeviceCard, now: datetime) -> None:
         """End a card whose renewal is handed out. Raises `CardConflict` if it pays no more."""

@@ -160,12 +160,12 @@ async def insert_card(connection: Connection, card: DeviceCard) -> bool:
 
 
 async def update_card(connection: Connection, card: DeviceCard) -> None:
-    """Write what may change of a card that is locked, apart from what taps move."""
+    """Write what may change of a card that is locked, apart from the number that taps move."""
     await connection.execute(
         "UPDATE device_cards SET status = $2, funding_currency = $3, code_hash = $4, "
         "code_until = $5, code_tries = $6, wrong_cryptograms = $7, delivered_at = $8, "
-        "updated_at = $9, funding_kind = $10, funding_id = $11, funding_last_four = $12 "
-        "WHERE id = $1",
+        "updated_at = $9, funding_kind = $10, funding_id = $11, funding_last_four = $12, "
+        "seen = $13 WHERE id = $1",
         card.id,
         card.status,
         card.funding_currency,
@@ -178,6 +178,7 @@ async def update_card(connection: Connection, card: DeviceCard) -> None:
         card.funding_kind,
         card.funding_id,
         card.funding_last_four,
+        card.seen,
     )
 
 

@@ -17,7 +17,8 @@ In this order, because what comes first must not depend on what comes later:
    merchant. One that is lost or blocked pays nothing.
 
 **The window of numbers.** A payment online must have a number above every one that was seen, by at
-most `AHEAD` (torn taps use numbers up that nobody sees). One that was approved offline comes late
+most `AHEAD` (torn taps use numbers up that nobody sees), unless the operator has restored the card
+since: a hostile reader can use up more. One that was approved offline comes late
 and in any order: it may lie up to `BEHIND` below the highest, and each number counts once
 (as RFC 4303, 3.4.3, has it for packets).
 """
@@ -54,6 +55,8 @@ TRANSIT_CATEGORIES: Final = frozenset({"4111", "4112", "4131"})
 """Merchants of public transport (ISO 18245): local transport, railways, buses."""
 
 _SEEN: Final = (1 << BEHIND) - 1
+_ANYWHERE: Final = 1 << BEHIND
+"""The bit of `seen` above those of numbers: the next number above the highest may be any."""
 _MAX_ICC: Final = 255
 _LIVE: Final = frozenset(
     {CardStatus.ACTIVE, CardStatus.SUSPENDED, CardStatus.LOST, CardStatus.BLOCKED}
@@ -155,9 +158,15 @@ def check_tap(
     if not _made_by(card, master, key, tap):
         return _wrong(card, now)
     if not _is_new(card, tap.atc, offline=asked.offline):
-        return Verdict(card, "cryptogram_replayed", proved=False)
+        ahead = tap.atc > card.atc
+        return Verdict(card, "counter_ahead" if ahead else "cryptogram_replayed", proved=False)
     card = _used(card, tap.atc, now)
     return Verdict(card, _differs(tap, asked) or _forbids(card, tap, asked), proved=True)
+
+
+def anywhere_ahead(card: DeviceCard) -> DeviceCard:
+    """The card's row when its next number may be any above the highest; it holds for one."""
+    return msgspec.structs.replace(card, seen=card.seen | _ANYWHERE)
 
 
 def issuer_answer(master: MasterKey, key: bytes, tap: Tap, *, approved: bool) -> bytes:
@@ -191,7 +200,7 @@ def _wrong(card: DeviceCard, now: datetime) -> Verdict:
 
 def _is_new(card: DeviceCard, atc: int, *, offline: bool) -> bool:
     if atc > card.atc:
-        return atc - card.atc <= AHEAD
+        return atc - card.atc <= AHEAD or bool(card.seen & _ANYWHERE)
     behind = card.atc - 1 - atc
     return offline and 0 <= behind < BEHIND and not card.seen >> behind & 1
 
