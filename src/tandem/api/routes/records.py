@@ -87,7 +87,10 @@ class TapRecord(msgspec.Struct, frozen=True):
     offline: Annotated[
         bool, Meta(description="The terminal approved it by itself and told us later")
     ]
-    terminal: Annotated[str, Meta(description="As the acquirer names it", examples=["T1"])]
+    terminal: Annotated[
+        str,
+        Meta(description="As the acquirer names it; the till, over this API", examples=["T1"]),
+    ]
     receipt: Annotated[
         str,
         Meta(description="The terminal's retrieval reference number", examples=["000000000017"]),
