@@ -19,6 +19,7 @@ const WHY: Record<Reason, Key> = {
   issuer_card_expired: 'status.card_expired',
   cryptogram_wrong: 'status.card_unchecked',
   cryptogram_replayed: 'status.card_unchecked',
+  counter_ahead: 'status.card_ahead',
   cryptogram_kind: 'status.card_unchecked',
   declined_by_card: 'status.card_unchecked',
   amount_differs: 'status.card_differs',

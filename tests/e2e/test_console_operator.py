@@ -120,6 +120,23 @@ async def test_a_day_at_the_operators(stage: Stage) -> None:
         await page.get_by_text("Asked for it at the counter").first.wait_for()
 
 
+async def test_a_payment_by_card_says_who_verified_the_person(stage: Stage) -> None:
+    asked = {"till_id": stage.shop.till_id, "amount": 3800, "currency": "CNY"}
+    async with stage.server.client(stage.shop.key) as till:
+        order = await post(till, "/v1/payments", asked)
+    async with stage.server.client(stage.lin.key) as phone:
+        tap = {"order_id": order["id"], "verified": True}
+        paid = (await post(phone, "/v1/sandbox/taps", tap))["payment"]
+    async with stage.member("support") as screen:
+        await screen.open(f"/console/payments/{paid['id']}")
+        facts = screen.page.locator("section", has=screen.role("heading", "^Tap$"))
+        await facts.get_by_text("The device’s operating system").wait_for()
+        await facts.get_by_text("Passcode").wait_for()
+        await screen.seen("operator-payment-tap", whole=True)
+        await facts.get_by_role("link").click()
+        await screen.role("heading", "^•••• ").wait_for()
+
+
 async def test_support_sees_what_it_may_do_and_no_more(stage: Stage) -> None:
     lin = await lin_of(stage)
     async with stage.member("support") as screen:

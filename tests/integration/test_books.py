@@ -139,6 +139,7 @@ async def test_a_payment_leads_to_its_entries_and_back(
         show_id("mer", door.id),
     )
     assert found["record"]["payment"]["status"] == "partially_refunded"
+    assert found["tap"] is None
     assert [(t["code"], t["kind"], t["amount"]) for t in found["transfers"]] == [
         ("payment", "pending", 300),
         ("payment", "post", 100),

@@ -2,17 +2,15 @@
 
 import asyncio
 import itertools
-from base64 import b64decode
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from town import Someone, Town, key, open_town
+from vault_phones import first, second, uid
 
 from tandem.cards import (
     PAN_SEALS,
@@ -21,17 +19,13 @@ from tandem.cards import (
     CardDelivered,
     CardFilter,
     CardNotEligible,
-    CardView,
     CodeOver,
     CodeWrong,
-    card_by_number,
-    pan_hash,
-    unwrap,
+    KeyVault,
 )
 from tandem.cards.proof import CODE_TRIES, MAX_CARDS
 from tandem.db.rewrite import count_by_key, rewrite
-from tandem.emv.card import Profile
-from tandem.kernel import Invalid, NotFound, read_id
+from tandem.kernel import Invalid, NotFound, system_entropy
 from tandem.keyring import FileKeyRing, sealed_anew
 
 _COUNTER = itertools.count()
@@ -53,49 +47,11 @@ async def lin(town: Town) -> Someone:
     return await town.person(yuan=100)
 
 
-class Phone:
-    """A device that adds a card and opens what it is given."""
-
-    def __init__(self, town: Town, person: UUID, device: UUID) -> None:
-        self.cards = town.services.cards
-        self.person, self.device = person, device
-        self.secret = X25519PrivateKey.generate()
-        self.public = self.secret.public_key().public_bytes_raw()
-
-    async def add(self, code: str = "CNY", idem: Any = None) -> CardView:  # noqa: ANN401 - a key
-        return await self.cards.add(self.person, self.device, code, self.public, idem)
-
-    async def fetch(self, card: CardView, idem: Any = None) -> Profile:  # noqa: ANN401 - a key
-        package = await self.cards.deliver(self.person, self.device, uid(card), idem or key())
-        return unwrap(b64decode(package.sealed), self.secret, uid(card))
-
-
-def uid(card: CardView) -> UUID:
-    return read_id("crd", card.id)
-
-
-def first(town: Town, person: Someone) -> Phone:
-    return Phone(town, person.id, person.device_id)
-
-
-async def second(town: Town, person: Someone) -> Phone:
-    made = await town.services.people.add_device(person.id, "Watch", None)
-    return Phone(town, person.id, read_id("dev", made.id))
-
-
 async def events(town: Town, person: UUID) -> list[str]:
     rows = await town.services.pool.fetch(
         "SELECT type FROM events WHERE owner_id = $1 ORDER BY id", person
     )
     return [row["type"] for row in rows if row["type"].startswith("card.")]
-
-
-async def found(town: Town, pan: str) -> list[UUID]:
-    """The card that a message with this number means: without a sequence number, with 0, with 1."""
-    hashed = pan_hash((await town.services.cards.vault.keys()).lookup, pan)
-    async with town.services.pool.acquire() as connection:
-        cards = [await card_by_number(connection, hashed, number) for number in (None, 0, 1)]
-    return [card.id for card in cards if card is not None]
 
 
 async def test_the_first_device_gets_a_card_at_once(town: Town, lin: Someone) -> None:
@@ -269,28 +225,6 @@ async def test_another_balance_pays_while_the_number_stays(town: Town, lin: Some
         await phone.cards.fund(lin.id, uid(card), "CHF")
 
 
-async def test_a_renewed_card_has_the_same_number_and_other_keys(town: Town, lin: Someone) -> None:
-    phone = first(town, lin)
-    cards, card = phone.cards, await phone.add()
-    old = await phone.fetch(card)
-    with pytest.raises(Invalid):
-        await cards.renew(uid(card), "person", lin.id)
-    today = town.services.settings.day_of(town.services.clock.now())
-    town.wait(days=(card.expiry - today - timedelta(days=30)).days)
-    renewed = await cards.renew(uid(card), "person", lin.id)
-    with pytest.raises(Invalid):
-        await cards.renew(uid(card), "operator")
-    assert (await cards.get(uid(card))).status == "active"  # until the new keys are there
-    assert await found(town, old.data.pan) == [uid(card), uid(card), uid(renewed)]
-    new = await phone.fetch(renewed)
-    assert (new.data.pan, new.data.par) == (old.data.pan, old.data.par)
-    assert (old.data.sequence, new.data.sequence) == ("00", "01")
-    assert new.data.expiry > old.data.expiry
-    assert new.keys.cryptogram_key != old.keys.cryptogram_key
-    assert (await cards.get(uid(card))).status == "replaced"
-    assert await found(town, old.data.pan) == [uid(renewed), uid(card), uid(renewed)]
-
-
 async def test_a_device_has_so_many_cards_and_repeats_make_no_more(
     town: Town, lin: Someone
 ) -> None:
@@ -349,6 +283,28 @@ async def test_card_keys_rotate_while_cards_go_on(town: Town, lin: Someone) -> N
     assert (old.keys.index, new.keys.index) == (before.master.index, after.master.index)
     shown = await town.services.pool.fetchval("SELECT string_agg(k::text, ' ') FROM card_keys k")
     assert after.master.key.hex() not in shown
+
+
+@pytest.mark.parametrize("kind", ["master", "issuer", "authority"])
+async def test_keys_that_another_process_rotated_are_those_of_new_cards(
+    town: Town, lin: Someone, kind: Literal["master", "issuer", "authority"]
+) -> None:
+    """`tandem cards keys rotate` is another process than the servers that run."""
+    phone, services = first(town, lin), town.services
+    old = await phone.add()
+    before = await services.cards.vault.keys()
+    elsewhere = KeyVault(
+        services.pool, services.clock, system_entropy, services.keyring, services.settings
+    )
+    rotated = await elsewhere.rotate(kind)
+    assert before.newest != rotated.newest
+    assert (await services.cards.vault.keys()).newest == before.newest  # a tap asks nobody
+    signed = await phone.fetch(old)
+    assert signed.keys.index == before.master.index
+    assert (await services.cards.vault.keys()).newest == rotated.newest
+    await elsewhere.rotate("master")
+    new = await phone.fetch(await phone.add())
+    assert new.keys.index == (await elsewhere.keys()).master.index
 
 
 async def test_the_database_is_the_second_witness(town: Town, lin: Someone) -> None:

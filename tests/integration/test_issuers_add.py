@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -18,10 +20,12 @@ from tandem.cards import (
     CardOfNoIssuer,
     CardRefused,
     CardView,
+    CodesUsedUp,
     CodeTooSoon,
     CodeWrong,
     IssuerAway,
 )
+from tandem.cards.proof import CODES_TIME, MAX_SENT, MAX_WRONG
 from tandem.db import Idempotency, IdempotencyConflict
 from tandem.issuers.messages import read_tagged
 from tandem.kernel import Invalid, read_id
@@ -199,3 +203,120 @@ async def test_an_issuer_that_is_away_keeps_nothing(
     async with open_town(module_database, folder) as without:
         with pytest.raises(CardOfNoIssuer):
             await add(Bank(without, bank.issuer), lin, card())
+
+
+async def waiting(bank: Bank, lin: Someone, nth: int) -> UUID:
+    """A card of the nth number whose issuer wants a code."""
+    made = await add(bank, lin, card("0085", nth))
+    assert made.status == "waiting_code"
+    return read_id("crd", made.id)
+
+
+async def guess(bank: Bank, lin: Someone, card_id: UUID, wrong: int = 1) -> None:
+    """Have a code sent, and type that many wrong ones."""
+    cards = bank.town.services.cards
+    await cards.send_code(lin.id, card_id)
+    code = int(bank.issuer.accounts.codes[-1][1])
+    for n in range(wrong):
+        with pytest.raises(CodeWrong):
+            await cards.prove(lin.id, lin.device_id, card_id, f"{(code + n + 1) % 10**6:06d}")
+
+
+async def test_a_card_that_is_removed_and_added_anew_gives_no_new_guesses(
+    bank: Bank, lin: Someone
+) -> None:
+    """A thief with a stolen number: four guesses, removed, four guesses again; then others."""
+    cards, number = bank.town.services.cards, 60
+    left = [await waiting(bank, lin, number) for _ in range(3)]
+    for wrong in (4, 4, 2):
+        await guess(bank, lin, left[0], wrong)
+        await cards.by_person(lin.id, left.pop(0), CardCommand.REMOVE)
+        bank.town.wait(seconds=31)
+    with pytest.raises(CardNotEligible) as red:
+        await add(bank, lin, card("0085", number))
+    assert red.value.reason == "too_many_wrong_codes"
+    with pytest.raises(CardNotEligible) as red:  # nor does anybody else go on with the number
+        await add(bank, await bank.town.person(), card("0085", number))
+    assert red.value.reason == "too_many_wrong_codes"
+    with pytest.raises(CardNotEligible) as red:  # nor they with another number
+        await add(bank, lin, card("0119"))
+    assert red.value.reason == "too_many_wrong_codes"
+    bank.town.wait(days=1)  # no longer than a day: the number's owner is not locked out
+    owner = await bank.town.person()
+    await waiting(bank, owner, number)
+    assert (await add(bank, lin, card("0119"))).proof == "green"
+
+
+async def test_five_guesses_of_anybodys_and_the_number_waits_for_the_operator(
+    bank: Bank, lin: Someone
+) -> None:
+    for wrong in (3, 2):
+        await guess(bank, lin, card_id := await waiting(bank, lin, 61), wrong)
+        await bank.town.services.cards.by_person(lin.id, card_id, CardCommand.REMOVE)
+        bank.town.wait(seconds=31)
+    mei = await bank.town.person()
+    assert (await add(bank, mei, card("0085", 61))).proof == "orange"
+    assert (await add(bank, mei, card("0085", 62))).proof == "yellow"
+    assert (await add(bank, lin, card("0085", 63))).proof == "orange"
+
+
+async def test_guesses_at_many_cards_at_once_are_ten(bank: Bank, lin: Someone) -> None:
+    """Four people with the same stolen number, each with three cards that wait."""
+    cards, people = bank.town.services.cards, [lin, *[await bank.town.person() for _ in range(3)]]
+    wait_for = [(one, await waiting(bank, one, 64)) for one in people for _ in range(3)]
+    codes = {card_id: int((await cards.issue_code(card_id)).code) for _, card_id in wait_for}
+    found = await asyncio.gather(
+        *(
+            cards.prove(one.id, one.device_id, card_id, f"{(codes[card_id] + n) % 10**6:06d}")
+            for n in (1, 2)
+            for one, card_id in wait_for
+        ),
+        return_exceptions=True,
+    )
+    kinds = [type(one) for one in found]
+    assert (kinds.count(CodeWrong), kinds.count(CodesUsedUp)) == (MAX_WRONG, 24 - MAX_WRONG)
+    one, card_id = wait_for[0]
+    with pytest.raises(CodesUsedUp) as refused:  # the right one, too: it may be a guess
+        await cards.prove(one.id, one.device_id, card_id, f"{codes[card_id]:06d}")
+    assert refused.value.reason == "wrong"
+    assert timedelta() < refused.value.until - bank.town.services.clock.now() < CODES_TIME
+    with pytest.raises(CodesUsedUp):
+        await cards.send_code(one.id, card_id)
+    assert (await cards.by_operator(card_id, CardCommand.CONFIRM)).status == "active"
+
+
+async def test_messages_to_a_cardholder_are_few(bank: Bank, lin: Someone) -> None:
+    """Half a minute between two, and ten in a day, whoever and whichever card asks for them."""
+    cards, mei = bank.town.services.cards, await bank.town.person()
+    own, own_too, other = [await waiting(bank, one, 65) for one in (lin, lin, mei)]
+    asks = [(lin, own), (lin, own_too), (mei, other)]
+    found = await asyncio.gather(
+        *(cards.send_code(one.id, card_id) for one, card_id in asks), return_exceptions=True
+    )
+    assert [type(one) for one in found].count(CodeTooSoon) == 2
+    for n in range(1, MAX_SENT):
+        bank.town.wait(seconds=31)
+        one, card_id = asks[n % 3]
+        await cards.send_code(one.id, card_id)
+    bank.town.wait(seconds=31)
+    for one, card_id in asks:
+        with pytest.raises(CodesUsedUp) as refused:
+            await cards.send_code(one.id, card_id)
+        assert refused.value.reason == "sent"
+    bank.town.wait(days=1)
+    await cards.send_code(mei.id, other)
+
+
+async def test_a_code_that_was_not_sent_does_not_count(
+    bank: Bank, lin: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards, card_id = bank.town.services.cards, await waiting(bank, lin, 66)
+
+    async def away(*_: object) -> None:
+        raise IssuerAway("harbour-bank")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cards._remote, "bring_code", away)
+        with pytest.raises(IssuerAway):
+            await cards.send_code(lin.id, card_id)
+    await cards.send_code(lin.id, card_id)

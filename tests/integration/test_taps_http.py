@@ -315,6 +315,38 @@ async def test_a_wallet_that_the_shop_refuses_is_not_asked_about(
     assert overhears.said == []
 
 
+@pytest.mark.parametrize("gate", [False, True])
+async def test_the_operator_sees_who_verified_the_person_and_how(
+    house: Living,
+    operator: httpx.AsyncClient,
+    tmp_path: Path,
+    lin: Phone,
+    *,
+    gate: bool,
+) -> None:
+    counter = await counter_at(house, operator, tmp_path / "gate", category="4111")
+    counter.write(gate=gate)
+    with lin.device() as device:
+        if not gate:
+            device.verify(PASSCODE)
+        async with counter.till(device) as till:
+            assert (await till.take(600 if gate else 8000)).approved
+    whose = {"person_id": made(await operator.get(f"/v1/cards/{lin.card_id}"))["person_id"]}
+    (record,) = made(await operator.get("/v1/ledger/payments", params=whose))["data"]
+    seen = made(await operator.get(f"/v1/ledger/payments/{record['id']}"))["tap"]
+    assert seen.pop("at").startswith("20")
+    assert len(seen.pop("receipt")) == 12
+    assert seen.pop("terminal") != ""
+    assert seen == {
+        "card_id": lin.card_id,
+        "counter": 1,
+        "verified_by": "nobody" if gate else "operating_system",
+        "method": "none" if gate else "passcode",
+        "gate": gate,
+        "offline": False,
+    }
+
+
 async def test_a_gate_lets_an_unverified_person_through_up_to_its_limit(
     house: Living, operator: httpx.AsyncClient, tmp_path: Path, lin: Phone
 ) -> None:

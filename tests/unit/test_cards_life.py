@@ -43,7 +43,7 @@ SAID = """
     operator fund     suspended                          suspended
     person   renew    active                             active
     operator renew    active                             active
-    vault    replace  active suspended lost blocked      replaced
+    vault    replace  active                             replaced
     person   remove   waiting_code waiting_operator active suspended lost blocked  removed
     operator remove   waiting_code waiting_operator active suspended lost blocked  removed
 """

@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tandem.cards.codes import Codes
 from tandem.cards.errors import CardNotEligible
 from tandem.cards.model import CardStatus
 from tandem.cards.numbers import account_reference, new_pan, own_requestor, pan_hash
 from tandem.cards.proof import (
+    CODE_TRIES,
+    CODES_TIME,
     MAX_CARDS,
     MAX_REFUSED,
+    MAX_WRONG,
     Facts,
     Proof,
     code_hash,
@@ -35,6 +39,7 @@ GOOD = Facts(
     earlier_in_use=False,
     cards=0,
     refused=0,
+    wrong_codes=0,
 )
 LATER_DEVICE = {"first_device": False, "earlier_in_use": True}
 ALONE = {"first_device": False, "earlier_in_use": False}
@@ -62,6 +67,11 @@ def entropy(seed: str) -> "object":
         ({"device_in_use": False}, "green", "device_out_of_use"),
         ({"cards": MAX_CARDS}, "green", "too_many_cards"),
         ({"refused": MAX_REFUSED}, "green", "too_many_refused"),
+        ({"wrong_codes": CODE_TRIES - 1}, "green", "green"),
+        ({**LATER_DEVICE, "wrong_codes": CODE_TRIES - 1}, "green", "yellow"),
+        ({**LATER_DEVICE, "wrong_codes": CODE_TRIES}, "green", "orange"),
+        ({"wrong_codes": MAX_WRONG - 1}, "green", "orange"),
+        ({"wrong_codes": MAX_WRONG}, "green", "too_many_wrong_codes"),
         ({"person_active": False, "refused": MAX_REFUSED}, "orange", "person_not_active"),
     ],
 )
@@ -114,6 +124,18 @@ def test_when_a_code_is_over() -> None:
     assert [code_over(until, NOW) for until in (None, NOW - second, NOW, NOW + second)] == [
         True, True, True, False,
     ]  # fmt: skip
+
+
+def test_codes_go_on_when_the_first_of_too_many_is_a_day_old() -> None:
+    hours = tuple(NOW - timedelta(hours=n) for n in range(5))  # newest first
+    codes = Codes(of_person=hours[:2], of_number=hours)
+    assert (codes.most, codes.last) == (5, NOW)
+    assert [codes.until(limit) for limit in (6, 5, 4)] == [
+        None, hours[4] + CODES_TIME, hours[3] + CODES_TIME,
+    ]  # fmt: skip
+    both = Codes(of_person=hours[:2], of_number=hours[3:])
+    assert (both.last, both.until(2)) == (NOW, hours[1] + CODES_TIME)
+    assert (Codes((), ()).most, Codes((), ()).last, Codes((), ()).until(1)) == (0, None, None)
 
 
 @given(st.from_regex(r"\A[0-9]{3,8}\Z"), st.binary(min_size=16, max_size=16))

@@ -21,6 +21,7 @@ from tandem.cards.taps import (
     Verdict,
     _is_new,
     _used,
+    anywhere_ahead,
     check_tap,
     issuer_answer,
     read_tap,
@@ -148,6 +149,42 @@ def test_what_was_approved_offline_is_told_and_not_asked() -> None:
     assert judged(tap, asked(300)).reason == "cryptogram_kind"
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "atc"),
+    [
+        ("active", None, 1),
+        ("suspended", None, 1),
+        ("replaced", None, 1),
+        ("removed", None, 1),
+        ("lost", "card_lost", 1),
+        ("blocked", "card_blocked", 1),
+        ("refused", "card_not_active", 0),
+        ("waiting_code", "card_not_active", 0),
+        ("waiting_operator", "card_not_active", 0),
+    ],
+)
+def test_what_was_approved_offline_is_not_undone_by_the_person(
+    status: str, reason: str | None, atc: int
+) -> None:
+    """Goods were given; else who buys offline suspends the card until the till has sent it on."""
+    tap, card = tapped(300, floor=1000), msgspec.structs.replace(DELIVERED, status=status)
+    verdict = judged(tap, asked(300, offline=True), card)
+    assert (verdict.reason, verdict.card.atc, verdict.card.status) == (reason, atc, status)
+    if verdict.proved:
+        again = judged(tap, asked(300, offline=True), verdict.card)
+        assert again.reason == "cryptogram_replayed"
+
+
+@pytest.mark.parametrize("status", ["removed", "replaced"])
+def test_wrong_cryptograms_of_a_card_that_is_over_end_nothing_more(status: str) -> None:
+    card = msgspec.structs.replace(DELIVERED, status=status)
+    wrong = msgspec.structs.replace(tapped(300, floor=1000), cryptogram=bytes(8))
+    for _ in range(WRONG_MAX + 1):
+        verdict = judged(wrong, asked(300, offline=True), card)
+        assert (verdict.reason, verdict.card.status) == ("cryptogram_wrong", status)
+        card = verdict.card
+
+
 def test_the_terminals_word_for_the_kind_is_not_taken() -> None:
     """9F27 is outside of the cryptogram: an approval must not be made of a question."""
     tap = msgspec.structs.replace(tapped(3800), kind=CryptogramType.TC)
@@ -226,6 +263,33 @@ def test_the_window_of_numbers(highest: int, atc: int, *, online: bool, offline:
     card = msgspec.structs.replace(DELIVERED, atc=highest)
     assert _is_new(card, atc, offline=False) is online
     assert _is_new(card, atc, offline=True) is offline
+
+
+def test_a_number_far_ahead_is_no_replay_and_counts_once_the_operator_restored_the_card() -> None:
+    """A hostile reader beside the phone uses up more than a thousand numbers that nobody sees."""
+    seen = msgspec.structs.replace(DELIVERED, atc=1, seen=0b1)
+    far = Phone(CardState(atc=AHEAD + 1)).tap(3800)[1]
+    ahead = judged(far, asked(3800), seen)
+    assert (ahead.reason, ahead.proved, ahead.card) == ("counter_ahead", False, seen)
+    restored = anywhere_ahead(seen)
+    late = Phone(CardState(atc=0)).tap(300, floor=1000)[1]
+    assert judged(late, asked(300, offline=True), restored).reason == "cryptogram_replayed"
+    paid = judged(far, asked(3800), restored)
+    assert (paid.reason, paid.card.atc) == (None, AHEAD + 2)
+    assert judged(far, asked(3800), paid.card).reason == "cryptogram_replayed"
+    assert not _is_new(paid.card, paid.card.atc + AHEAD + 1, offline=False), "it was for one tap"
+
+
+@given(st.lists(st.tuples(st.integers(1, 150), st.booleans()), max_size=80))
+def test_a_restored_card_counts_no_number_twice(numbers: list[tuple[int, bool]]) -> None:
+    card, counted = DELIVERED, set[int]()
+    for atc, offline in numbers:
+        card = anywhere_ahead(card)
+        assert 0 <= card.seen < 2**63
+        assert not (_is_new(card, atc, offline=offline) and atc in counted)
+        if _is_new(card, atc, offline=offline):
+            counted.add(atc)
+            card = _used(card, atc, NOW)
 
 
 @given(st.lists(st.tuples(st.integers(1, 150), st.booleans()), max_size=80))

@@ -68,6 +68,7 @@ export const en = {
   'status.card_off': 'The card pays nothing at the moment',
   'status.card_lost': 'The card is on a device that is out of use',
   'status.card_expired': 'The card has expired',
+  'status.card_ahead': 'The card was read too often without paying; ask the operator to restore it',
   'status.card_unchecked': 'The card could not be checked; hold it to the reader again',
   'status.card_differs': 'What the till sent was not what the card signed',
   'status.card_locked': 'Unlock the device, then hold it to the reader again',

@@ -67,6 +67,7 @@ export const zh = {
   'status.card_off': '该卡目前无法付款',
   'status.card_lost': '该卡所在的设备已停用',
   'status.card_expired': '该卡已过期',
+  'status.card_ahead': '该卡被读取多次却未付款，请联系运营方恢复',
   'status.card_unchecked': '无法验证该卡，请重新贴近读卡器',
   'status.card_differs': '收银台发送的内容与卡片签署的不一致',
   'status.card_locked': '请先解锁设备，再贴近读卡器',

@@ -192,6 +192,8 @@ export const en = {
   'problem.card_state': 'That cannot be done with this card now.',
   'problem.card_code_over': 'There is no code for this card that is still good. Get a new one.',
   'problem.card_code_too_soon': 'A code is on its way. Wait half a minute for another one.',
+  'problem.card_codes_used_up':
+    'Too many codes in one day. Try again tomorrow, or ask the operator to confirm the card.',
   'problem.card_of_no_issuer':
     'This wallet is not connected to that card’s bank. Use another card, or your balance.',
   'problem.card_refused_by_issuer':

@@ -180,6 +180,7 @@ export const zh = {
   'problem.card_state': '这张卡片现在不能这样操作。',
   'problem.card_code_over': '没有仍然有效的验证码，请重新获取。',
   'problem.card_code_too_soon': '验证码已在路上，请半分钟后再试。',
+  'problem.card_codes_used_up': '一天内验证码次数过多。请明天再试，或请运营方确认这张卡片。',
   'problem.card_of_no_issuer': '这个钱包没有接入该卡的银行。请换一张卡，或用余额。',
   'problem.card_refused_by_issuer': '银行不允许在此使用这张卡。请核对卡号，或咨询银行。',
   'problem.issuer_away': '没有改动：联系不上银行，请稍后再试。',

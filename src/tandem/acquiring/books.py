@@ -56,6 +56,7 @@ DECLINES: Final = {
     "device_out_of_use": Code.RESTRICTED_CARD,
     "cryptogram_wrong": Code.SECURITY_VIOLATION,
     "cryptogram_replayed": Code.SECURITY_VIOLATION,
+    "counter_ahead": Code.SECURITY_VIOLATION,
     "amount_differs": Code.SECURITY_VIOLATION,
     "currency_differs": Code.SECURITY_VIOLATION,
     "type_differs": Code.SECURITY_VIOLATION,

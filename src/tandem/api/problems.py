@@ -28,6 +28,7 @@ from tandem.cards import (
     CardOfNoIssuer,
     CardRefused,
     CodeOver,
+    CodesUsedUp,
     CodeTooSoon,
     CodeWrong,
     IssuerAway,
@@ -283,6 +284,7 @@ ROWS: Final = (
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
     Row(429, CodeTooSoon(_A_TIME)),
+    Row(429, CodesUsedUp("wrong", _A_TIME)),
     Row(429, SignInPaused(_A_TIME)),
     Row(429, PacketLinksPaused(_A_TIME)),
     Row(429, RemindedLately(_A_TIME)),
@@ -297,6 +299,9 @@ ROWS: Final = (
 )
 """Every refusal that the API answers with, by status. One without a row is a fault of ours."""
 
+_PAUSED: Final = (
+    *(CodePaused, CodeTooSoon, CodesUsedUp, SignInPaused, PacketLinksPaused, RemindedLately),
+)
 _BY_CLASS: Final = {type(row.example): row for row in ROWS}
 BY_CODE: Final = {row.example.code: row for row in ROWS}
 
@@ -377,7 +382,7 @@ def _headers(refused: Refused, now: datetime) -> Iterable[tuple[bytes, bytes]]:
         )
     elif isinstance(refused, wire.MethodNotAllowed):
         yield b"allow", ", ".join(refused.allowed).encode()
-    elif isinstance(refused, (CodePaused, SignInPaused, PacketLinksPaused, RemindedLately)):
+    elif isinstance(refused, _PAUSED):
         wait = max(timedelta(), refused.until - now)
         yield b"retry-after", str(max(1, math.ceil(wait.total_seconds()))).encode()
     else:

@@ -23,7 +23,7 @@ from tandem.api.routes.ledger import (
 )
 from tandem.api.routes.paying import Scanned
 from tandem.api.routes.payments import CapturePayment, CreatePayment, CreateRefund
-from tandem.api.routes.records import BookedPayment, PaymentRecord
+from tandem.api.routes.records import BookedPayment, PaymentRecord, TapRecord
 from tandem.api.routes.splits import MakeSplit
 from tandem.api.routes.wallet import History
 from tandem.api.views import AccountView, TransferView
@@ -244,7 +244,15 @@ _OBJECTS: Final[tuple[msgspec.Struct, ...]] = (
     POLICY,
     TERMS,
     RefundView(REFUNDED, PAID, 800, "CNY", "One coffee was cold", 0, _at(5)),
-    BookedPayment(RECORD, [TRANSFER, FEE]),
+    BookedPayment(RECORD, None, [TRANSFER, FEE]),
+    TapRecord(
+        *(_id("crd", 0x4A), 17, "secure_element", "finger"),
+        gate=False,
+        offline=False,
+        terminal="T1",
+        receipt="000000000017",
+        at=_at(1),
+    ),
     WalletView([BalanceView("CNY", 6200, 6200, 0, 3800, 500_000, 2_000_000)]),
     History(LINES, has_more=False, next=None),
     SendView(SENT, "sent", "Mei Chen", 2500, "CNY", "Lunch", "clear", None, _at(10)),

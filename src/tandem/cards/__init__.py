@@ -7,6 +7,7 @@ from tandem.cards.errors import (
     CardOfNoIssuer,
     CardRefused,
     CodeOver,
+    CodesUsedUp,
     CodeTooSoon,
     CodeWrong,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "CodeOver",
     "CodeTooSoon",
     "CodeWrong",
+    "CodesUsedUp",
     "DeviceCard",
     "Eligibility",
     "FundCard",

@@ -8,7 +8,8 @@ Refused
 ├── CardDelivered      what belongs on the device was handed out before
 ├── CardOfNoIssuer     no issuer that we are connected to has cards with this number
 ├── CardRefused        its issuer does not let this card be added
-└── CodeTooSoon        a code was sent a moment ago
+├── CodeTooSoon        a code was sent a moment ago
+└── CodesUsedUp        too many were typed wrong, or sent, in a day
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from tandem.kernel import Refused
 class CardNotEligible(Refused):
     """This device can have no card now.
 
-    `reason` is `person_not_active`, `device_out_of_use`, `too_many_cards` or `too_many_refused`.
+    `reason` is `person_not_active`, `device_out_of_use`, `too_many_cards`, `too_many_refused` or
+    `too_many_wrong_codes`.
     """
 
     code: ClassVar[str] = "card_not_eligible"
@@ -35,6 +37,7 @@ class CardNotEligible(Refused):
             "device_out_of_use": "This device was taken out of use.",
             "too_many_cards": "This device has as many cards as it can have: remove one first.",
             "too_many_refused": "Too many cards were refused lately: try again tomorrow.",
+            "too_many_wrong_codes": "Too many codes were wrong lately: try again tomorrow.",
         }.get(self.reason, "It is not eligible.")
         return f"{why} No card was added."
 
@@ -140,3 +143,26 @@ class CodeTooSoon(Refused):
         """Say until when to wait."""
         when = self.until.isoformat(timespec="seconds")
         return f"A code is on its way. The next one can be sent at {when}."
+
+
+@dataclass(eq=False)
+class CodesUsedUp(Refused):
+    """Too many codes were typed wrong, or sent, in a day: by this person or for this card's number.
+
+    `reason` is `wrong` or `sent`. `until` is when it goes on; the operator can confirm the card
+    before.
+    """
+
+    code: ClassVar[str] = "card_codes_used_up"
+    passing: ClassVar[bool] = True
+    reason: str
+    until: datetime
+
+    def sentence(self) -> str:
+        """Say why, until when, and who else can help."""
+        why = {"wrong": "were wrong", "sent": "were sent"}[self.reason]
+        when = self.until.isoformat(timespec="seconds")
+        return (
+            f"Too many codes {why} in the last day. It goes on at {when}, or the operator confirms "
+            "the card."
+        )

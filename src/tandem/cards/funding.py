@@ -6,10 +6,11 @@ from uuid import UUID
 
 import msgspec
 
+from tandem.cards.codes import lock_tries
 from tandem.cards.errors import CardNotEligible
 from tandem.cards.issuers import CardDetails, Eligibility
 from tandem.cards.numbers import pan_hash
-from tandem.cards.proof import MAX_REFUSED, Proof
+from tandem.cards.proof import MAX_REFUSED, REFUSED_TIME, Proof
 from tandem.db import Connection, Table
 from tandem.db.rewrite import SealedColumn
 from tandem.emv.card.profile import luhn
@@ -119,18 +120,13 @@ async def funding_by_id(connection: Connection, funding_id: UUID) -> FundingCard
     return FundingCard(*row)
 
 
-async def check_tries(
-    connection: Connection, funding: FundingCard, now: datetime, refused_time: timedelta
-) -> None:
+async def check_tries(connection: Connection, funding: FundingCard, now: datetime) -> None:
     """Raise `CardNotEligible` after too many refusals lately: of this person, or of this number.
 
     Who has a list of stolen numbers must not learn from us which of them live. What is being asked
     at this moment counts as refused, so that many tries at once are no more than a few.
     """
-    for who in (funding.person_id.bytes, funding.pan_hash):
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('card tries ' || $1, 0))", who.hex()
-        )
+    await lock_tries(connection, funding.person_id, funding.pan_hash)
     tries: int = await connection.fetchval(
         "SELECT greatest(count(*) FILTER (WHERE f.person_id = $1), "
         "count(*) FILTER (WHERE f.pan_hash = $2)) FROM funding_cards AS f "
@@ -139,7 +135,7 @@ async def check_tries(
         "SELECT FROM device_cards AS c WHERE c.funding_id = f.id)))",
         funding.person_id,
         funding.pan_hash,
-        now - refused_time,
+        now - REFUSED_TIME,
         now - ASKING_TIME,
     )
     if tries >= MAX_REFUSED:

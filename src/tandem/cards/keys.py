@@ -78,13 +78,25 @@ class IssuerKeys:
         return self.masters[max(self.masters)]
 
     @property
+    def newest(self) -> dict[str, int]:
+        """The number of the newest key of each kind that is rotated."""
+        return {
+            "authority": self.authority.current.public.index,
+            "issuer": self.issuer_number,
+            "master": self.master.index,
+        }
+
+    @property
     def trusted(self) -> TrustedKeys:
         """What terminals hold: public."""
         return self.authority.trusted()
 
 
 class KeyVault:
-    """Makes, keeps and rotates the card keys; a process reads them once."""
+    """Makes, keeps and rotates the card keys.
+
+    A process reads them once, and again where a card is made and there are newer ones.
+    """
 
     def __init__(
         self, pool: Pool, clock: Clock, entropy: Entropy, keyring: KeyRing, settings: Settings
@@ -102,6 +114,20 @@ class KeyVault:
             self._known = await self._read() or await self._create()
         return self._known
 
+    async def latest(self) -> IssuerKeys:
+        """The keys for a card that is made now; made if there are none.
+
+        Another process may have rotated them, so the database is asked which are the newest: taps,
+        which need the key that the card was made under, take `keys`.
+        """
+        keys = await self.keys()
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(
+                "SELECT kind, max(number) FROM card_keys WHERE kind <> 'lookup' GROUP BY kind"
+            )
+        newest = {row["kind"]: row["max"] for row in rows}
+        return keys if newest == keys.newest else await self.find()
+
     async def present(self) -> IssuerKeys | None:
         """The keys; None if there are none yet."""
         if self._known is None:
@@ -118,9 +144,9 @@ class KeyVault:
 
     async def about(self) -> list[tuple[str, int, datetime, date | None]]:
         """Kind, number, when it was made, and the last day of its certificate, of each key."""
-        keys = await self.present()
-        if keys is None:
+        if await self.present() is None:
             return []
+        keys = await self.latest()
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
                 "SELECT kind, number, created_at FROM card_keys WHERE kind <> 'lookup' "

@@ -13,7 +13,8 @@ A card is *active* at once, or when the person or the operator has proved more. 
 person says of its device, *blocked* what the operator does, or the vault after too many wrong
 cryptograms; from both only the operator restores it, so that whoever found the phone cannot. A
 renewed card is another row with the same number: the old one is *replaced* when its keys are
-handed out.
+handed out. Until then both have one life, and what keeps the old one from paying keeps its renewal
+from being handed out.
 """
 
 from datetime import date, datetime
@@ -86,9 +87,6 @@ LIFE: Final[dict[tuple[CardStatus, CardCommand], CardStatus]] = {
     (S.SUSPENDED, C.FUND): S.SUSPENDED,
     (S.ACTIVE, C.RENEW): S.ACTIVE,
     (S.ACTIVE, C.REPLACE): S.REPLACED,
-    (S.SUSPENDED, C.REPLACE): S.REPLACED,
-    (S.LOST, C.REPLACE): S.REPLACED,
-    (S.BLOCKED, C.REPLACE): S.REPLACED,
     **{(status, C.REMOVE): S.REMOVED for status in _LIVE},
 }
 """Which command each state allows, and where it leads. What is not here is refused."""
@@ -117,7 +115,8 @@ class DeviceCard(msgspec.Struct, frozen=True):
     The number is sealed, and found by a keyed hash. `expiry` is the last day of its month.
     `device_key` is the X25519 key that what belongs on the device is wrapped for. `atc` is the
     highest transaction counter that came with a right cryptogram; bit n of `seen` says that
-    `atc - 1 - n` did (tandem.cards.taps). `replaces` is the card that this one renews.
+    `atc - 1 - n` did, and the highest bit that the operator has restored the card since
+    (tandem.cards.taps). `replaces` is the card that this one renews.
 
     `funding_kind` is `balance`, or `issuer`: then `funding_id` is the issuer's card that it pays
     from (tandem.cards.funding). `proof_by` says who brings the one-time code: the `wallet` on an

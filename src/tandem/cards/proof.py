@@ -2,8 +2,8 @@
 
     green    the device that the wallet was made with: nothing more, its key is the wallet's
     yellow   a later device, while an earlier one is in use: a one-time code shown there
-    orange   a later device without an earlier one, or a code was guessed wrong lately: the
-             operator confirms
+    orange   a later device without an earlier one, or codes were typed wrong lately: the operator
+             confirms
     red      refused: nothing is made
 
 An operator may ask for more than that of every card (`TANDEM_CARD_PROOF`). A code never travels
@@ -31,6 +31,12 @@ MAX_CARDS: Final = 8
 """Cards in use on one device."""
 MAX_REFUSED: Final = 3
 REFUSED_TIME: Final = timedelta(days=1)
+MAX_WRONG: Final = 10
+"""Wrong codes of a person, or for a number of an issuer's card whoever types them, in a day."""
+MAX_SENT: Final = 10
+"""Codes that issuers send for a person, or for a number, in a day: each is a message."""
+CODES_TIME: Final = timedelta(days=1)
+"""How long codes are counted. A thief who uses a number up stops its owner no longer than this."""
 
 _WORD_BYTES: Final = 8
 
@@ -57,7 +63,11 @@ _ORDER: Final = tuple(Proof)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of who wants a card. `refused` are cards of the person's in the last day."""
+    """What is known of who wants a card, and of the issuer's number that it is to pay from.
+
+    `refused` are cards of the person's in the last day; `wrong_codes` those of the person or for
+    the number, of whichever there were more.
+    """
 
     person_active: bool
     device_in_use: bool
@@ -65,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     earlier_in_use: bool
     cards: int
     refused: int
+    wrong_codes: int
 
 
 def decide_proof(facts: Facts, least: Proof = Proof.GREEN) -> Proof:
@@ -74,10 +85,12 @@ def decide_proof(facts: Facts, least: Proof = Proof.GREEN) -> Proof:
         (not facts.device_in_use, "device_out_of_use"),
         (facts.cards >= MAX_CARDS, "too_many_cards"),
         (facts.refused >= MAX_REFUSED, "too_many_refused"),
+        (facts.wrong_codes >= MAX_WRONG, "too_many_wrong_codes"),
     ):
         if wrong:
             raise CardNotEligible(reason)
-    if facts.refused or not (facts.first_device or facts.earlier_in_use):
+    guessed = facts.refused or facts.wrong_codes >= CODE_TRIES
+    if guessed or not (facts.first_device or facts.earlier_in_use):
         return Proof.ORANGE
     found = Proof.GREEN if facts.first_device else Proof.YELLOW
     return max(found, least, key=_ORDER.index)

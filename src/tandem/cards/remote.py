@@ -1,12 +1,11 @@
 """Asking the issuer of a card that somebody wants to pay from, before and after it is added."""
 
-from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from tandem.cards.errors import CardOfNoIssuer, CardRefused, CodeTooSoon
+from tandem.cards.errors import CardOfNoIssuer, CardRefused
 from tandem.cards.funding import (
     PROOF_OF,
     FundingCard,
@@ -22,15 +21,12 @@ from tandem.cards.issuers import CardDetails, Checked, Eligibility, Issuers
 from tandem.cards.keys import KeyVault
 from tandem.cards.model import DeviceCard
 from tandem.cards.numbers import pan_hash
-from tandem.cards.proof import CODE_TIME, REFUSED_TIME, Proof, decide_proof
+from tandem.cards.proof import Proof, decide_proof
 from tandem.cards.store import load_facts
 from tandem.db import Idempotency, Pool, work
 from tandem.kernel import Clock, Ids, Invalid
 from tandem.keyring import KeyRing
 from tandem.settings import Settings
-
-SEND_AGAIN: Final = timedelta(seconds=30)
-"""How long after a code the next one can be sent: each is a message to the cardholder."""
 
 _KEYED: Final = b"request with a card number\0"
 
@@ -96,11 +92,11 @@ class Remote:
             now=now,
         )
         async with work(self._pool, changes=False) as connection:
-            facts = await load_facts(connection, person_id, device_id, now - REFUSED_TIME)
+            facts = await load_facts(connection, person_id, device_id, funding.pan_hash, now)
             if not adding:
                 facts = msgspec.structs.replace(facts, cards=0)
             decide_proof(facts)
-            await check_tries(connection, funding, now, REFUSED_TIME)
+            await check_tries(connection, funding, now)
             await insert_funding(connection, funding)
         checked = await self._issuers.check(issuer.id, card)
         if checked.eligibility is Eligibility.REFUSED:
@@ -139,11 +135,3 @@ def check_may_fund(offered: Offered) -> FundingCard:
     if offered.checked.eligibility is not Eligibility.APPROVED:
         raise Invalid("card", "its issuer asks for more proof: add it as a new device card")
     return offered.funding
-
-
-def check_not_sent(card: DeviceCard, now: datetime) -> None:
-    """Raise `CodeTooSoon` if a code was sent a moment ago."""
-    if card.code_until is not None:
-        again = card.code_until - CODE_TIME + SEND_AGAIN
-        if again > now:
-            raise CodeTooSoon(again)

@@ -12,12 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.cards.answers import SealedAnswers
-from tandem.cards.errors import CardConflict, CardDelivered, CardRefused, CodeOver, CodeWrong
+from tandem.cards.errors import CardConflict, CardDelivered, CardRefused
 from tandem.cards.funding import FundingCard
-from tandem.cards.issuers import CardDetails, Issuers
-from tandem.cards.keys import IssuerKeys, KeyVault
+from tandem.cards.issuers import CardDetails
+from tandem.cards.keys import IssuerKeys
 from tandem.cards.model import (
+    LIFE,
     Actor,
     CardCommand,
     CardStatus,
@@ -28,77 +28,36 @@ from tandem.cards.model import (
 )
 from tandem.cards.numbers import account_reference, new_pan, own_requestor, pan_context, pan_hash
 from tandem.cards.package import check_device_key, make_profile, new_key, valid_until, wrap
-from tandem.cards.proof import (
-    CODE_TIME,
-    CODE_TRIES,
-    REFUSED_TIME,
-    Proof,
-    code_hash,
-    code_over,
-    code_right,
-    decide_proof,
-    new_code,
-)
-from tandem.cards.remote import Offered, Remote, check_may_fund, check_not_sent
-from tandem.cards.shapes import CardPackage, SentCode, ShownCode
+from tandem.cards.proof import Proof, decide_proof
+from tandem.cards.proving import CardProofs, of_owner
+from tandem.cards.remote import Offered, check_may_fund
+from tandem.cards.shapes import CardPackage
 from tandem.cards.store import (
     CardFilter,
     card_by_id,
-    earlier_device,
     insert_card,
     list_cards,
     live_cards_of,
     load_facts,
     lock_cards,
+    lock_number,
     next_serial,
-    no_card,
     update_card,
 )
-from tandem.db import Connection, Idempotency, Pool, work
-from tandem.db.audit import about, refused_as
-from tandem.events.model import EVENTS, Event
-from tandem.kernel import Clock, Entropy, Ids, Invalid, NotFound, show_id
-from tandem.keyring import KeyRing
-from tandem.settings import Settings
+from tandem.cards.taps import anywhere_ahead
+from tandem.db import Connection, Idempotency, work
+from tandem.db.audit import about
+from tandem.kernel import Invalid, NotFound, show_id
 
 RENEW_WITHIN: Final = timedelta(days=90)
 """A card can be renewed in its last three months."""
 
 _DRAWS: Final = 100
 _MAX_SEQUENCE: Final = 99
-_EVENT_OF: Final = {
-    CardStatus.ACTIVE: "card.active",
-    CardStatus.SUSPENDED: "card.suspended",
-    CardStatus.LOST: "card.lost",
-    CardStatus.BLOCKED: "card.blocked",
-    CardStatus.REMOVED: "card.removed",
-    CardStatus.REFUSED: "card.refused",
-    CardStatus.REPLACED: "card.replaced",
-}
 
 
-class Cards:
+class Cards(CardProofs):
     """The token vault: knows which number stands for whose balance, and nobody else does."""
-
-    def __init__(
-        self,
-        pool: Pool,
-        clock: Clock,
-        ids: Ids,
-        entropy: Entropy,
-        keyring: KeyRing,
-        settings: Settings,
-        issuers: Issuers,
-    ) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._ids = ids
-        self._entropy = entropy
-        self._keyring = keyring
-        self._settings = settings
-        self.vault = KeyVault(pool, clock, entropy, keyring, settings)
-        self._answers = SealedAnswers(pool, clock, keyring)
-        self._remote = Remote(pool, clock, ids, keyring, settings, self.vault, issuers)
 
     # -- adding ----------------------------------------------------------------------------------
 
@@ -119,7 +78,7 @@ class Cards:
         """
         unit = self._settings.unit(code)
         new = _New(person_id, device_id, unit.code, check_device_key(device_key))
-        await self.vault.keys()  # the first card makes them, which takes its time
+        await self.vault.latest()  # the first card makes them, which takes its time
         if card is None:
             return await self._answers.once(
                 idempotency, CardView, lambda c: self._add(c, new, None)
@@ -137,7 +96,8 @@ class Cards:
 
     async def _add(self, connection: Connection, new: "_New", offered: Offered | None) -> CardView:
         now = self._clock.now()
-        facts = await load_facts(connection, new.person_id, new.device_id, now - REFUSED_TIME)
+        number = None if offered is None else offered.funding.pan_hash
+        facts = await load_facts(connection, new.person_id, new.device_id, number, now)
         found: Proof | None = decide_proof(facts, Proof(self._settings.card_proof))
         assert found is not None, "what is red was refused"
         if offered is not None:
@@ -147,62 +107,6 @@ class Cards:
         await self._tell(connection, card, "card.added" if found else "card.refused")
         return card_view(card)
 
-    async def show_code(self, person_id: UUID, asking: UUID, card_id: UUID) -> ShownCode:
-        """A new one-time code for a card that waits for one, shown on an earlier device.
-
-        Raises `NotFound` unless `asking` is a device in use that the person had before that of the
-        card, `CardConflict` if the card waits for no code.
-        """
-        async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
-            if not await earlier_device(connection, person_id, asking, card.device_id):
-                raise no_card(card_id)
-            if card.proof_by == "issuer":
-                raise CardConflict(card.status, "show_code", ("send_code",))
-            return await self._new_code(connection, card)
-
-    async def send_code(self, person_id: UUID, card_id: UUID) -> SentCode:
-        """Have the card's issuer bring a new one-time code to its cardholder.
-
-        Raises `CardConflict` unless the card waits for such a code, `CodeTooSoon`, `IssuerAway`,
-        `IssuerSilent`, `NotFound`.
-        """
-        async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
-            if card.proof_by != "issuer":
-                raise CardConflict(card.status, "send_code", ("show_code",))
-            check_not_sent(card, self._clock.now())
-            made = await self._new_code(connection, card)
-        # A code that does not arrive is worth nothing, so nothing is in doubt.
-        return SentCode(await self._remote.bring_code(card, made.code), made.until)
-
-    async def issue_code(self, card_id: UUID) -> ShownCode:
-        """A new one-time code, for the operator to bring to the person in a way of its own."""
-        async with work(self._pool) as connection:
-            return await self._new_code(connection, await self._locked(connection, card_id))
-
-    async def prove(self, person_id: UUID, device_id: UUID, card_id: UUID, code: str) -> CardView:
-        """Enter the code on the card's device: right, and the card is active.
-
-        Raises `CodeWrong`, `CodeOver`, `CardConflict`, `NotFound`.
-        """
-        secret = (await self.vault.keys()).lookup
-        async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id, device_id)
-            now = self._clock.now()
-            proved = moved(card, CardCommand.PROVE, "person", now)
-            if card.code_hash is None or code_over(card.code_until, now):
-                raise CodeOver
-            if code_right(card.code_hash, secret, card.id, code):
-                return await self._write(connection, card, proved)
-            tries = card.code_tries + 1
-            wrong = msgspec.structs.replace(card, code_tries=tries, updated_at=now)
-            if tries >= CODE_TRIES:
-                wrong = moved(wrong, CardCommand.REFUSE, "vault", now)
-            await self._write(connection, card, wrong)
-            refused_as(CodeWrong.code)
-        raise CodeWrong(CODE_TRIES - tries)  # after the count is committed
-
     # -- handing out -----------------------------------------------------------------------------
 
     async def deliver(
@@ -210,30 +114,26 @@ class Cards:
     ) -> CardPackage:
         """What belongs on the device: once, though a repeat with the same key gets it again.
 
-        A card that it renews is replaced at this moment. Raises `CardDelivered`, `CardConflict`,
-        `NotFound`.
+        A card that it renews is replaced at this moment; one that pays no more, whatever stopped
+        it, is not. Raises `CardDelivered`, `CardConflict`, `NotFound`.
         """
-        keys = await self.vault.keys()
-        async with self._pool.acquire() as connection:
-            known = await card_by_id(connection, card_id)
-        if known.key_index not in keys.masters:
-            keys = await self.vault.find()
+        keys = await self.vault.latest()
         signer = await asyncio.to_thread(new_key, self._entropy)
 
         async def act(connection: Connection) -> CardPackage:
             now = self._clock.now()
-            renewed = () if known.replaces is None else (known.replaces,)
-            cards = await lock_cards(connection, card_id, *renewed)
-            card = _of(cards.get(card_id), card_id, person_id, device_id)
+            cards = await lock_number(connection, card_id)
+            card = of_owner(cards.get(card_id), card_id, person_id, device_id)
             delivered = moved(card, CardCommand.DELIVER, "person", now, delivered_at=now)
             if card.delivered_at is not None:
                 raise CardDelivered
+            older = [one for one in cards.values() if one.sequence < card.sequence]
             serial = await next_serial(connection, keys.issuer_number)
             pan = self.open_pan(card)
             profile = make_profile(card, pan, keys, signer, serial, self._settings)
             await self._write(connection, card, delivered)
-            for other_id in renewed:
-                await self._replace(connection, cards[other_id], now)
+            for old in older:
+                await self._replace(connection, old, now)
             sealed = wrap(profile, card.device_key, card.id)
             return CardPackage(show_id("crd", card.id), base64.b64encode(sealed).decode())
 
@@ -290,19 +190,19 @@ class Cards:
             offered = await self._remote.offer(person_id, known.device_id, card, adding=False)
             check_may_fund(offered)
         async with work(self._pool) as connection:
-            device_card = await self._locked(connection, card_id, person_id)
-            now = self._clock.now()
-            funded = moved(
-                device_card,
-                CardCommand.FUND,
-                "person",
-                now,
-                funding_currency=unit.code,
-                **_funding(None if offered is None else offered.funding),
-            )
-            await update_card(connection, funded)
-            await self._tell(connection, funded, "card.funded")
-        return card_view(funded)
+            cards, now = await lock_number(connection, card_id), self._clock.now()
+            of_owner(cards.get(card_id), card_id, person_id)
+            changes = _funding(None if offered is None else offered.funding)
+            changes["funding_currency"] = unit.code
+            funded = {
+                one.id: moved(one, CardCommand.FUND, "person", now, **changes)
+                for one in cards.values()
+                if one.id == card_id or (CardStatus(one.status), CardCommand.FUND) in LIFE
+            }
+            for one in funded.values():
+                await update_card(connection, one)
+                await self._tell(connection, one, "card.funded")
+        return card_view(funded[card_id])
 
     async def renew(self, card_id: UUID, actor: Actor, person_id: UUID | None = None) -> CardView:
         """The same number for some more years, under another sequence number and with other keys.
@@ -310,7 +210,7 @@ class Cards:
         The old one pays until the new one's keys are handed out. Raises `Invalid` while it is too
         early, `CardConflict`, `NotFound`.
         """
-        keys = await self.vault.keys()
+        keys = await self.vault.latest()
         async with work(self._pool) as connection:
             card = await self._locked(connection, card_id, person_id)
             now = self._clock.now()
@@ -339,7 +239,7 @@ class Cards:
     async def of_person(self, person_id: UUID, card_id: UUID) -> DeviceCard:
         """A person's card. Raises `NotFound`, also if it is another's."""
         async with self._pool.acquire() as connection:
-            return _of(await card_by_id(connection, card_id), card_id, person_id)
+            return of_owner(await card_by_id(connection, card_id), card_id, person_id)
 
     async def get(self, card_id: UUID) -> DeviceCard:
         """Any card, for the operator. Raises `NotFound`."""
@@ -404,59 +304,36 @@ class Cards:
             "updated_at": now,
         }
 
-    async def _new_code(self, connection: Connection, card: DeviceCard) -> ShownCode:
-        now = self._clock.now()
-        moved(card, CardCommand.PROVE, "person", now)  # it waits for a code, or this is refused
-        secret, code = (await self.vault.keys()).lookup, new_code(self._entropy)
-        until = now + CODE_TIME
-        hashed = code_hash(secret, card.id, code)
-        await update_card(
-            connection,
-            msgspec.structs.replace(card, code_hash=hashed, code_until=until, updated_at=now),
-        )
-        return ShownCode(code, until)
-
     async def _command(
         self, card_id: UUID, command: CardCommand, actor: Actor, person_id: UUID | None = None
     ) -> CardView:
+        """Move the card, and with it those of the same number that it can move.
+
+        Its renewal above all: who has the phone could fetch that one's keys.
+        """
+
+        def after(card: DeviceCard) -> DeviceCard:
+            done = moved(card, command, actor, now)
+            if command is not CardCommand.RESTORE:
+                return done
+            return anywhere_ahead(msgspec.structs.replace(done, wrong_cryptograms=0))
+
         async with work(self._pool) as connection:
-            card = await self._locked(connection, card_id, person_id)
-            after = moved(card, command, actor, self._clock.now())
-            if command is CardCommand.RESTORE:
-                after = msgspec.structs.replace(after, wrong_cryptograms=0)
-            return await self._write(connection, card, after)
+            cards, now = await lock_number(connection, card_id), self._clock.now()
+            card = of_owner(cards.pop(card_id, None), card_id, person_id)
+            done = after(card)
+            for other in cards.values():
+                if (CardStatus(other.status), command) in LIFE:
+                    await self._write(connection, other, after(other))
+            return await self._write(connection, card, done)
 
     async def _replace(self, connection: Connection, old: DeviceCard, now: datetime) -> None:
-        if old.status not in {CardStatus.REMOVED, CardStatus.REPLACED}:
-            await self._write(connection, old, moved(old, CardCommand.REPLACE, "vault", now))
-
-    async def _locked(
-        self,
-        connection: Connection,
-        card_id: UUID,
-        person_id: UUID | None = None,
-        device_id: UUID | None = None,
-    ) -> DeviceCard:
-        cards = await lock_cards(connection, card_id)
-        return _of(cards.get(card_id), card_id, person_id, device_id)
-
-    async def _write(
-        self, connection: Connection, before: DeviceCard, after: DeviceCard
-    ) -> CardView:
-        await update_card(connection, after)
-        if after.status != before.status:
-            await self._tell(connection, after, _EVENT_OF[CardStatus(after.status)])
-        return card_view(after)
-
-    async def _tell(self, connection: Connection, card: DeviceCard, event_type: str) -> None:
-        """Write the person's event, in the transaction of what it tells."""
-        shown = msgspec.json.encode(card_view(card)).decode()
-        event = Event(
-            card.person_id, self._ids.new(), event_type, card.id, shown, self._clock.now()
-        )
-        await connection.execute(
-            EVENTS.one_row_statement, *(getattr(event, column) for column in EVENTS.columns)
-        )
+        """End a card whose renewal is handed out. Raises `CardConflict` if it pays no more."""
+        if old.status == CardStatus.REPLACED:
+            return
+        if old.status != CardStatus.ACTIVE:
+            raise CardConflict(old.status, CardCommand.DELIVER.value, ())
+        await self._write(connection, old, moved(old, CardCommand.REPLACE, "vault", now))
 
 
 class _New(NamedTuple):
@@ -477,19 +354,3 @@ def _funding(card: FundingCard | None) -> dict[str, Any]:
         "funding_id": card.id,
         "funding_last_four": card.last_four,
     }
-
-
-def _of(
-    card: DeviceCard | None,
-    card_id: UUID,
-    person_id: UUID | None = None,
-    device_id: UUID | None = None,
-) -> DeviceCard:
-    """The card, if it is this person's and on this device. Raises `NotFound`."""
-    if (
-        card is None
-        or person_id not in {None, card.person_id}
-        or device_id not in {None, card.device_id}
-    ):
-        raise no_card(card_id)
-    return card

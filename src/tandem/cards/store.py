@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
+from tandem.cards.codes import count_codes
 from tandem.cards.model import DEVICE_CARDS, DeviceCard
-from tandem.cards.proof import Facts
+from tandem.cards.proof import REFUSED_TIME, Facts
 from tandem.db import Connection
 from tandem.kernel import NotFound, show_id
 
@@ -42,6 +43,24 @@ async def lock_cards(connection: Connection, *card_ids: UUID) -> dict[UUID, Devi
     """The cards, locked in order of id as the journal locks them."""
     rows = await connection.fetch(DEVICE_CARDS.lock_statement, list(card_ids))
     return {row["id"]: DeviceCard(*row) for row in rows}
+
+
+async def lock_number(connection: Connection, card_id: UUID) -> dict[UUID, DeviceCard]:
+    """All cards with the number of this one, locked in order of id: what it renewed, its renewal.
+
+    A renewal that was made while they were waited for is the newest, and so locked last.
+    """
+    cards: dict[UUID, DeviceCard] = {}
+    while True:
+        rows = await connection.fetch(
+            "SELECT o.id FROM device_cards AS c JOIN device_cards AS o ON o.pan_hash = c.pan_hash "
+            "WHERE c.id = $1",
+            card_id,
+        )
+        more = {row["id"] for row in rows} - cards.keys()
+        if not more:
+            return cards
+        cards |= await lock_cards(connection, *more)
 
 
 async def card_by_number(
@@ -86,9 +105,13 @@ async def live_cards_of(connection: Connection, device_id: UUID) -> list[UUID]:
 
 
 async def load_facts(
-    connection: Connection, person_id: UUID, device_id: UUID, since: datetime
+    connection: Connection,
+    person_id: UUID,
+    device_id: UUID,
+    number: bytes | None,
+    now: datetime,
 ) -> Facts:
-    """What is known of who wants a card; `since` is when refusals begin to count.
+    """What is known of who wants a card, and of the issuer's `number` that it is to pay from.
 
     The device stays locked until the transaction ends, so that its cards are counted rightly.
     Raises `NotFound` if it is no device of this person's.
@@ -112,8 +135,9 @@ async def load_facts(
         "SELECT count(*) FROM device_cards WHERE person_id = $1 AND status = 'refused' "
         "AND updated_at > $2",
         person_id,
-        since,
+        now - REFUSED_TIME,
     )
+    wrong = await count_codes(connection, "wrong", person_id, number, now)
     in_use, active, first, earlier = row
     return Facts(
         person_active=active,
@@ -122,6 +146,7 @@ async def load_facts(
         earlier_in_use=earlier,
         cards=cards,
         refused=refused,
+        wrong_codes=wrong.most,
     )
 
 
@@ -135,12 +160,12 @@ async def insert_card(connection: Connection, card: DeviceCard) -> bool:
 
 
 async def update_card(connection: Connection, card: DeviceCard) -> None:
-    """Write what may change of a card that is locked, apart from what taps move."""
+    """Write what may change of a card that is locked, apart from the number that taps move."""
     await connection.execute(
         "UPDATE device_cards SET status = $2, funding_currency = $3, code_hash = $4, "
         "code_until = $5, code_tries = $6, wrong_cryptograms = $7, delivered_at = $8, "
-        "updated_at = $9, funding_kind = $10, funding_id = $11, funding_last_four = $12 "
-        "WHERE id = $1",
+        "updated_at = $9, funding_kind = $10, funding_id = $11, funding_last_four = $12, "
+        "seen = $13 WHERE id = $1",
         card.id,
         card.status,
         card.funding_currency,
@@ -153,6 +178,7 @@ async def update_card(connection: Connection, card: DeviceCard) -> None:
         card.funding_kind,
         card.funding_id,
         card.funding_last_four,
+        card.seen,
     )
 
 

@@ -2,7 +2,8 @@
 
 In this order, because what comes first must not depend on what comes later:
 
-1. a card that was never handed out or is over says nothing any more;
+1. a card that was never handed out says nothing, nor does one that is over, but of what it approved
+   offline before;
 2. the key index and version in 9F10 are those that the vault gave the card: its own word chooses
    no weaker one; and the cryptogram is the card's over exactly this data. A wrong one is counted,
    and the card blocked at `WRONG_MAX` of them in a row;
@@ -11,10 +12,13 @@ In this order, because what comes first must not depend on what comes later:
 4. amount, currency, type and date are those of the message that the cryptogram came in, and it is
    of the kind that such a message carries;
 5. card and person may pay: status, last day, verification, and the rules of gates, which hold for
-   merchants of public transport only.
+   merchants of public transport only. What was approved offline was paid while the card was as it
+   was then: that it was suspended, removed or renewed since does not take the goods' price from the
+   merchant. One that is lost or blocked pays nothing.
 
 **The window of numbers.** A payment online must have a number above every one that was seen, by at
-most `AHEAD` (torn taps use numbers up that nobody sees). One that was approved offline comes late
+most `AHEAD` (torn taps use numbers up that nobody sees), unless the operator has restored the card
+since: a hostile reader can use up more. One that was approved offline comes late
 and in any order: it may lie up to `BEHIND` below the highest, and each number counts once
 (as RFC 4303, 3.4.3, has it for packets).
 """
@@ -25,7 +29,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tandem.cards.keys import MasterKey
-from tandem.cards.model import CardCommand, CardStatus, DeviceCard, moved
+from tandem.cards.model import LIFE, CardCommand, CardStatus, DeviceCard, moved
 from tandem.emv.application_data import CryptogramType, IssuerApplicationData
 from tandem.emv.card import Limits
 from tandem.emv.cryptograms import (
@@ -51,10 +55,14 @@ TRANSIT_CATEGORIES: Final = frozenset({"4111", "4112", "4131"})
 """Merchants of public transport (ISO 18245): local transport, railways, buses."""
 
 _SEEN: Final = (1 << BEHIND) - 1
+_ANYWHERE: Final = 1 << BEHIND
+"""The bit of `seen` above those of numbers: the next number above the highest may be any."""
 _MAX_ICC: Final = 255
 _LIVE: Final = frozenset(
     {CardStatus.ACTIVE, CardStatus.SUSPENDED, CardStatus.LOST, CardStatus.BLOCKED}
 )
+_OVER: Final = frozenset({CardStatus.REMOVED, CardStatus.REPLACED})
+_PAYS_OFFLINE: Final = frozenset({CardStatus.ACTIVE, CardStatus.SUSPENDED, *_OVER})
 _APPROVED_CSU: Final = bytes.fromhex("00820000")
 """Approved online; the offline counters begin anew (EMV Book 3, Annex C10)."""
 _DECLINED_CSU: Final = bytes.fromhex("00080000")
@@ -144,14 +152,21 @@ def check_tap(
     card: DeviceCard, master: MasterKey, key: bytes, tap: Tap, asked: Asked, now: datetime
 ) -> Verdict:
     """Whether this tap pays what is asked. `key` is the card's, made from `master`."""
-    if card.status not in _LIVE or card.delivered_at is None:
+    heard = _LIVE | _OVER if asked.offline else _LIVE
+    if card.status not in heard or card.delivered_at is None:
         return Verdict(card, "card_not_active", proved=False)
     if not _made_by(card, master, key, tap):
         return _wrong(card, now)
     if not _is_new(card, tap.atc, offline=asked.offline):
-        return Verdict(card, "cryptogram_replayed", proved=False)
+        ahead = tap.atc > card.atc
+        return Verdict(card, "counter_ahead" if ahead else "cryptogram_replayed", proved=False)
     card = _used(card, tap.atc, now)
     return Verdict(card, _differs(tap, asked) or _forbids(card, tap, asked), proved=True)
+
+
+def anywhere_ahead(card: DeviceCard) -> DeviceCard:
+    """The card's row when its next number may be any above the highest; it holds for one."""
+    return msgspec.structs.replace(card, seen=card.seen | _ANYWHERE)
 
 
 def issuer_answer(master: MasterKey, key: bytes, tap: Tap, *, approved: bool) -> bytes:
@@ -178,14 +193,14 @@ def _made_by(card: DeviceCard, master: MasterKey, key: bytes, tap: Tap) -> bool:
 def _wrong(card: DeviceCard, now: datetime) -> Verdict:
     wrong = min(card.wrong_cryptograms + 1, WRONG_MAX)
     counted = msgspec.structs.replace(card, wrong_cryptograms=wrong, updated_at=now)
-    if wrong >= WRONG_MAX and card.status != CardStatus.BLOCKED:
+    if wrong >= WRONG_MAX and (CardStatus(card.status), CardCommand.BLOCK) in LIFE:
         counted = moved(counted, CardCommand.BLOCK, "vault", now)
     return Verdict(counted, "cryptogram_wrong", proved=False)
 
 
 def _is_new(card: DeviceCard, atc: int, *, offline: bool) -> bool:
     if atc > card.atc:
-        return atc - card.atc <= AHEAD
+        return atc - card.atc <= AHEAD or bool(card.seen & _ANYWHERE)
     behind = card.atc - 1 - atc
     return offline and 0 <= behind < BEHIND and not card.seen >> behind & 1
 
@@ -227,7 +242,8 @@ def _differs(tap: Tap, asked: Asked) -> str | None:
 
 def _forbids(card: DeviceCard, tap: Tap, asked: Asked) -> str | None:
     """Why the card may not pay, though it made the cryptogram."""
-    if card.status != CardStatus.ACTIVE:
+    pays = _PAYS_OFFLINE if asked.offline else {CardStatus.ACTIVE}
+    if card.status not in pays:
         return f"card_{card.status}"
     if not card.effective <= asked.day <= card.expiry:
         return "card_expired"

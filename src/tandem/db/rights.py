@@ -93,6 +93,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
             ),
         )
     ),
+    "card_codes": Right(delete=True),
     "card_taps": Right(),
     "link_keys": Right(update=("kind", "check_value", "sealed", "changed_at"), delete=True),
     "refund_reversals": Right(),

@@ -57,7 +57,7 @@ from tandem.payments.store import (
     payment_by_id,
     tap_totals,
 )
-from tandem.payments.taps import TapAnswer, TapTrace, authorisation_code
+from tandem.payments.taps import CardTap, TapAnswer, TapTrace, authorisation_code
 
 __all__ = [
     "WEEKS",
@@ -66,6 +66,7 @@ __all__ = [
     "Capture",
     "CaptureExceedsAuthorised",
     "CardPayments",
+    "CardTap",
     "CardTapView",
     "CardUnknown",
     "CodeOfAnotherOperator",

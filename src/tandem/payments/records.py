@@ -8,7 +8,8 @@ from tandem.ledger import TransferRow, transfers_for
 from tandem.payments.decisions import paying_account
 from tandem.payments.model import Payment
 from tandem.payments.search import PaymentFilter, list_payments
-from tandem.payments.store import payment_by_id
+from tandem.payments.store import payment_by_id, tap_of
+from tandem.payments.taps import CardTap
 
 
 class PaymentRecords:
@@ -29,6 +30,11 @@ class PaymentRecords:
         """Payments, newest first, older than `before`."""
         async with self._pool.acquire() as connection:
             return await list_payments(connection, wanted, before, limit)
+
+    async def tap(self, payment_id: UUID) -> CardTap | None:
+        """The tap of a device card that made a payment; None if it was paid in another way."""
+        async with self._pool.acquire() as connection:
+            return await tap_of(connection, payment_id)
 
     async def booked(self, payment: Payment) -> list[TransferRow]:
         """The transfers of all entries that were booked for a payment, in order.

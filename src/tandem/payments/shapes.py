@@ -29,7 +29,8 @@ WHY_NOT: Final = (
 """What keeps a wallet from paying, as the person is told (`entries.PayWithCode`)."""
 OF_TAPS: Final = (
     *("card_not_active", "card_suspended", "card_lost", "card_blocked", "card_expired"),
-    *("cryptogram_wrong", "cryptogram_replayed", "cryptogram_kind", "declined_by_card"),
+    *("cryptogram_wrong", "cryptogram_replayed", "counter_ahead", "cryptogram_kind"),
+    "declined_by_card",
     *("amount_differs", "currency_differs", "type_differs", "date_differs"),
     *("not_a_gate", "not_verified", "device_out_of_use", "currency_not_funded"),
     *("issuer_away", "issuer_silent", "issuer_declined", "issuer_funds", "issuer_limit"),

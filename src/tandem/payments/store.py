@@ -6,8 +6,10 @@ from uuid import UUID
 
 from tandem.db import Connection
 from tandem.payments.model import PAYMENTS, REFUNDS, Payment, RefundNow
+from tandem.payments.taps import CARD_TAPS, CardTap
 
 _PAYMENT: Final = f"SELECT {', '.join(PAYMENTS.columns)} FROM payments"
+_TAP: Final = f"SELECT {', '.join(CARD_TAPS.columns)} FROM card_taps"
 _REFUND: Final = (
     f"SELECT {', '.join(f'r.{column}' for column in REFUNDS.columns)}, coalesce(v.amount, 0) "
     "FROM refunds AS r LEFT JOIN refund_reversals AS v ON v.refund_id = r.id"
@@ -78,6 +80,12 @@ async def payments_of_card(
         limit,
     )
     return [Payment(*row) for row in rows]
+
+
+async def tap_of(connection: Connection, payment_id: UUID) -> CardTap | None:
+    """The tap that made a payment, or None."""
+    record = await connection.fetchrow(f"{_TAP} WHERE payment_id = $1", payment_id)
+    return None if record is None else CardTap(*record)
 
 
 class TapTotals(NamedTuple):

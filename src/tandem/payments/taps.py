@@ -108,8 +108,8 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
 
     With `only_asks` it is about the card and not about money: no payment is made. `order` is one of
     the till's that is paid by it; a tap that is declined leaves it as it was.
-    What was approved offline has happened: the person's limits are not asked again, their balance
-    is.
+    What was approved offline has happened: neither the person's limits nor what the card pays from
+    now are asked, their balance is.
     """
 
     id: UUID
@@ -185,7 +185,7 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
         device = view.row(DEVICES, card.device_id)
         if device is None or device.revoked_at is not None:
             return "device_out_of_use"
-        if card.funding_currency != self.new.currency:
+        if card.funding_currency != self.new.currency and not self.asked.offline:
             return "currency_not_funded"
         return self._objection(view)
 

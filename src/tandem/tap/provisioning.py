@@ -33,6 +33,8 @@ _KEY_BYTES: Final = 16
 _OVER: Final = frozenset({"removed", "refused", "replaced"})
 _WAITING: Final = "waiting"
 """A payment whose issuer, somewhere else, is being asked."""
+_NOT_YET: Final = "card_state"
+"""Why the vault keeps the keys of a renewal: the card that it renews does not pay now."""
 _LOOK_SECONDS: Final = 0.25
 
 
@@ -127,14 +129,8 @@ def sync(store: DeviceStore, vault: Vault, today: date) -> Synced:
             with contextlib.suppress(VaultRefused):  # by the vault's own day it may be too early
                 vault.renew(card.id)
     theirs = _own(vault)
-    new: list[Provisioned] = []
-    lost: list[CardView] = []
-    for card in reversed(theirs):
-        if card.status == ACTIVE and card.id not in held:
-            try:
-                new.append(fetch(store, vault, card))
-            except (VaultRefused, KeyMalformed):
-                lost.append(card)
+    missing = [c for c in reversed(theirs) if c.status == ACTIVE and c.id not in held]
+    new, lost = _fetched(store, vault, missing)
     # Fetching a renewed card ends the one before it, so what is over is asked for after that.
     status = {card.id: card.status for card in (_own(vault) if new else theirs)}
     gone: list[Provisioned] = []
@@ -165,6 +161,23 @@ def settle(
             return found
         time.sleep(_LOOK_SECONDS)
     return None
+
+
+def _fetched(
+    store: DeviceStore, vault: Vault, cards: list[CardView]
+) -> tuple[list[Provisioned], list[CardView]]:
+    """Fetch these: what came, and those whose keys were handed out before or are not for us."""
+    new: list[Provisioned] = []
+    lost: list[CardView] = []
+    for card in cards:
+        try:
+            new.append(fetch(store, vault, card))
+        except VaultRefused as refused:
+            if refused.reason != _NOT_YET:
+                lost.append(card)
+        except KeyMalformed:
+            lost.append(card)
+    return new, lost
 
 
 def _ask_again(store: DeviceStore, vault: Vault) -> CardView:

@@ -23,6 +23,7 @@ from tandem.cards import (
     Cards,
     CardView,
     CodeOver,
+    CodesUsedUp,
     CodeTooSoon,
     CodeWrong,
     FundCard,
@@ -161,12 +162,13 @@ async def show_my_code(call: Call[Services], card_id: UUID) -> ShownCode:
     tag="Cards",
     summary="Have the issuer send a code",
     who=("person",),
-    errors=(CardConflict, CodeTooSoon, IssuerAway, IssuerSilent),
+    errors=(CardConflict, CodesUsedUp, CodeTooSoon, IssuerAway, IssuerSilent),
 )
 async def send_my_code(call: Call[Services], card_id: UUID) -> SentCode:
     """The issuer brings a new one-time code to the cardholder, as it knows them: by SMS, say.
 
-    For a card that waits for a code with `proof_by` `issuer`; at most one in half a minute.
+    For a card that waits for a code with `proof_by` `issuer`; at most one in half a minute, and
+    ten in a day: for you, and for the issuer's card, whoever adds it.
     """
     return await call.services.cards.send_code(call.principal.owner_id, card_id)
 
@@ -177,10 +179,14 @@ async def send_my_code(call: Call[Services], card_id: UUID) -> SentCode:
     tag="Cards",
     summary="Enter the code on the card's device",
     who=("person",),
-    errors=(CardConflict, CodeWrong, CodeOver, DeviceNeeded),
+    errors=(CardConflict, CodesUsedUp, CodeWrong, CodeOver, DeviceNeeded),
 )
 async def prove_my_card(call: Call[Services], card_id: UUID, body: ProveCard) -> CardView:
-    """The right code makes the card active. After five wrong ones it is refused."""
+    """The right code makes the card active. After five wrong ones it is refused.
+
+    After ten in a day, yours for any card or anybody's for this issuer's card, none is taken until
+    the first of them is a day old.
+    """
     return await call.services.cards.prove(
         call.principal.owner_id, await _device(call), card_id, body.code
     )
@@ -280,7 +286,8 @@ async def fund_my_card(call: Call[Services], card_id: UUID, body: FundCard) -> C
 async def renew_my_card(call: Call[Services], card_id: UUID) -> CardView:
     """In its last three months: the same number for some more years.
 
-    Fetch the new card's package; until then the old one pays.
+    Fetch the new card's package; until then the old one pays, and what is done to one of the two
+    is done to both. While the old one does not pay, the package is refused (`card_state`).
     """
     return await call.services.cards.renew(card_id, "person", call.principal.owner_id)
 

@@ -1,5 +1,6 @@
 """Payments as the operator reads them: whoever's they are, with the entries behind each."""
 
+from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
@@ -9,8 +10,10 @@ from msgspec import Meta
 from tandem.api.operation import Call, ListQuery, Page, operation, page
 from tandem.api.views import TransferView, transfer_views
 from tandem.db import Pool
+from tandem.emv.application_data import Method, Verifier
 from tandem.kernel import read_id, show_id
 from tandem.payments import (
+    CardTap,
     Payment,
     PaymentFilter,
     PaymentRecords,
@@ -52,10 +55,56 @@ class PaymentRecord(msgspec.Struct, frozen=True):
     payment: Annotated[PaymentView, Meta(description="As its merchant sees it")]
 
 
+class TapRecord(msgspec.Struct, frozen=True):
+    """The tap that made a payment, as its card's cryptogram stands behind it.
+
+    What a dispute asks for: who verified the person and how, and whether anybody was asked.
+    """
+
+    card_id: Annotated[str, Meta(examples=["crd_0199f0a4c0de7000800000000000004a"])]
+    counter: Annotated[
+        int, Meta(description="The card's number of it, which counts (ATC)", examples=[17])
+    ]
+    verified_by: Annotated[
+        str,
+        Meta(
+            description="Who verified that the person at the device is the card's",
+            examples=["secure_element"],
+            extra_json_schema={"enum": [one.name.lower() for one in Verifier]},
+        ),
+    ]
+    method: Annotated[
+        str,
+        Meta(
+            description="How",
+            examples=["finger"],
+            extra_json_schema={"enum": [one.name.lower() for one in Method]},
+        ),
+    ]
+    gate: Annotated[
+        bool, Meta(description="By the rules of gates of public transport, which verify nobody")
+    ]
+    offline: Annotated[
+        bool, Meta(description="The terminal approved it by itself and told us later")
+    ]
+    terminal: Annotated[
+        str,
+        Meta(description="As the acquirer names it; the till, over this API", examples=["T1"]),
+    ]
+    receipt: Annotated[
+        str,
+        Meta(description="The terminal's retrieval reference number", examples=["000000000017"]),
+    ]
+    at: Annotated[datetime, Meta(description="When we heard of it")]
+
+
 class BookedPayment(msgspec.Struct, frozen=True):
     """A payment with what the ledger booked for it."""
 
     record: PaymentRecord
+    tap: Annotated[
+        TapRecord | None, Meta(description="Of the device card that paid it; none of another way")
+    ]
     transfers: Annotated[
         list[TransferView], Meta(description="Of all its entries, in order; the fees among them")
     ]
@@ -98,11 +147,16 @@ async def list_records(call: Call[Services], query: RecordQuery) -> Page[Payment
     rows="transfers",
 )
 async def get_record(call: Call[Services], payment_id: UUID) -> BookedPayment:
-    """One payment with both sides and every transfer that was booked for it."""
-    payment = await call.services.records.get(payment_id)
-    rows = await call.services.records.booked(payment)
+    """One payment with both sides, every transfer that was booked for it, and the tap it was."""
+    records = call.services.records
+    payment, tap = await records.get(payment_id), await records.tap(payment_id)
+    rows = await records.booked(payment)
     async with call.services.pool.acquire() as connection:
-        return BookedPayment(record_view(payment), await transfer_views(connection, rows))
+        return BookedPayment(
+            record_view(payment),
+            None if tap is None else tap_record(tap),
+            await transfer_views(connection, rows),
+        )
 
 
 def _id(prefix: str, text: str | None, field: str) -> UUID | None:
@@ -120,6 +174,21 @@ def record_view(payment: Payment) -> PaymentRecord:
         None if person_id is None else show_id("ppl", person_id),
         payment.payer_name,
         merchant_view(payment),
+    )
+
+
+def tap_record(tap: CardTap) -> TapRecord:
+    """A tap as the operator sees it."""
+    return TapRecord(
+        show_id("crd", tap.card_id),
+        tap.atc,
+        Verifier(tap.verifier).name.lower(),
+        Method(tap.method).name.lower(),
+        tap.transit,
+        tap.offline,
+        tap.terminal,
+        tap.rrn,
+        tap.created_at,
     )
 
 

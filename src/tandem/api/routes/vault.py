@@ -174,7 +174,10 @@ async def block_card(call: Call[Services], card_id: UUID) -> CardView:
     why=True,
 )
 async def restore_card(call: Call[Services], card_id: UUID) -> CardView:
-    """A card that was lost or blocked pays again."""
+    """A card that was lost or blocked pays again, also if its counter has run far ahead.
+
+    Block one that is declined as `counter_ahead`, and restore it.
+    """
     return await call.services.cards.by_operator(card_id, CardCommand.RESTORE)
 
 
