@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -24,6 +25,7 @@ from tandem.till.rest import _key, tap_body
 
 _NUMBER = itertools.count(1)
 START = 50_000
+GUIDE = (Path(__file__).parents[2] / "docs" / "first-tap.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -298,19 +300,20 @@ async def test_a_suspended_merchants_till_takes_no_tap(
             await post(operator, f"/v1/merchants/{merchant}/resume")
 
 
-async def test_a_wallet_that_the_shop_refuses_is_not_asked_about(
-    counter: Counter, lin: Phone
+@pytest.mark.parametrize("amount", [1500, 8000])
+async def test_a_wallet_that_the_shop_refuses_pays_nothing_at_a_terminal_of_the_guide(
+    counter: Counter, lin: Phone, amount: int
 ) -> None:
-    settings = counter.settings
-    text = await asyncio.to_thread(settings.read_text)
-    text = text.replace("[tandem]", '[wallets]\n98000000001 = "tandem"\n\n[tandem]')
-    await asyncio.to_thread(settings.write_text, text)
+    """Neither offline nor online; the settings are those of docs/first-tap.md as they stand."""
+    (text,) = re.findall(r"cat > terminal\.toml <<EOF\n(.*?)^EOF$", GUIDE, re.DOTALL | re.MULTILINE)
+    text = text.replace("$API", counter.server.url).replace("$TILL", counter.till_id)
+    await asyncio.to_thread(counter.settings.write_text, text)
     await counter.accepts({"wallets": {"refused": ["tandem"]}})
     overhears = Overhears()
     with lin.device() as device:
         device.verify(PASSCODE)
         async with counter.till(device, overhears) as till:
-            payment = await till.take(8000)
+            payment = await till.take(amount)
     assert (payment.approved, payment.why) == (False, "wallet_refused")
     assert overhears.said == []
 

@@ -359,19 +359,6 @@ async def test_a_change_of_the_policy_ends_the_waiting(folder: Path, clock: Manu
         await till.take(100)
 
 
-@pytest.mark.parametrize(("refused", "amount"), [(("tandem",), 100), (("tandem",), 8000)])
-async def test_a_wallet_that_is_refused_is_declined_and_the_host_hears_nothing(
-    folder: Path, device: Device, clock: ManualClock, refused: tuple[str, ...], amount: int
-) -> None:
-    host = FakeHost()
-    policy = Says(Acceptance(wallets=Choice(refused=refused)))
-    with till_in(folder, DirectField(device), host, clock, policy=policy) as (till, store):
-        payment = await till.take(amount)
-        assert (payment.approved, payment.why) == (False, "wallet_refused")
-        assert store.due() == ()
-    assert host.asked == []
-
-
 @pytest.mark.parametrize("taken", [Choice(refused=("f074616e64",)), Choice(only=("A000000003",))])
 async def test_an_application_that_the_shop_does_not_take_is_not_even_asked_for(
     folder: Path, device: Device, clock: ManualClock, taken: Choice

@@ -100,6 +100,11 @@ class Cards:
         self._answers = SealedAnswers(pool, clock, keyring)
         self._remote = Remote(pool, clock, ids, keyring, settings, self.vault, issuers)
 
+    @property
+    def wallets(self) -> dict[str, str]:
+        """The token requestors of the cards made here, by the wallet's name in shops' policies."""
+        return {own_requestor(self._settings.card_range): self._settings.wallet}
+
     # -- adding ----------------------------------------------------------------------------------
 
     async def add(

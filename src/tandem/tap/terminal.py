@@ -66,6 +66,7 @@ _WHOLE_TAP_SECONDS: Final = 10.0
 _ORDER_REPEATS: Final = 5
 _REPEAT_SECONDS: Final = 1.0
 _ISSUER_DATA: Final = 0x91
+_REQUESTOR_DIGITS: Final = 11
 _LATER: Final = frozenset({"91", "96"})
 """Answers of a host that is not able now: what is due stays due."""
 
@@ -77,6 +78,10 @@ class Policy(Protocol):
         """The policy; None if it was never known."""
         ...
 
+    def wallet(self, requestor: str) -> str | None:
+        """The policy's name for the wallet with this token requestor; None if it has none."""
+        ...
+
 
 class Open:
     """A policy for a terminal that asks nobody what its shop accepts: everything."""
@@ -84,6 +89,9 @@ class Open:
     def current(self) -> Acceptance:
         """Everything."""
         return Acceptance()
+
+    def wallet(self, requestor: str) -> None:
+        """No policy names any."""
 
 
 class Till:
@@ -170,6 +178,10 @@ class Till:
             raise
         payment = payment.after(outcome)
         refused = None if outcome.card is None else self._refuses(outcome.card, amount)
+        if outcome.card is not None and self._doubts(outcome.card):
+            outcome = replace(outcome, deferrable=False)
+            if outcome.result is Result.APPROVED:
+                refused = refused or "wallet_unknown"
         if order and outcome.result is Result.APPROVED:
             refused = "order_offline"  # it may be paid otherwise meanwhile: who decides must say
         if refused is not None:
@@ -262,9 +274,21 @@ class Till:
             return PolicyUnknown.code
         if not policy.takes_aid(card.values.get(Tag.DF_NAME, b"").hex()):
             return "aid_refused"
-        requestor = card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
-        wallet = self._settings.wallets.get(requestor, requestor)
+        wallet = self._wallet(card) or _requestor(card)
         return policy.objection("tap", wallet, self._unit.code, amount)
+
+    def _doubts(self, card: CardRead) -> bool:
+        """Whether this may be a wallet that the policy refuses: it refuses some, this has no name.
+
+        Who decides must say then: without being asked, nobody approves.
+        """
+        policy = self._policy.current()
+        return policy is None or (bool(policy.wallets.refused) and self._wallet(card) is None)
+
+    def _wallet(self, card: CardRead) -> str | None:
+        """The policy's name for the card's wallet: the operator's word, then the settings'."""
+        requestor = _requestor(card)
+        return self._policy.wallet(requestor) or self._settings.wallets.get(requestor)
 
     # -- the host --------------------------------------------------------------------------------
 
@@ -364,6 +388,11 @@ def issuer_data(icc: bytes) -> bytes:
     except Malformed:
         return b""
     return found[0] if found else b""
+
+
+def _requestor(card: CardRead) -> str:
+    """The card's token requestor (9F19), 11 digits; empty if it has none."""
+    return card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-_REQUESTOR_DIGITS:]
 
 
 def _answered(payment: Payment, reply: Reply, final: Outcome) -> Payment:

@@ -19,7 +19,7 @@
     cvm_limit = 10000             # at or above: a verified person
 
     [wallets]
-    98000000001 = "tandem"        # token requestors by the names that acceptance policies use
+    50110000007 = "harbour"       # another's token requestor, by its name in acceptance policies
 
 `[tandem]` and `[host]` are read by whoever joins the terminal to them.
 """

@@ -27,6 +27,7 @@ _DATA: Final = "data: "
 class _Accepts(msgspec.Struct):
     active: bool
     acceptance: Acceptance
+    wallets: dict[str, str] = {}
 
 
 class PolicyWatch:
@@ -39,11 +40,16 @@ class PolicyWatch:
     def __init__(self, tandem: Tandem) -> None:
         self._tandem = tandem
         self._known: Acceptance | None = None
+        self._wallets: dict[str, str] = {}
         self._heard = asyncio.Event()
 
     def current(self) -> Acceptance | None:
         """What is accepted; None if it is not known."""
         return self._known
+
+    def wallet(self, requestor: str) -> str | None:
+        """The operator's own wallet, if its cards have this token requestor."""
+        return self._wallets.get(requestor)
 
     async def heard(self, within_seconds: float) -> bool:
         """Wait for the first answer, whatever it is. False if none came in time."""
@@ -93,6 +99,7 @@ class PolicyWatch:
     def _learn(self, body: bytes) -> None:
         said = msgspec.json.decode(body, type=_Accepts)
         self._known = said.acceptance if said.active else _CLOSED
+        self._wallets = said.wallets
         self._heard.set()
 
 
