@@ -41,7 +41,7 @@ from tandem.till import (
 )
 from tandem.till.policy import _LOOK_SECONDS
 from tap_play import PASSCODE, device_in
-from tap_shop import SETTINGS, SETTINGS_TEXT, till_in
+from tap_shop import SETTINGS, SETTINGS_TEXT, FakeHost, till_in
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def test_an_approval_offline_becomes_an_advice(
     ):
         assert (await till.take(3800)).offline
         assert bank.taken == 0
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 1
     (asked,) = bank.asked
     assert isinstance(asked, Advice)
     assert (asked.response_code, asked.amount, bank.taken) == ("Y1", 3800, 3800)
@@ -148,7 +148,7 @@ async def test_no_answer_in_time_is_reversed_and_no_money_is_gone(
         async with till_at(host, folder, device, clock, answer_seconds=0.3) as till:
             payment = await till.take(8000)
             assert not payment.approved
-            assert await till.send_due() == 1
+            assert len(await till.send_due()) == 1
     reversals = [asked for asked in bank.asked if isinstance(asked, Reversal)]
     purchases = [asked for asked in bank.asked if isinstance(asked, Purchase)]
     assert purchases[0].key in reversals[-1].original.keys
@@ -170,7 +170,7 @@ async def test_a_host_that_goes_away_leaves_no_doubt(
             payment = await till.take(8000)
             assert not payment.approved
             assert {due.state.value for due in store.due()} <= {"reversal_due"}
-            assert await till.send_due() == 0
+            assert len(await till.send_due()) == 0
     assert bank.taken == 0
 
 
@@ -300,6 +300,41 @@ async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank) -
     assert terminal.returncode == 0
     assert "Tapped for 80.00 CNY at Blue Door, the issuer is asked." in phone
     assert bank.taken == 8000
+
+
+async def test_an_approval_offline_that_the_host_refuses_does_not_look_paid(
+    tmp_path: Path, bank: Bank, device: Device
+) -> None:
+    """`send` names it and ends with status 1; the list of payments shows what the host said."""
+    bank.balances = {PAN: 3800}
+    bank.start = 3800
+    kept = tmp_path / "till"
+    with till_in(kept, DirectField(device), FakeHost(), ManualClock(NOW)) as (till, _):
+        for _ in range(2):
+            assert (await till.take(3800)).offline
+    async with open_host(make_link(), bank=bank) as host:
+        settings = tmp_path / "terminal.toml"
+        settings.write_text(f"{SETTINGS_TEXT}\n[host]\nport = {host.ports[0]}\n")
+        words = ("terminal", "send", "--settings", str(settings), "--folder", str(kept))
+        first, again = await finished(*words), await finished(*words)
+    assert first[0] == 1
+    assert "Payment 000002, 38.00 CNY of 2029-06-15 20:30:45, is not paid" in first[1]
+    assert "51 the balance does not cover it" in first[1]
+    assert "2 sent on, 1 of them refused; 0 left." in first[1]
+    assert again == (0, "✓ 0 sent on; 0 left.\n")
+    _, listed = await finished("terminal", "payments", "--folder", str(kept))
+    refused, paid = listed.splitlines()[-2:]
+    assert "not paid" in refused
+    assert "51 the balance" in refused
+    assert " yes " in paid
+    assert "00 approved" in paid
+
+
+async def finished(*arguments: str) -> tuple[int | None, str]:
+    """`tandem …` to its end: its status, and what it says."""
+    made = await program(*arguments)
+    said, _ = await made.communicate()
+    return made.returncode, said.decode()
 
 
 async def tapping(folder: Path, port: int) -> str:

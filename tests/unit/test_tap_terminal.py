@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from emv_tap import NOW, PAN, WIDE, profile
 from tandem.emv.terminal import Answer, Cvm, UiRequest
-from tandem.kernel import ManualClock
+from tandem.kernel import Invalid, ManualClock
 from tandem.merchants import Acceptance, WayRefused
 from tandem.merchants.model import Choice, WayRule
 from tandem.tap import (
@@ -67,7 +67,7 @@ async def test_a_small_payment_is_approved_offline_and_sent_on(
         assert (payment.approved, payment.offline, payment.cvm) == (True, True, Cvm.DEVICE)
         assert [due.state for due in store.due()] == [State.ADVICE_DUE]
         assert host.asked == []
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 1
         assert host.asked == [("advise", payment.number, False)]
         assert store.due() == ()
     assert [(ui.text, ui.lights.lit) for ui in shown] == [("Present card", 1), ("Approved", 4)]
@@ -100,7 +100,7 @@ async def test_a_request_without_an_answer_is_declined_and_reversed_until_it_is_
     with till_in(folder, DirectField(device), host, clock) as (till, store):
         payment = await till.take(8000)
         assert not payment.approved
-        assert [await till.send_due() for _ in range(4)] == [0, 0, 0, 1]
+        assert [len(await till.send_due()) for _ in range(4)] == [0, 0, 0, 1]
         (state, _), *_ = store.last(1)
         assert state is State.REVERSED
     assert host.asked == [
@@ -141,7 +141,7 @@ async def test_a_request_that_was_under_way_when_it_crashed_is_reversed(
         await till.take(8000)
     with till_in(folder, DirectField(device), FakeHost(YES), clock) as (till, store):
         assert states(store)[0] is State.REVERSAL_DUE
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 1
 
 
 def contents(folder: Path) -> bytes:
@@ -170,7 +170,7 @@ async def test_a_process_that_died_in_the_middle_leaves_a_reversal(
         await till.take(8000)
     again = FakeHost(YES)
     with till_in(crashed, DirectField(device), again, clock) as (till, _):
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 1
     assert again.asked == [("reverse", 1, False)]
 
 
@@ -182,8 +182,8 @@ async def test_approvals_offline_survive_a_restart_and_go_in_order(
             assert (await till.take(100)).approved
     host = FakeHost(YES, Unanswered(), YES, YES)
     with till_in(folder, DirectField(device), host, clock) as (till, _):
-        assert await till.send_due() == 2
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 2
+        assert len(await till.send_due()) == 1
     assert host.asked == [
         ("advise", 1, False),
         ("advise", 2, False),
@@ -198,10 +198,15 @@ async def test_an_advice_that_the_host_refuses_is_told_and_not_sent_for_ever(
     with till_in(folder, DirectField(device), FakeHost(NO), clock) as (till, store):
         await till.take(100)
         with capture_logs() as logged:
-            assert await till.send_due() == 1
+            (settled,) = await till.send_due()
         assert [entry["code"] for entry in logged] == ["51"]
         ((_, payment),) = store.last(1)
         assert payment.response_code == "51"
+        assert settled == payment
+        assert payment.unpaid
+        with pytest.raises(Invalid, match="took nothing"):
+            await till.refund(payment.number)
+        assert await till.send_due() == []
 
 
 async def test_what_is_secret_is_sealed_and_goes_when_nothing_is_due(
@@ -248,7 +253,7 @@ async def test_at_a_gate_without_an_answer_a_person_goes_through_and_it_is_asked
         payment = await till.take(300)
         assert (payment.approved, payment.why) == (True, "deferred")
         assert [due.state for due in store.due()] == [State.DEFERRED_DUE]
-        assert [await till.send_due() for _ in range(2)] == [0, 1]
+        assert [len(await till.send_due()) for _ in range(2)] == [0, 1]
     assert host.asked == [("authorise", 1, False), *[("authorise", 1, True)] * 2]
 
 

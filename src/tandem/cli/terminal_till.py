@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from tandem.acquiring import RESPONSES
 from tandem.cli.errors import FileUnusable
 from tandem.cli.show import complain, money, printable, say
 from tandem.db.locate import default_data_folder
@@ -99,6 +100,28 @@ async def without_reader(
         tandem = await _tandem(stack, settings, beside)
         online = await _online(stack, settings, beside, tandem)
         yield _till(settings, Knowledge(), kept, _NoField(), online, Open())
+
+
+async def send_on(till: Till) -> list[Payment]:
+    """Send on what is owed, and complain of what was approved here and the host refuses to pay.
+
+    Returns what is settled by it.
+    """
+    settled = await till.send_due()
+    for payment in settled:
+        if payment.unpaid:
+            complain(
+                f"Payment {payment.stan}, {money(payment.amount, payment.unit)} of "
+                f"{payment.at:%Y-%m-%d %H:%M:%S}, is not paid: it was approved without the host, "
+                f"which refuses it ({response(payment.response_code)}). "
+                "Have it paid in another way, or ask your operator."
+            )
+    return settled
+
+
+def response(code: str) -> str:
+    """A host's response code with what it means; empty if there is none."""
+    return f"{code} {RESPONSES.get(code, '')}".strip()
 
 
 def print_receipt(payment: Payment, settings: TerminalSettings) -> None:

@@ -25,6 +25,7 @@ from tandem.kernel import Currency, currency
 
 PURCHASE: Final = 0x00
 REFUND: Final = 0x20
+_APPROVED: Final = "00"
 _LAST_STAN: Final = 999_999
 _SHOWN: Final = 4
 
@@ -98,6 +99,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     def is_refund(self) -> bool:
         """Whether it gives money back."""
         return self.type == REFUND
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether it was approved here and the host, told of it afterwards, refused to pay."""
+        return self.approved and self.offline and self.response_code not in {"", _APPROVED}
 
     @property
     def stan(self) -> str:

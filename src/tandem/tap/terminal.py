@@ -140,7 +140,7 @@ class Till:
         Raises `NotFound`, `Invalid` if it took nothing or not so much, and as `take` does.
         """
         paid = self._store.payment(number)
-        if not paid.approved or paid.is_refund:
+        if not paid.approved or paid.unpaid or paid.is_refund:
             raise Invalid("number", f"payment {number} took nothing that could be given back")
         amount = paid.amount if amount is None else amount
         if not 1 <= amount <= paid.amount:
@@ -197,13 +197,12 @@ class Till:
         self._show(outcome.ui)
         return payment
 
-    async def send_due(self) -> int:
-        """Send on what is due, as far as the host can be reached. Returns how much was settled."""
-        settled = 0
+    async def send_due(self) -> list[Payment]:
+        """Send on what is due, as far as the host can be reached. Returns what is settled by it."""
+        settled: list[Payment] = []
         for due in self._store.due():
             try:
-                if await self._send(due):
-                    settled += 1
+                sent = await self._send(due)
             except Unsendable as error:
                 # It stays due, for somebody to look at, and in nobody's way.
                 log.error("this cannot be sent", payment=due.payment.number, reason=str(error))  # noqa: TRY400 -- the reason is all there is to say
@@ -211,6 +210,9 @@ class Till:
                 break
             except Unanswered:
                 continue  # it stays due, and is a repeat from now on
+            else:
+                if sent is not None:
+                    settled.append(sent)
         return settled
 
     # -- the tap ---------------------------------------------------------------------------------
@@ -352,8 +354,8 @@ class Till:
         else:
             self._store.save(payment, State.REVERSAL_DUE)
 
-    async def _send(self, due: Due) -> bool:
-        """Send one thing. Returns whether it is settled."""
+    async def _send(self, due: Due) -> Payment | None:
+        """Send one thing. Returns the payment as the host left it; None if it stays due."""
         self._store.mark_sent(due.payment)
         if due.state is State.REVERSAL_DUE:
             reply = await self._online.reverse(due.payment, due.secret, repeat=due.sent)
@@ -362,7 +364,7 @@ class Till:
         else:
             reply = await self._online.authorise(due.payment, due.secret, repeat=due.sent)
         if reply.code in _LATER:
-            return False
+            return None
         if not reply.approved:
             log.warning(
                 "the host refused what it was told",
@@ -378,7 +380,7 @@ class Till:
             authorisation_code=reply.authorisation_code or due.payment.authorisation_code,
         )
         self._store.save(payment, State.REVERSED if reversed_ else State.DONE)
-        return True
+        return payment
 
 
 def issuer_data(icc: bytes) -> bytes:
