@@ -1,7 +1,8 @@
 """A shop for the tests of the terminal: settings, a host that does what a test wants, a till."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -102,12 +103,13 @@ def till_in(
     policy: Policy | None = None,
     shown: list[UiRequest] | None = None,
     settings: TerminalSettings = SETTINGS,
+    exceptions: Container[str] = (),
 ) -> Iterator[tuple[Till, TerminalStore]]:
     """A till whose store is in this folder."""
     with TerminalStore(folder, seeded("store")) as store:
         made = Till(
             settings,
-            knowledge(),
+            replace(knowledge(), exceptions=exceptions),
             store,
             field,
             online,

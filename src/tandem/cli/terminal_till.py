@@ -27,6 +27,7 @@ from tandem.tap import (
     TerminalSettings,
     TerminalStore,
     Till,
+    read_exceptions,
     read_terminal_settings,
     read_trusted,
     receipt,
@@ -75,7 +76,9 @@ async def opened(
     settings: TerminalSettings, beside: Path, folder: Path | None
 ) -> AsyncIterator[Till]:
     """The till with its reader, connected."""
-    knowledge = Knowledge(trusted=read_trusted(settings, beside))
+    knowledge = Knowledge(
+        trusted=read_trusted(settings, beside), exceptions=read_exceptions(settings, beside)
+    )
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(store(folder))
         tandem = await _tandem(stack, settings, beside)

@@ -4,6 +4,7 @@
     zone = "Asia/Shanghai"
     reader = "virtual"            # or a part of a PC/SC reader's name, or "socket:35963"
     trusted = "trusted.json"      # the authorities' public keys, beside this file
+    exceptions = "exceptions.txt" # cards that it does not approve by itself, beside this file
 
     [shop]
     name = "Blue Door"
@@ -25,6 +26,7 @@
 """
 
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,6 +40,7 @@ from tandem.emv.terminal import Combination, Terminal
 from tandem.emv.terminal.settings import RandomSelection
 from tandem.kernel import Invalid, currency
 from tandem.tap.errors import TerminalMisset
+from tandem.tap.exceptions import ExceptionFile
 
 _Amount = Annotated[int, Meta(ge=0, le=10**12 - 1)]
 _Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -92,6 +95,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     aids: Annotated[tuple[Aid, ...], Meta(min_length=1, max_length=32)]
     currency: str
     trusted: str
+    exceptions: str = ""
     zone: str = "UTC"
     reader: str = ""
     kind: Literal["both", "online", "offline"] = "both"
@@ -133,6 +137,14 @@ def read_terminal_settings(text: bytes) -> TerminalSettings:
     except (msgspec.MsgspecError, ValueError, Invalid) as error:
         raise TerminalMisset(str(error)) from error
     return settings
+
+
+def read_exceptions(settings: TerminalSettings, folder: Path) -> Container[str]:
+    """The exception file that the settings name, beside them; none if they name none.
+
+    Raises `TerminalMisset`.
+    """
+    return ExceptionFile(folder / settings.exceptions) if settings.exceptions else ()
 
 
 def read_trusted(settings: TerminalSettings, folder: Path) -> TrustedKeys:
