@@ -36,7 +36,7 @@ def transcript() -> str:
         return answer
 
     outcome = run(ready(amount=8000), seeded("terminal"), transmit)
-    parts.append(f"= {outcome.result}: {outcome.why}. {outcome.ui.text}")
+    parts.append(f"= {outcome.result}: {outcome.why}. {outcome.ui.text()}")
     return "\n".join(parts)
 
 

@@ -63,7 +63,7 @@ async def test_a_card_that_answers_slowly_does_not_keep_the_reader_for_ever(
         with pytest.raises(NoCard):
             await till.take(100)
         assert not store.due()
-    taps = [ui.text for ui in shown].count("Present card again") // 2
+    taps = [ui.text() for ui in shown].count("Present card again") // 2
     assert (taps, field.commands) == (6, 36)
 
 

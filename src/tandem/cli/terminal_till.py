@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -130,7 +131,7 @@ def response(code: str) -> str:
 def print_receipt(payment: Payment, settings: TerminalSettings) -> None:
     """The payment's receipt, after an empty line."""
     say()
-    for line in receipt(payment, settings.shop).splitlines():
+    for line in receipt(payment, settings.shop, settings.language).splitlines():
         say(printable(line))
 
 
@@ -143,7 +144,8 @@ def _till(
     policy: Policy,
 ) -> Till:
     clock = SystemClock()
-    return Till(settings, knowledge, kept, field, online, policy, clock, system_entropy, _shown)
+    show = partial(_shown, own=settings.language)
+    return Till(settings, knowledge, kept, field, online, policy, clock, system_entropy, show)
 
 
 async def _tandem(stack: AsyncExitStack, settings: TerminalSettings, beside: Path) -> Tandem | None:
@@ -185,11 +187,11 @@ def _field(reader: str) -> SocketField | PcscField | RadioField:
     return PcscField(virtual.NAME if reader == "virtual" else reader)
 
 
-def _shown(ui: UiRequest) -> None:
-    """The reader's four lights, and its words."""
+def _shown(ui: UiRequest, own: str) -> None:
+    """The reader's four lights, and its words, in the terminal's `own` language or the card's."""
     lit = ui.lights.lit
     amount = "" if ui.amount is None or ui.currency is None else money(ui.amount, ui.currency)
-    say(f"{'●' * lit}{'○' * (4 - lit)}  {ui.text}{'  ' + amount if amount else ''}")
+    say(f"{'●' * lit}{'○' * (4 - lit)}  {ui.text(own)}{'  ' + amount if amount else ''}")
     if sys.stdout.isatty() and ui.lights.tone.value != "none":
         sys.stdout.write("\a")
 

@@ -89,6 +89,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """The whole file. `wait_seconds` is how long it waits for a card.
 
     `kind` says whether the host is asked at all: `both` decides under the floor limit by itself.
+    `language` is the reader's own: a card may prefer another.
     """
 
     shop: Shop
@@ -97,6 +98,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     trusted: str
     exceptions: str = ""
     zone: str = "UTC"
+    language: Literal["en", "zh"] = "en"
     reader: str = ""
     kind: Literal["both", "online", "offline"] = "both"
     wait_seconds: _Seconds = 60
