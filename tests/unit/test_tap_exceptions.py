@@ -58,6 +58,19 @@ async def test_a_card_that_is_listed_while_the_terminal_runs_is_not_approved_off
     assert [what for what, _, _ in host.asked] == ["authorise", "authorise"]
 
 
+async def test_a_terminals_action_code_declines_a_listed_card_without_asking(
+    tmp_path: Path, device: Device, clock: ManualClock, file: Path
+) -> None:
+    (aid,) = SETTINGS.aids
+    denies = msgspec.structs.replace(aid, tac_denial="9400000000")
+    settings, host = msgspec.structs.replace(SETTINGS, aids=(denies,)), FakeHost()
+    write(file, PAN)
+    listed, folder, field = ExceptionFile(file), tmp_path / "till", DirectField(device)
+    with till_in(folder, field, host, clock, settings=settings, exceptions=listed) as (till, _):
+        assert (await till.take(100)).why == "card_declined"
+    assert host.asked == []
+
+
 @pytest.mark.parametrize("gate", [False, True])
 async def test_where_nobody_is_asked_a_listed_card_is_declined(
     tmp_path: Path, device: Device, clock: ManualClock, file: Path, *, gate: bool

@@ -448,6 +448,8 @@ def test_the_issuer_s_data_is_found() -> None:
         ('zone = "Asia/Shanghai"', 'zone = "../etc"'),
         ('aid = "F0', 'aid = "X0'.lower()),
         ("floor_limit = 5000", "floor_limit = -1"),
+        ("floor_limit = 5000", 'tac_denial = "84000000"'),
+        ("floor_limit = 5000", 'tac_online = "30F880F8GG"'),
         ("country = 156", "country = 1000"),
         ('name = "Blue Door"', 'name = ""'),
         ("[shop]", "[shopp]"),

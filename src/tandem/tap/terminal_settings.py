@@ -45,6 +45,11 @@ from tandem.tap.exceptions import ExceptionFile
 _Amount = Annotated[int, Meta(ge=0, le=10**12 - 1)]
 _Seconds = Annotated[float, Meta(gt=0, le=3600)]
 _AID: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){5,16}", re.ASCII)
+_TAC: Final = re.compile(r"[0-9A-Fa-f]{10}", re.ASCII)
+_HEX: Final = {
+    "aid": (_AID, "5 to 16 bytes"),
+    **dict.fromkeys(("tac_denial", "tac_online", "tac_default"), (_TAC, "5 bytes")),
+}
 _Text40 = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[ -~]+$")]
 
 
@@ -59,7 +64,10 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An AID that is taken, with its limits in minor units (`emv.terminal.Combination`)."""
+    """An AID that is taken, with its limits in minor units (`emv.terminal.Combination`).
+
+    Action codes are five bytes in hexadecimal digits; None leaves the kernel's own.
+    """
 
     aid: str
     transaction_limit: _Amount | None = None
@@ -71,6 +79,9 @@ class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     transit: bool = False
     deferred_limit: _Amount = 0
     selection: RandomSelection = RandomSelection()
+    tac_denial: str | None = None
+    tac_online: str | None = None
+    tac_default: str | None = None
 
     def takes(self, name: str) -> bool:
         """Whether this is the entry for a card's application, named in hexadecimal digits."""
@@ -78,11 +89,16 @@ class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return asked.startswith(known) if self.partial else asked == known
 
     def combination(self) -> Combination:
-        """As the kernel takes it. Raises `Invalid` for an AID that cannot be one."""
-        if _AID.fullmatch(self.aid) is None:
-            raise Invalid("aid", "must be 5 to 16 bytes in hexadecimal digits")
-        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "aid"}
-        return Combination(aid=bytes.fromhex(self.aid), **fields)
+        """As the kernel takes it. Raises `Invalid` for an AID or action code that cannot be one."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        for name, (pattern, size) in _HEX.items():
+            text = fields.pop(name)
+            if text is None:
+                continue
+            if pattern.fullmatch(text) is None:
+                raise Invalid(name, f"must be {size} in hexadecimal digits")
+            fields[name] = bytes.fromhex(text)
+        return Combination(**fields)
 
 
 class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
