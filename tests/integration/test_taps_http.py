@@ -282,6 +282,18 @@ async def test_a_change_reaches_the_till_by_the_stream(counter: Counter) -> None
         assert now["acceptance"]["ways"]["tap"]["enabled"] is False
 
 
+async def test_the_stream_beats_as_often_as_the_terminal_asks(counter: Counter) -> None:
+    async with counter.server.client(counter.key) as client:
+        stream = path(counter, "acceptance/stream")
+        async with client.stream("GET", stream, params={"beat_seconds": 1}) as answer:
+            lines = answer.aiter_lines()
+            async with asyncio.timeout(30):  # three usual beats take 45
+                for _ in range(3):
+                    while await anext(lines) != ":":
+                        pass
+        assert (await client.get(stream, params={"beat_seconds": 0})).status_code == 422
+
+
 async def test_a_suspended_merchants_till_takes_no_tap(
     operator: httpx.AsyncClient, counter: Counter, lin: Phone
 ) -> None:

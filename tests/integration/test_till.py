@@ -38,8 +38,9 @@ from tandem.till import (
     TandemSettings,
     host_client,
     open_tandem,
+    watched,
 )
-from tandem.till.policy import _LOOK_SECONDS
+from tandem.till.policy import _BEAT_SECONDS, _LOOK_SECONDS, _SILENT_SECONDS
 from tap_play import PASSCODE, device_in
 from tap_shop import SETTINGS, SETTINGS_TEXT, FakeHost, till_in
 
@@ -188,7 +189,7 @@ async def test_while_the_stream_is_cut_the_policy_is_asked_for() -> None:
         heads.append(request)
         if request.headers.get("authorization") != "Bearer key":
             return status(401)
-        if request.line.split()[1].endswith("/stream"):
+        if "/stream" in request.line:
             return status(503)
         body = {"till_id": TILL, "active": True, "acceptance": taken, "more": 1}
         return status(200, "content-type: application/json", body=json.dumps(body).encode())
@@ -223,6 +224,36 @@ async def test_while_the_stream_is_cut_the_policy_is_asked_for() -> None:
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_connection_that_died_without_an_end_is_left_for_a_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _BEAT_SECONDS < _SILENT_SECONDS <= 3
+    monkeypatch.setattr("tandem.till.policy._SILENT_SECONDS", 0.3)
+    followed: list[str] = []
+
+    async def reply(request: Request) -> bytes:
+        tap = {"tap": {"enabled": "/stream" in request.line}}
+        said = json.dumps({"till_id": TILL, "active": True, "acceptance": {"ways": tap}}).encode()
+        if "/stream" not in request.line:
+            return status(200, "content-type: application/json", body=said)
+        followed.append(request.line)
+        head, _, _ = status(200, "content-type: text/event-stream").rpartition(b"content-length")
+        return head + b"content-length: 100000\r\n\r\nevent: acceptance\ndata: " + said + b"\n\n"
+
+    async with receiver() as server:
+        server.reply = reply
+        url = server.url.removesuffix("/hooks")
+        settings = TandemSettings(url=url, till=TILL, key_file="key")
+        async with (
+            httpx.AsyncClient(base_url=url) as client,
+            watched(Tandem(settings, client)) as it,
+        ):
+            assert await it.heard(20)
+            assert enabled(it)
+            await until("tap is off", lambda: not enabled(it), within=20)
+    assert followed[0].split()[1].endswith(f"/stream?beat_seconds={_BEAT_SECONDS}")
 
 
 def enabled(watch: PolicyWatch) -> bool:

@@ -17,8 +17,9 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS: Final = 0.5
 """How often the policy is asked for while it cannot be followed."""
 _ASK_SECONDS: Final = 5.0
-_SILENT_SECONDS: Final = 20.0
-"""A stream says something every 15 seconds: one that is silent for longer is cut."""
+_BEAT_SECONDS: Final = 1
+_SILENT_SECONDS: Final = 3.0
+"""The stream says something every second: one that is silent for longer is taken for cut."""
 _REFUSED: Final = frozenset({401, 403, 404})
 _CLOSED: Final = Acceptance(ways={"tap": WayRule(enabled=False)})
 _DATA: Final = "data: "
@@ -74,7 +75,8 @@ class PolicyWatch:
         """Take what the stream says, until it ends."""
         path = f"{self._tandem.path}/acceptance/stream"
         limits = httpx.Timeout(_ASK_SECONDS, read=_SILENT_SECONDS)
-        async with self._tandem.http.stream("GET", path, timeout=limits) as answer:
+        beat = {"beat_seconds": _BEAT_SECONDS}
+        async with self._tandem.http.stream("GET", path, params=beat, timeout=limits) as answer:
             if self._taken(answer):
                 async for line in answer.aiter_lines():
                     if line.startswith(_DATA):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.acquiring import ResponseCode, decline_code
-from tandem.api.operation import Body, Call, Live, operation
+from tandem.api.operation import Body, Call, Live, Query, operation
 from tandem.api.routes.approve import refunder
 from tandem.cards import Cards
 from tandem.db import Idempotency
@@ -210,6 +210,21 @@ class TillAcceptance(msgspec.Struct, frozen=True):
     ]
 
 
+class BeatQuery(Query, frozen=True):
+    """How often a stream is to be heard of."""
+
+    beat_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=15,
+            description="How often a comment comes when nothing happens: whoever hears none for "
+            "longer knows that the connection is dead",
+            examples=[1],
+        ),
+    ] = 15
+
+
 class AuthorityKey(msgspec.Struct, frozen=True):
     """A public key of an authority, in hexadecimal digits (EMV Book 2, 11.2)."""
 
@@ -384,14 +399,16 @@ async def get_till_acceptance(call: Call[Services], till_id: UUID) -> TillAccept
     scope="taps:write",
     or_scope="shops:read",
 )
-async def stream_till_acceptance(call: Call[Services], till_id: UUID) -> Live:
+async def stream_till_acceptance(call: Call[Services], till_id: UUID, query: BeatQuery) -> Live:
     """Server-sent events `acceptance`: what the till accepts now, and again after each change.
 
-    A change is sent within half a second. A comment comes every 15 seconds when nothing happens.
+    A change is sent within half a second. A comment comes every 15 seconds when nothing happens, or
+    as often as `beat_seconds` says.
     """
     places = call.services.terms_watch.follow(call.principal.owner_id, till_id)
     first = await anext(places)
-    return Live(_frames(first, places, call.services.cards.wallets))
+    frames = _frames(first, places, call.services.cards.wallets)
+    return Live(frames, query.beat_seconds)
 
 
 @operation(
