@@ -70,7 +70,11 @@ async def test_a_small_payment_is_approved_offline_and_sent_on(
         assert len(await till.send_due()) == 1
         assert host.asked == [("advise", payment.number, False)]
         assert store.due() == ()
-    assert [(ui.text(), ui.lights.lit) for ui in shown] == [("Present card", 1), ("Approved", 4)]
+    assert [(ui.text(), ui.lights.lit) for ui in shown] == [
+        ("Present card", 1),
+        ("Processing", 1),
+        ("Approved", 4),
+    ]
 
 
 async def test_above_the_floor_limit_the_host_decides(
@@ -85,7 +89,7 @@ async def test_above_the_floor_limit_the_host_decides(
         assert (payment.approved, payment.response_code) == (False, "51")
         assert store.due() == ()
     words = [ui.text() for ui in shown]
-    assert words[:3] == ["Present card", "Authorising, please wait", "Approved"]
+    assert words[:4] == ["Present card", "Processing", "Authorising, please wait", "Approved"]
     assert words[-1] == "Not authorised"
 
 
@@ -234,7 +238,7 @@ async def test_an_approval_that_cannot_be_kept_is_not_shown(
         monkeypatch.setattr(TerminalStore, "save", full)
         with pytest.raises(StoreUnusable):
             await till.take(100)
-    assert [ui.text() for ui in shown] == ["Present card"]
+    assert [ui.text() for ui in shown] == ["Present card", "Processing"]
 
 
 # -- at a gate -----------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from tandem.emv.terminal import (
     Knowledge,
     Message,
     Outcome,
-    Ready,
     Result,
     Terminal,
     Transaction,
@@ -123,6 +122,7 @@ class Till:
         self._entropy = entropy
         self._show = show
         self._unit = currency(settings.currency)
+        self._held = clock.now(), timedelta(0)
         self._cancelled = threading.Event()
 
     async def take(self, amount: int, order: str = "") -> Payment:
@@ -194,7 +194,7 @@ class Till:
             self._store.save(payment, State.ADVICE_DUE, Secret.of(outcome))
         else:
             self._store.save(payment, State.DONE)
-        self._show(outcome.ui)
+        await self._say(outcome.ui)
         return payment
 
     async def send_due(self) -> list[Payment]:
@@ -230,29 +230,40 @@ class Till:
         ready = prepare(self._taking(), transaction, self._knowledge)
         if isinstance(ready, Outcome):
             return ready
-        self._show(ready.ui)
+        await self._say(ready.ui)
         until = self._clock.now() + timedelta(seconds=float(self._settings.wait_seconds))
         while self._clock.now() < until:
             self._allowed(payment.amount)
             if self._cancelled.is_set():
                 raise TapCancelled
-            outcome = await asyncio.to_thread(self._one_card, ready)
-            if outcome is None:
+            transport = await asyncio.to_thread(self._field.wait, _SLICE_SECONDS)
+            if transport is None:
                 continue
+            await self._say(
+                replace(ready.ui, message=Message.PROCESSING, status=UiStatus.PROCESSING)
+            )
+            card = InTime(transport, self._clock, _WHOLE_TAP_SECONDS)
+            outcome = await asyncio.to_thread(run, ready, self._entropy, card.transmit)
             if outcome.result is not Result.TRY_AGAIN:
                 return outcome
-            self._show(outcome.ui)
+            await self._say(outcome.ui, outcome.field_off_ms or 0)
             await asyncio.to_thread(self._field.gone, _REMOVAL_SECONDS)
             if outcome.ui_on_restart is not None:
-                self._show(outcome.ui_on_restart)
+                await self._say(outcome.ui_on_restart)
         raise NoCard
 
-    def _one_card(self, ready: Ready) -> Outcome | None:
-        transport = self._field.wait(_SLICE_SECONDS)
-        if transport is None:
-            return None
-        card = InTime(transport, self._clock, _WHOLE_TAP_SECONDS)
-        return run(ready, self._entropy, card.transmit)
+    async def _say(self, ui: UiRequest, field_off_ms: int = 0) -> None:
+        """Show this, once what is shown before has been there as long as it is to be (`hold_ms`).
+
+        Until then no card is looked for either: so long the field is as good as off.
+        """
+        since, hold = self._held
+        left = min(hold, since + hold - self._clock.now())  # a clock may have been set back
+        if left > timedelta(0):
+            await asyncio.sleep(left.total_seconds())
+        self._show(ui)
+        hold_ms = max(ui.hold_ms, field_off_ms)
+        self._held = self._clock.now(), timedelta(milliseconds=hold_ms)
 
     def _allowed(self, amount: int) -> None:
         """Raise `WayRefused` or `PolicyUnknown` if the shop takes no such payment by tap now."""
@@ -298,20 +309,20 @@ class Till:
         """Ask the host, and take up what it answers, or that it does not."""
         secret = Secret.of(outcome)
         self._store.save(payment, State.ASKING, secret)
-        self._show(outcome.ui)
+        await self._say(outcome.ui)
         try:
             reply = await self._answer(payment, secret)
         except Unreachable:
-            return self._unanswered(payment, outcome, sent=False)
+            return await self._unanswered(payment, outcome, sent=False)
         except Unanswered:
-            return self._unanswered(payment, outcome, sent=True)
+            return await self._unanswered(payment, outcome, sent=True)
         except BaseException:
             self._owe(payment)
             raise
         final = complete(outcome, HostAnswer(reply.approved, issuer_data(reply.icc)))
         payment = _answered(payment, reply, final)
         self._store.save(payment, State.DONE)
-        self._show(final.ui)
+        await self._say(final.ui)
         return payment
 
     async def _answer(self, payment: Payment, secret: Secret) -> Reply:
@@ -333,7 +344,7 @@ class Till:
                 unreached = error
         raise lost or unreached
 
-    def _unanswered(self, payment: Payment, outcome: Outcome, *, sent: bool) -> Payment:
+    async def _unanswered(self, payment: Payment, outcome: Outcome, *, sent: bool) -> Payment:
         final = complete(outcome, None)
         approved = final.result is Result.APPROVED
         payment = msgspec.structs.replace(
@@ -343,7 +354,7 @@ class Till:
             self._owe(payment)
         else:
             self._store.save(payment, State.DEFERRED_DUE if approved else State.DONE)
-        self._show(final.ui)
+        await self._say(final.ui)
         return payment
 
     def _owe(self, payment: Payment) -> None:
