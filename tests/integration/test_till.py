@@ -31,6 +31,7 @@ from tandem.acquiring import (
 )
 from tandem.kernel import Clock, ManualClock, SystemClock
 from tandem.tap import Device, DirectField, TerminalMisset, Till
+from tandem.tap.radio import missing
 from tandem.till import (
     HostOnline,
     PolicyWatch,
@@ -301,27 +302,32 @@ async def test_settings_of_host_and_policy_that_cannot_be_are_refused(tmp_path: 
 # -- two programs --------------------------------------------------------------------------------
 
 
-async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank) -> None:
-    """A process each, with a socket of this machine between them, and a host."""
+@pytest.mark.parametrize(
+    "way",
+    [
+        "socket",
+        pytest.param("radio", marks=pytest.mark.skipif(bool(missing()), reason=str(missing()))),
+    ],
+)
+async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank, way: str) -> None:
+    """A process each, with a socket of this machine or nfcpy's radio between them, and a host."""
     clock = SystemClock()
     card = profile(msgspec.structs.replace(DATA, effective=date(2024, 1, 1)), WIDE)
     with device_in(tmp_path / "device", clock, card, passcode=PASSCODE):
         pass
-    port = free_port()
+    reader, presented = at_a_reader(way)
     async with open_host(make_link(), bank=bank) as host:
         folder = tmp_path / "shop"
         folder.mkdir()
         (folder / "trusted.json").write_bytes(knowledge().trusted.to_bytes())
-        text = SETTINGS_TEXT.replace(
-            "wait_seconds = 2", f'wait_seconds = 30\nreader = "socket:{port}"'
-        )
+        text = SETTINGS_TEXT.replace("wait_seconds = 2", f'wait_seconds = 30\nreader = "{reader}"')
         text += f"\n[host]\nport = {host.ports[0]}\n"
         (folder / "terminal.toml").write_text(text)
         terminal = await program(
             *("terminal", "take", "80.00", "--settings", str(folder / "terminal.toml")),
             *("--folder", str(tmp_path / "till")),
         )
-        phone = await tapping(tmp_path / "device", port)
+        phone = await tapping(tmp_path / "device", *presented)
         said, _ = await terminal.communicate()
         shown = said.decode()
     assert "Present card  80.00 CNY" in shown
@@ -368,12 +374,23 @@ async def finished(*arguments: str) -> tuple[int | None, str]:
     return made.returncode, said.decode()
 
 
-async def tapping(folder: Path, port: int) -> str:
+def at_a_reader(way: str) -> tuple[str, tuple[str, str]]:
+    """The terminal's setting, and how the device is held to it."""
+    if way == "socket":
+        port = free_port()
+        return f"socket:{port}", ("--port", str(port))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        path = f"udp:127.0.0.1:{probe.getsockname()[1]}"
+    return f"radio:{path}", ("--radio", path)
+
+
+async def tapping(folder: Path, *presented: str) -> str:
     """`tandem device tap`, as soon as the terminal listens; what it says."""
     async with asyncio.timeout(30):
         while True:
             phone = await program(
-                *("device", "tap", "--verify", "--port", str(port), "--folder", str(folder))
+                *("device", "tap", "--verify", *presented, "--folder", str(folder))
             )
             said, _ = await phone.communicate(PASSCODE.encode() + b"\n")
             if b"cannot be used" not in said:
