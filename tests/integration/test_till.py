@@ -311,6 +311,31 @@ async def test_settings_of_host_and_policy_that_cannot_be_are_refused(tmp_path: 
 )
 async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank, way: str) -> None:
     """A process each, with a socket of this machine or nfcpy's radio between them, and a host."""
+    status, shown, phone = await taken_by_programs(tmp_path, bank, way, "80.00")
+    assert "Present card  80.00 CNY" in shown
+    assert "Approved  80.00 CNY" in shown
+    assert "APPROVED" in shown
+    assert "Verified on the device" in shown
+    assert status == 0
+    assert "Tapped for 80.00 CNY at Blue Door, the issuer is asked." in phone
+    assert bank.taken == 8000
+
+
+async def test_a_payment_that_was_approved_offline_and_then_refused_ends_with_status_1(
+    tmp_path: Path, bank: Bank
+) -> None:
+    bank.start = bank.balances[PAN] = 0
+    status, shown, phone = await taken_by_programs(tmp_path, bank, "socket", "38.00")
+    assert "APPROVED OFFLINE" in shown
+    assert "is not paid" in shown
+    assert "approved offline" in phone
+    assert status == 1
+
+
+async def taken_by_programs(
+    tmp_path: Path, bank: Bank, way: str, amount: str
+) -> tuple[int | None, str, str]:
+    """A payment by two programs and a host: the terminal's status, what it says, and the device."""
     clock = SystemClock()
     card = profile(msgspec.structs.replace(DATA, effective=date(2024, 1, 1)), WIDE)
     with device_in(tmp_path / "device", clock, card, passcode=PASSCODE):
@@ -324,19 +349,12 @@ async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank, w
         text += f"\n[host]\nport = {host.ports[0]}\n"
         (folder / "terminal.toml").write_text(text)
         terminal = await program(
-            *("terminal", "take", "80.00", "--settings", str(folder / "terminal.toml")),
+            *("terminal", "take", amount, "--settings", str(folder / "terminal.toml")),
             *("--folder", str(tmp_path / "till")),
         )
         phone = await tapping(tmp_path / "device", *presented)
         said, _ = await terminal.communicate()
-        shown = said.decode()
-    assert "Present card  80.00 CNY" in shown
-    assert "Approved  80.00 CNY" in shown
-    assert "APPROVED" in shown
-    assert "Verified on the device" in shown
-    assert terminal.returncode == 0
-    assert "Tapped for 80.00 CNY at Blue Door, the issuer is asked." in phone
-    assert bank.taken == 8000
+    return terminal.returncode, said.decode(), phone
 
 
 async def test_an_approval_offline_that_the_host_refuses_does_not_look_paid(

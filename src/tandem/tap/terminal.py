@@ -309,8 +309,8 @@ class Till:
         """Ask the host, and take up what it answers, or that it does not."""
         secret = Secret.of(outcome)
         self._store.save(payment, State.ASKING, secret)
-        await self._say(outcome.ui)
         try:
+            await self._say(outcome.ui)
             reply = await self._answer(payment, secret)
         except Unreachable:
             return await self._unanswered(payment, outcome, sent=False)
