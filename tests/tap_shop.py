@@ -1,7 +1,8 @@
 """A shop for the tests of the terminal: settings, a host that does what a test wants, a till."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -40,9 +41,6 @@ aid = "{AID.hex()}"
 transaction_limit = 100000
 floor_limit = 5000
 cvm_limit = 10000
-
-[wallets]
-98012345678 = "tandem"
 """
 SETTINGS: Final = read_terminal_settings(SETTINGS_TEXT.encode())
 YES: Final = Reply(approved=True, code="00", authorisation_code="A00001")
@@ -82,11 +80,17 @@ class FakeHost:
 class Says:
     """A policy that is what a test sets."""
 
-    def __init__(self, acceptance: Acceptance | None) -> None:
+    def __init__(
+        self, acceptance: Acceptance | None, wallets: Mapping[str, str] | None = None
+    ) -> None:
         self.acceptance = acceptance
+        self.wallets = wallets or {}
 
     def current(self) -> Acceptance | None:
         return self.acceptance
+
+    def wallet(self, requestor: str) -> str | None:
+        return self.wallets.get(requestor)
 
 
 @contextmanager
@@ -99,12 +103,13 @@ def till_in(
     policy: Policy | None = None,
     shown: list[UiRequest] | None = None,
     settings: TerminalSettings = SETTINGS,
+    exceptions: Container[str] = (),
 ) -> Iterator[tuple[Till, TerminalStore]]:
     """A till whose store is in this folder."""
     with TerminalStore(folder, seeded("store")) as store:
         made = Till(
             settings,
-            knowledge(),
+            replace(knowledge(), exceptions=exceptions),
             store,
             field,
             online,

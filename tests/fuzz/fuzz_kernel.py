@@ -144,7 +144,7 @@ _TEMPLATES: Final = (Tag.FCI, Tag.FORMAT_2, Tag.RECORD)
 def _sound(outcome: object) -> None:
     """A defined outcome, whose words, receipt data and host's data can be made."""
     assert isinstance(outcome, Outcome)
-    assert outcome.ui.text is not None
+    assert outcome.ui.text() is not None
     assert len(outcome.online_data) <= 255
     if outcome.card is not None:
         _ = outcome.card.pan, outcome.card.track_2, outcome.card.sequence

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from tandem.cards import (
     CodeOver,
     CodeWrong,
     KeyVault,
+    exception_list,
 )
 from tandem.cards.proof import CODE_TRIES, MAX_CARDS
 from tandem.db.rewrite import count_by_key, rewrite
@@ -214,6 +216,37 @@ async def test_a_lost_device_takes_its_cards_with_it(town: Town, lin: Someone) -
     assert (await cards.get(uid(kept))).status == "active"
     with pytest.raises(CardConflict):
         await cards.by_person(lin.id, uid(active), CardCommand.RESUME)
+
+
+async def test_the_exception_list_has_the_numbers_under_which_no_card_pays(
+    town: Town, lin: Someone
+) -> None:
+    async def listed() -> bool:
+        services = town.services
+        numbers = await exception_list(services.pool, services.keyring, services.clock)
+        assert len(set(numbers)) == len(numbers)
+        return pan in numbers
+
+    phone = first(town, lin)
+    cards, card = phone.cards, await phone.add()
+    pan = (await phone.fetch(card)).data.pan
+    assert not await listed()
+    today = town.services.settings.day_of(town.services.clock.now())
+    town.wait(days=(card.expiry - today - timedelta(days=30)).days)
+    renewed = await cards.renew(uid(card), "person", lin.id)
+    await phone.fetch(renewed)
+    assert not await listed(), "one of the two is replaced, the other pays"
+    for step, there in (
+        (cards.by_person(lin.id, uid(renewed), CardCommand.SUSPEND), True),
+        (cards.by_person(lin.id, uid(renewed), CardCommand.RESUME), False),
+        (cards.by_person(lin.id, uid(renewed), CardCommand.LOSE), True),
+        (cards.by_operator(uid(renewed), CardCommand.RESTORE), False),
+        (cards.lose_device(lin.id, phone.device), True),
+    ):
+        await step
+        assert await listed() is there
+    town.wait(days=2000)
+    assert not await listed(), "it has expired"
 
 
 async def test_another_balance_pays_while_the_number_stays(town: Town, lin: Someone) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import itertools
 import re
+import stat
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -425,6 +426,18 @@ def test_card_keys_and_cards_by_hand(house: Living, beside: Cli, tmp_path: Path)
     assert code is not None
     proved = ask(house, later, f"/v1/people/me/cards/{card['id']}/prove", {"code": code[0]})
     assert proved.json()["status"] == "active"
+    public = base64.b64encode(b"\x09".ljust(32, b"\x08")).decode()
+    given = ask(house, key, "/v1/people/me/cards", body | {"device_key": public}).json()["id"]
+    ask(house, key, f"/v1/people/me/cards/{given}/package", {})
+    done("operator", "card", "block", given)
+    listed = tmp_path / "exceptions.txt"
+    listed.write_text("1")
+    assert "Wrote 1 card number to" in done("cards", "exceptions", str(listed))
+    (number,) = listed.read_text().split()
+    assert number.startswith("980123")
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o600
+    assert sorted(tmp_path.iterdir()) == [listed, file]
+    assert "no such file" in beside.refused("cards", "exceptions", str(tmp_path / "no" / "file"))
     for command, status in (("block", "blocked"), ("restore", "active"), ("remove", "removed")):
         said = done("operator", "card", command, card["id"])
         assert f"is {status}" in said

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -24,6 +25,7 @@ from tandem.till.rest import _key, tap_body
 
 _NUMBER = itertools.count(1)
 START = 50_000
+GUIDE = (Path(__file__).parents[2] / "docs" / "first-tap.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +243,7 @@ async def test_an_answer_begins_the_cards_offline_counters_anew(
                 assert (await till.take(amount)).offline
             (card,) = device._store.cards()
             assert (card.state.offline_count, card.state.offline_total) == (2, 2500)
-            assert await till.send_due() == 2
+            assert len(await till.send_due()) == 2
             device.verify(PASSCODE)
             paid = await till.take(8000)
             assert (paid.approved, paid.offline) == (True, False)
@@ -259,7 +261,7 @@ async def test_what_was_approved_offline_is_taken_though_tap_was_switched_off_si
             device.verify(PASSCODE)
             assert (await till.take(1000)).offline
             await counter.accepts({"ways": {"tap": {"enabled": False}}})
-            assert await till.send_due() == 1
+            assert len(await till.send_due()) == 1
     assert await lin.balance() == START - 1000
 
 
@@ -280,6 +282,18 @@ async def test_a_change_reaches_the_till_by_the_stream(counter: Counter) -> None
         assert now["acceptance"]["ways"]["tap"]["enabled"] is False
 
 
+async def test_the_stream_beats_as_often_as_the_terminal_asks(counter: Counter) -> None:
+    async with counter.server.client(counter.key) as client:
+        stream = path(counter, "acceptance/stream")
+        async with client.stream("GET", stream, params={"beat_seconds": 1}) as answer:
+            lines = answer.aiter_lines()
+            async with asyncio.timeout(30):  # three usual beats take 45
+                for _ in range(3):
+                    while await anext(lines) != ":":
+                        pass
+        assert (await client.get(stream, params={"beat_seconds": 0})).status_code == 422
+
+
 async def test_a_suspended_merchants_till_takes_no_tap(
     operator: httpx.AsyncClient, counter: Counter, lin: Phone
 ) -> None:
@@ -298,19 +312,20 @@ async def test_a_suspended_merchants_till_takes_no_tap(
             await post(operator, f"/v1/merchants/{merchant}/resume")
 
 
-async def test_a_wallet_that_the_shop_refuses_is_not_asked_about(
-    counter: Counter, lin: Phone
+@pytest.mark.parametrize("amount", [1500, 8000])
+async def test_a_wallet_that_the_shop_refuses_pays_nothing_at_a_terminal_of_the_guide(
+    counter: Counter, lin: Phone, amount: int
 ) -> None:
-    settings = counter.settings
-    text = await asyncio.to_thread(settings.read_text)
-    text = text.replace("[tandem]", '[wallets]\n98000000001 = "tandem"\n\n[tandem]')
-    await asyncio.to_thread(settings.write_text, text)
+    """Neither offline nor online; the settings are those of docs/first-tap.md as they stand."""
+    (text,) = re.findall(r"cat > terminal\.toml <<EOF\n(.*?)^EOF$", GUIDE, re.DOTALL | re.MULTILINE)
+    text = text.replace("$API", counter.server.url).replace("$TILL", counter.till_id)
+    await asyncio.to_thread(counter.settings.write_text, text)
     await counter.accepts({"wallets": {"refused": ["tandem"]}})
     overhears = Overhears()
     with lin.device() as device:
         device.verify(PASSCODE)
         async with counter.till(device, overhears) as till:
-            payment = await till.take(8000)
+            payment = await till.take(amount)
     assert (payment.approved, payment.why) == (False, "wallet_refused")
     assert overhears.said == []
 

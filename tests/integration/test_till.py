@@ -31,6 +31,7 @@ from tandem.acquiring import (
 )
 from tandem.kernel import Clock, ManualClock, SystemClock
 from tandem.tap import Device, DirectField, TerminalMisset, Till
+from tandem.tap.radio import missing
 from tandem.till import (
     HostOnline,
     PolicyWatch,
@@ -38,10 +39,11 @@ from tandem.till import (
     TandemSettings,
     host_client,
     open_tandem,
+    watched,
 )
-from tandem.till.policy import _LOOK_SECONDS
+from tandem.till.policy import _BEAT_SECONDS, _LOOK_SECONDS, _SILENT_SECONDS
 from tap_play import PASSCODE, device_in
-from tap_shop import SETTINGS, SETTINGS_TEXT, till_in
+from tap_shop import SETTINGS, SETTINGS_TEXT, FakeHost, till_in
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ async def test_an_approval_offline_becomes_an_advice(
     ):
         assert (await till.take(3800)).offline
         assert bank.taken == 0
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 1
     (asked,) = bank.asked
     assert isinstance(asked, Advice)
     assert (asked.response_code, asked.amount, bank.taken) == ("Y1", 3800, 3800)
@@ -148,7 +150,7 @@ async def test_no_answer_in_time_is_reversed_and_no_money_is_gone(
         async with till_at(host, folder, device, clock, answer_seconds=0.3) as till:
             payment = await till.take(8000)
             assert not payment.approved
-            assert await till.send_due() == 1
+            assert len(await till.send_due()) == 1
     reversals = [asked for asked in bank.asked if isinstance(asked, Reversal)]
     purchases = [asked for asked in bank.asked if isinstance(asked, Purchase)]
     assert purchases[0].key in reversals[-1].original.keys
@@ -170,7 +172,7 @@ async def test_a_host_that_goes_away_leaves_no_doubt(
             payment = await till.take(8000)
             assert not payment.approved
             assert {due.state.value for due in store.due()} <= {"reversal_due"}
-            assert await till.send_due() == 0
+            assert len(await till.send_due()) == 0
     assert bank.taken == 0
 
 
@@ -188,7 +190,7 @@ async def test_while_the_stream_is_cut_the_policy_is_asked_for() -> None:
         heads.append(request)
         if request.headers.get("authorization") != "Bearer key":
             return status(401)
-        if request.line.split()[1].endswith("/stream"):
+        if "/stream" in request.line:
             return status(503)
         body = {"till_id": TILL, "active": True, "acceptance": taken, "more": 1}
         return status(200, "content-type: application/json", body=json.dumps(body).encode())
@@ -223,6 +225,36 @@ async def test_while_the_stream_is_cut_the_policy_is_asked_for() -> None:
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_connection_that_died_without_an_end_is_left_for_a_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _BEAT_SECONDS < _SILENT_SECONDS <= 3
+    monkeypatch.setattr("tandem.till.policy._SILENT_SECONDS", 0.3)
+    followed: list[str] = []
+
+    async def reply(request: Request) -> bytes:
+        tap = {"tap": {"enabled": "/stream" in request.line}}
+        said = json.dumps({"till_id": TILL, "active": True, "acceptance": {"ways": tap}}).encode()
+        if "/stream" not in request.line:
+            return status(200, "content-type: application/json", body=said)
+        followed.append(request.line)
+        head, _, _ = status(200, "content-type: text/event-stream").rpartition(b"content-length")
+        return head + b"content-length: 100000\r\n\r\nevent: acceptance\ndata: " + said + b"\n\n"
+
+    async with receiver() as server:
+        server.reply = reply
+        url = server.url.removesuffix("/hooks")
+        settings = TandemSettings(url=url, till=TILL, key_file="key")
+        async with (
+            httpx.AsyncClient(base_url=url) as client,
+            watched(Tandem(settings, client)) as it,
+        ):
+            assert await it.heard(20)
+            assert enabled(it)
+            await until("tap is off", lambda: not enabled(it), within=20)
+    assert followed[0].split()[1].endswith(f"/stream?beat_seconds={_BEAT_SECONDS}")
 
 
 def enabled(watch: PolicyWatch) -> bool:
@@ -270,44 +302,113 @@ async def test_settings_of_host_and_policy_that_cannot_be_are_refused(tmp_path: 
 # -- two programs --------------------------------------------------------------------------------
 
 
-async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank) -> None:
-    """A process each, with a socket of this machine between them, and a host."""
-    clock = SystemClock()
-    card = profile(msgspec.structs.replace(DATA, effective=date(2024, 1, 1)), WIDE)
-    with device_in(tmp_path / "device", clock, card, passcode=PASSCODE):
-        pass
-    port = free_port()
-    async with open_host(make_link(), bank=bank) as host:
-        folder = tmp_path / "shop"
-        folder.mkdir()
-        (folder / "trusted.json").write_bytes(knowledge().trusted.to_bytes())
-        text = SETTINGS_TEXT.replace(
-            "wait_seconds = 2", f'wait_seconds = 30\nreader = "socket:{port}"'
-        )
-        text += f"\n[host]\nport = {host.ports[0]}\n"
-        (folder / "terminal.toml").write_text(text)
-        terminal = await program(
-            *("terminal", "take", "80.00", "--settings", str(folder / "terminal.toml")),
-            *("--folder", str(tmp_path / "till")),
-        )
-        phone = await tapping(tmp_path / "device", port)
-        said, _ = await terminal.communicate()
-        shown = said.decode()
+@pytest.mark.parametrize(
+    "way",
+    [
+        "socket",
+        pytest.param("radio", marks=pytest.mark.skipif(bool(missing()), reason=str(missing()))),
+    ],
+)
+async def test_device_and_terminal_pay_as_programs(tmp_path: Path, bank: Bank, way: str) -> None:
+    """A process each, with a socket of this machine or nfcpy's radio between them, and a host."""
+    status, shown, phone = await taken_by_programs(tmp_path, bank, way, "80.00")
     assert "Present card  80.00 CNY" in shown
     assert "Approved  80.00 CNY" in shown
     assert "APPROVED" in shown
     assert "Verified on the device" in shown
-    assert terminal.returncode == 0
+    assert status == 0
     assert "Tapped for 80.00 CNY at Blue Door, the issuer is asked." in phone
     assert bank.taken == 8000
 
 
-async def tapping(folder: Path, port: int) -> str:
+async def test_a_payment_that_was_approved_offline_and_then_refused_ends_with_status_1(
+    tmp_path: Path, bank: Bank
+) -> None:
+    bank.start = bank.balances[PAN] = 0
+    status, shown, phone = await taken_by_programs(tmp_path, bank, "socket", "38.00")
+    assert "APPROVED OFFLINE" in shown
+    assert "is not paid" in shown
+    assert "approved offline" in phone
+    assert status == 1
+
+
+async def taken_by_programs(
+    tmp_path: Path, bank: Bank, way: str, amount: str
+) -> tuple[int | None, str, str]:
+    """A payment by two programs and a host: the terminal's status, what it says, and the device."""
+    clock = SystemClock()
+    card = profile(msgspec.structs.replace(DATA, effective=date(2024, 1, 1)), WIDE)
+    with device_in(tmp_path / "device", clock, card, passcode=PASSCODE):
+        pass
+    reader, presented = at_a_reader(way)
+    async with open_host(make_link(), bank=bank) as host:
+        folder = tmp_path / "shop"
+        folder.mkdir()
+        (folder / "trusted.json").write_bytes(knowledge().trusted.to_bytes())
+        text = SETTINGS_TEXT.replace("wait_seconds = 2", f'wait_seconds = 30\nreader = "{reader}"')
+        text += f"\n[host]\nport = {host.ports[0]}\n"
+        (folder / "terminal.toml").write_text(text)
+        terminal = await program(
+            *("terminal", "take", amount, "--settings", str(folder / "terminal.toml")),
+            *("--folder", str(tmp_path / "till")),
+        )
+        phone = await tapping(tmp_path / "device", *presented)
+        said, _ = await terminal.communicate()
+    return terminal.returncode, said.decode(), phone
+
+
+async def test_an_approval_offline_that_the_host_refuses_does_not_look_paid(
+    tmp_path: Path, bank: Bank, device: Device
+) -> None:
+    """`send` names it and ends with status 1; the list of payments shows what the host said."""
+    bank.balances = {PAN: 3800}
+    bank.start = 3800
+    kept = tmp_path / "till"
+    with till_in(kept, DirectField(device), FakeHost(), ManualClock(NOW)) as (till, _):
+        for _ in range(2):
+            assert (await till.take(3800)).offline
+    async with open_host(make_link(), bank=bank) as host:
+        settings = tmp_path / "terminal.toml"
+        settings.write_text(f"{SETTINGS_TEXT}\n[host]\nport = {host.ports[0]}\n")
+        words = ("terminal", "send", "--settings", str(settings), "--folder", str(kept))
+        first, again = await finished(*words), await finished(*words)
+    assert first[0] == 1
+    assert "Payment 000002, 38.00 CNY of 2029-06-15 20:30:45, is not paid" in first[1]
+    assert "51 the balance does not cover it" in first[1]
+    assert "2 sent on, 1 of them refused; 0 left." in first[1]
+    assert again == (0, "✓ 0 sent on; 0 left.\n")
+    _, listed = await finished("terminal", "payments", "--folder", str(kept))
+    refused, paid = listed.splitlines()[-2:]
+    assert "not paid" in refused
+    assert "51 the balance" in refused
+    assert " yes " in paid
+    assert "00 approved" in paid
+
+
+async def finished(*arguments: str) -> tuple[int | None, str]:
+    """`tandem …` to its end: its status, and what it says."""
+    made = await program(*arguments)
+    said, _ = await made.communicate()
+    return made.returncode, said.decode()
+
+
+def at_a_reader(way: str) -> tuple[str, tuple[str, str]]:
+    """The terminal's setting, and how the device is held to it."""
+    if way == "socket":
+        port = free_port()
+        return f"socket:{port}", ("--port", str(port))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        path = f"udp:127.0.0.1:{probe.getsockname()[1]}"
+    return f"radio:{path}", ("--radio", path)
+
+
+async def tapping(folder: Path, *presented: str) -> str:
     """`tandem device tap`, as soon as the terminal listens; what it says."""
     async with asyncio.timeout(30):
         while True:
             phone = await program(
-                *("device", "tap", "--verify", "--port", str(port), "--folder", str(folder))
+                *("device", "tap", "--verify", *presented, "--folder", str(folder))
             )
             said, _ = await phone.communicate(PASSCODE.encode() + b"\n")
             if b"cannot be used" not in said:

@@ -12,7 +12,7 @@ from emv_tap import DATA, FINGER, PROFILE, Device, ready, seeded
 from tandem.acquiring import ClientSettings
 from tandem.cli.root import tree
 from tandem.emv.show import Dialogue, render
-from tandem.emv.terminal import run
+from tandem.emv.terminal import Combination, run
 from tandem.tap import read_terminal_settings
 from tandem.tap.terminal_settings import Aid, TerminalSettings
 from tandem.till import HostTls, TandemSettings
@@ -36,7 +36,7 @@ def transcript() -> str:
         return answer
 
     outcome = run(ready(amount=8000), seeded("terminal"), transmit)
-    parts.append(f"= {outcome.result}: {outcome.why}. {outcome.ui.text}")
+    parts.append(f"= {outcome.result}: {outcome.why}. {outcome.ui.text()}")
     return "\n".join(parts)
 
 
@@ -73,6 +73,12 @@ def test_the_example_of_settings_can_be_read() -> None:
 def test_every_setting_is_told(struct: type[msgspec.Struct], elsewhere: set[str]) -> None:
     for name in struct.__struct_fields__:
         assert name in elsewhere or f"| `{name}` |" in TERMINAL, name
+
+
+def test_the_action_codes_told_are_the_kernels() -> None:
+    kernels = Combination(aid=DATA.aid)
+    for name in ("tac_denial", "tac_online", "tac_default"):
+        assert f"| `{name}` | `{getattr(kernels, name).hex().upper()}` |" in TERMINAL
 
 
 def test_the_commands_of_the_documents_are_there() -> None:

@@ -99,7 +99,7 @@ def test_under_the_floor_limit_the_card_approves_and_proves_it() -> None:
     assert (outcome.card.pan, outcome.card.sequence) == (DATA.pan, "01")
     assert outcome.card.track_2 == f"{DATA.pan}=311220100000"
     assert outcome.card.values[Tag.TERMINAL_CAPABILITIES].hex() == "000808"
-    assert (outcome.ui.message, outcome.ui.text) == (Message.APPROVED, "Approved")
+    assert (outcome.ui.message, outcome.ui.text()) == (Message.APPROVED, "Approved")
     assert outcome.ui.lights == Lights(4, tone=Tone.SUCCESS)
     assert (outcome.ui.amount, outcome.ui.currency) == (3800, CNY)
     assert outcome.ui.languages == ("en", "zh")

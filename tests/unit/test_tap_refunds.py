@@ -68,8 +68,8 @@ async def test_a_refund_without_an_answer_is_sent_again_and_never_reversed(
         given = await till.refund(paid.number)
         assert not given.approved
         assert "SENT AGAIN" in receipt(given, SETTINGS.shop)
-        assert await till.send_due() == 0
-        assert await till.send_due() == 1
+        assert len(await till.send_due()) == 0
+        assert len(await till.send_due()) == 1
         assert store.payment(given.number).approved
         assert store.due() == ()
     assert [(what, repeat) for what, _, repeat in host.asked[1:]] == [

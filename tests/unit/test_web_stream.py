@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+import pytest
 import structlog
 from web_fakes import KEY, Services, Wire, make_app
 
@@ -119,10 +120,14 @@ async def test_a_refusal_before_the_first_frame_is_a_problem() -> None:
     assert wire.status == 422
 
 
-async def test_a_heartbeat_goes_out_when_nothing_happens() -> None:
-    source, streams = Source(), Streams(heartbeat_seconds=0.005)
+@pytest.mark.parametrize(("every", "its_own"), [(0.005, None), (3600, 0.005)])
+async def test_a_heartbeat_goes_out_when_nothing_happens(
+    every: float, its_own: float | None
+) -> None:
+    source, streams = Source(), Streams(heartbeat_seconds=every)
     wire = Wire(make_app(Services()))
-    sending = streams._send(source.frames(), asyncio.Event(), [], wire.receive, wire.send)
+    live = Live(source.frames(), its_own)
+    sending = streams._send(live, asyncio.Event(), [], wire.receive, wire.send)
     task = asyncio.create_task(sending)
     await wire.until(lambda: wire.body.count(b":\n\n") >= 2)
     streams.stop()

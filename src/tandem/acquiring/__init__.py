@@ -3,7 +3,7 @@
 from tandem.acquiring.books import Books, decline_code
 from tandem.acquiring.client import Client, ClientSettings
 from tandem.acquiring.codec import Codec
-from tandem.acquiring.codes import NetworkCode, ResponseCode
+from tandem.acquiring.codes import RESPONSES, NetworkCode, ResponseCode
 from tandem.acquiring.desk import Context
 from tandem.acquiring.elements import De
 from tandem.acquiring.errors import (
@@ -63,6 +63,7 @@ from tandem.acquiring.wire import Wire
 
 __all__ = [
     "LINK_KEYS",
+    "RESPONSES",
     "VERIFICATION",
     "AcquiringRefused",
     "Advice",

@@ -205,9 +205,13 @@ class Streamed(NamedTuple):
 
 
 class Live(NamedTuple):
-    """An answer that goes on: server-sent events, each already in the wire's form."""
+    """An answer that goes on: server-sent events, each already in the wire's form.
+
+    While nothing happens a comment goes out every `beat_seconds`; None: as often as in all streams.
+    """
 
     frames: AsyncIterator[bytes]
+    beat_seconds: float | None = None
 
 
 class WithSession(NamedTuple):

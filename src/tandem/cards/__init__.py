@@ -11,6 +11,7 @@ from tandem.cards.errors import (
     CodeTooSoon,
     CodeWrong,
 )
+from tandem.cards.exceptions import exception_list
 from tandem.cards.funding import FUNDING_SEALS, FundingCard, funding_by_id, open_details
 from tandem.cards.issuers import (
     Acceptor,
@@ -114,6 +115,7 @@ __all__ = [
     "card_of_person",
     "card_view",
     "check_tap",
+    "exception_list",
     "funding_by_id",
     "issuer_answer",
     "no_card",

@@ -59,6 +59,11 @@ _MAX_SEQUENCE: Final = 99
 class Cards(CardProofs):
     """The token vault: knows which number stands for whose balance, and nobody else does."""
 
+    @property
+    def wallets(self) -> dict[str, str]:
+        """The token requestors of the cards made here, by the wallet's name in shops' policies."""
+        return {own_requestor(self._settings.card_range): self._settings.wallet}
+
     # -- adding ----------------------------------------------------------------------------------
 
     async def add(

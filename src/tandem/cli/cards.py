@@ -1,12 +1,22 @@
 """`tandem cards keys` and `tandem operator card`: the operator's card keys, and people's cards."""
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from tandem.cards import CardCommand, CardFilter, CardView, DeviceCard, IssuerKeys, ShownCode
+from tandem.cards import (
+    CardCommand,
+    CardFilter,
+    CardView,
+    DeviceCard,
+    IssuerKeys,
+    ShownCode,
+    exception_list,
+)
 from tandem.cli.beside import services
 from tandem.cli.errors import FileUnusable
 from tandem.cli.people import person_of
@@ -93,6 +103,49 @@ def export(file: Path, /) -> None:
         reason = error.strerror or "cannot be written"
         raise FileUnusable(str(file), reason.lower()) from error
     done(f"Wrote {len(keys.trusted.keys)} public keys to {file}.")
+
+
+@app.command
+def exceptions(file: Path, /) -> None:
+    """Write the exception file for terminals: numbers of cards that pay no more, one on each line.
+
+    They are on devices and have not expired, but are lost, blocked, suspended or removed, or their
+    person or device is out of use. A terminal whose settings name the file approves none of them
+    without asking, as soon as the file is there. It is replaced in one step; only its owner may
+    read it.
+
+    Example: `tandem cards exceptions exceptions.txt`
+
+    Parameters
+    ----------
+    file
+        Where to write them.
+    """
+    numbers = run(_exceptions())
+    try:
+        _replace(file, "".join(f"{number}\n" for number in numbers))
+    except OSError as error:
+        reason = error.strerror or "cannot be written"
+        raise FileUnusable(str(file), reason.lower()) from error
+    several = "" if len(numbers) == 1 else "s"
+    done(f"Wrote {len(numbers)} card number{several} to {file}.")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Replace a file in one step, so that nobody reads half of it. Raises `OSError`."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # 0600
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as open_file:
+            open_file.write(text)
+        new.rename(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+async def _exceptions() -> list[str]:
+    async with services() as opened:
+        return await exception_list(opened.pool, opened.keyring, opened.clock)
 
 
 def _show_keys(keys: IssuerKeys) -> None:

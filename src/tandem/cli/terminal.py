@@ -16,6 +16,8 @@ from tandem.cli.terminal_till import (
     opened,
     print_receipt,
     read,
+    response,
+    send_on,
     store,
     without_reader,
 )
@@ -97,7 +99,9 @@ def run_(*, settings: Path, folder: Folder = None, follow_till: bool = False) ->
 
 @app.command
 def send(*, settings: Path, folder: Folder = None) -> int:
-    """Send on what is owed: approvals offline, reversals. Exit status 1 if some is left.
+    """Send on what is owed: approvals offline, reversals.
+
+    Exit status 1 if some is left, or if the host refuses to pay what was approved offline.
 
     Example: `tandem terminal send --settings terminal.toml`
 
@@ -145,13 +149,18 @@ def payments(
     """
     if not 1 <= count <= _MOST:
         raise Invalid("--count", f"must be 1 to {_MOST}")
-    made = table("Number", "When", "Amount", "Card", "Approved", "Why", "State", right=("Amount",))
+    made = table(
+        *("Number", "When", "Amount", "Card", "Approved", "Why", "Host", "State"),
+        right=("Amount",),
+    )
     with store(folder) as kept:
         for state, each in kept.last(count):
             approved = "yes" if each.approved else "no"
+            approved = "not paid" if each.unpaid else approved
+            host = response(each.response_code)
             when = f"{each.at:%Y-%m-%d %H:%M:%S}"
             paid = money(-each.amount if each.is_refund else each.amount, each.unit)
-            made.add_row(*cells(each.stan, when, paid, each.card, approved, each.why, state))
+            made.add_row(*cells(each.stan, when, paid, each.card, approved, each.why, host, state))
     show(made)
 
 
@@ -164,15 +173,15 @@ async def _one(
 ) -> int:
     """Take an amount, or with a payment's number give it back."""
     async with opened(settings, beside, folder) as till:
-        await till.send_due()
+        await send_on(till)
         if number is None:
             assert minor is not None, "a payment has an amount"
             payment = await till.take(minor)
         else:
             payment = await till.refund(number, minor)
         print_receipt(payment, settings)
-        await till.send_due()
-    return 0 if payment.approved else 1
+        refused = [each.number for each in await send_on(till) if each.unpaid]
+    return 0 if payment.approved and payment.number not in refused else 1
 
 
 async def _loop(settings: TerminalSettings, beside: Path, folder: Path | None) -> int:
@@ -198,10 +207,12 @@ async def _follow(settings: TerminalSettings, beside: Path, folder: Path | None)
 async def _send(settings: TerminalSettings, beside: Path, folder: Path | None) -> int:
     with store(folder) as kept:
         async with without_reader(settings, beside, kept) as till:
-            settled = await till.send_due()
+            settled = await send_on(till)
         left = len(kept.due())
-    done(f"{settled} sent on; {left} left.")
-    return 1 if left else 0
+    unpaid = sum(payment.unpaid for payment in settled)
+    refused = f", {unpaid} of them refused" if unpaid else ""
+    done(f"{len(settled)} sent on{refused}; {left} left.")
+    return 1 if left or unpaid else 0
 
 
 async def _trust(settings: TerminalSettings, beside: Path) -> TrustedKeys:

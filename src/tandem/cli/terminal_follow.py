@@ -5,7 +5,7 @@ import contextlib
 from typing import Final
 
 from tandem.cli.show import complain, say
-from tandem.cli.terminal_till import print_receipt
+from tandem.cli.terminal_till import print_receipt, send_on
 from tandem.kernel import Refused
 from tandem.tap import NoCard, Payment, TapCancelled, TerminalSettings, Till
 from tandem.till import Order, OrderWatch
@@ -25,7 +25,7 @@ async def follow(till: Till, settings: TerminalSettings, watch: OrderWatch) -> N
     say("Following the till. Ctrl-C ends.")
     told, paid = "", ""
     while True:
-        await till.send_due()
+        await send_on(till)
         order = watch.current
         if order is None or order.id == paid or order.currency != settings.currency:
             with contextlib.suppress(TimeoutError):

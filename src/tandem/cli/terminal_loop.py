@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from tandem.cli.show import complain, say
-from tandem.cli.terminal_till import amount_of, print_receipt
+from tandem.cli.terminal_till import amount_of, print_receipt, send_on
 from tandem.kernel import Invalid, Refused, currency, parse_amount
 from tandem.tap import Payment, TerminalSettings, Till
 
@@ -23,7 +23,7 @@ async def loop(till: Till, settings: TerminalSettings) -> None:
     say(_HELP)
     async with _lines() as lines:
         while True:
-            await till.send_due()
+            await send_on(till)
             line = await _next(till, lines)
             if line is None or line in _QUIT:
                 break
@@ -36,7 +36,7 @@ async def loop(till: Till, settings: TerminalSettings) -> None:
                 continue
             print_receipt(payment, settings)
             say()
-    await till.send_due()
+    await send_on(till)
 
 
 async def _next(till: Till, lines: "asyncio.Queue[str | None]") -> str | None:
@@ -50,7 +50,7 @@ async def _next(till: Till, lines: "asyncio.Queue[str | None]") -> str | None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_IDLE_SECONDS):
                 return await lines.get()
-        await till.send_due()
+        await send_on(till)
 
 
 async def _while_typing(

@@ -5,11 +5,13 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from tandem.acquiring import RESPONSES
 from tandem.cli.errors import FileUnusable
 from tandem.cli.show import complain, money, printable, say
 from tandem.db.locate import default_data_folder
@@ -26,6 +28,7 @@ from tandem.tap import (
     TerminalSettings,
     TerminalStore,
     Till,
+    read_exceptions,
     read_terminal_settings,
     read_trusted,
     receipt,
@@ -74,7 +77,9 @@ async def opened(
     settings: TerminalSettings, beside: Path, folder: Path | None
 ) -> AsyncIterator[Till]:
     """The till with its reader, connected."""
-    knowledge = Knowledge(trusted=read_trusted(settings, beside))
+    knowledge = Knowledge(
+        trusted=read_trusted(settings, beside), exceptions=read_exceptions(settings, beside)
+    )
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(store(folder))
         tandem = await _tandem(stack, settings, beside)
@@ -101,10 +106,32 @@ async def without_reader(
         yield _till(settings, Knowledge(), kept, _NoField(), online, Open())
 
 
+async def send_on(till: Till) -> list[Payment]:
+    """Send on what is owed, and complain of what was approved here and the host refuses to pay.
+
+    Returns what is settled by it.
+    """
+    settled = await till.send_due()
+    for payment in settled:
+        if payment.unpaid:
+            complain(
+                f"Payment {payment.stan}, {money(payment.amount, payment.unit)} of "
+                f"{payment.at:%Y-%m-%d %H:%M:%S}, is not paid: it was approved without the host, "
+                f"which refuses it ({response(payment.response_code)}). "
+                "Have it paid in another way, or ask your operator."
+            )
+    return settled
+
+
+def response(code: str) -> str:
+    """A host's response code with what it means; empty if there is none."""
+    return f"{code} {RESPONSES.get(code, '')}".strip()
+
+
 def print_receipt(payment: Payment, settings: TerminalSettings) -> None:
     """The payment's receipt, after an empty line."""
     say()
-    for line in receipt(payment, settings.shop).splitlines():
+    for line in receipt(payment, settings.shop, settings.language).splitlines():
         say(printable(line))
 
 
@@ -117,7 +144,8 @@ def _till(
     policy: Policy,
 ) -> Till:
     clock = SystemClock()
-    return Till(settings, knowledge, kept, field, online, policy, clock, system_entropy, _shown)
+    show = partial(_shown, own=settings.language)
+    return Till(settings, knowledge, kept, field, online, policy, clock, system_entropy, show)
 
 
 async def _tandem(stack: AsyncExitStack, settings: TerminalSettings, beside: Path) -> Tandem | None:
@@ -159,11 +187,11 @@ def _field(reader: str) -> SocketField | PcscField | RadioField:
     return PcscField(virtual.NAME if reader == "virtual" else reader)
 
 
-def _shown(ui: UiRequest) -> None:
-    """The reader's four lights, and its words."""
+def _shown(ui: UiRequest, own: str) -> None:
+    """The reader's four lights, and its words, in the terminal's `own` language or the card's."""
     lit = ui.lights.lit
     amount = "" if ui.amount is None or ui.currency is None else money(ui.amount, ui.currency)
-    say(f"{'●' * lit}{'○' * (4 - lit)}  {ui.text}{'  ' + amount if amount else ''}")
+    say(f"{'●' * lit}{'○' * (4 - lit)}  {ui.text(own)}{'  ' + amount if amount else ''}")
     if sys.stdout.isatty() and ui.lights.tone.value != "none":
         sys.stdout.write("\a")
 

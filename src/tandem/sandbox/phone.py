@@ -159,7 +159,7 @@ class SandboxPhones:
         await self._provide(person_id, order.currency)
         ready = prepare(self._terminal(place), self._transaction(order), await self._knowledge())
         if isinstance(ready, Outcome):
-            return SandboxTap("failed", ready.ui.text, None)
+            return SandboxTap("failed", ready.ui.text(), None)
 
         async with work(self._pool) as connection:
             held = await self._held(connection, person_id, order.currency)
@@ -176,7 +176,7 @@ class SandboxPhones:
             result: Literal["declined", "verify", "failed"] = (
                 "verify" if again else "declined" if declined else "failed"
             )
-            return SandboxTap(result, outcome.ui.text, None)
+            return SandboxTap(result, outcome.ui.text(), None)
         said = await self._authorise(order, outcome, idempotency)
         ended = await self._ended(person_id, held.id, application, outcome, said)
         async with work(self._pool, changes=False) as connection:
@@ -222,7 +222,7 @@ class SandboxPhones:
                     await _save(connection, card_id, state)
         payment = await self._payments.of_person(person_id, read_id("pay", said.payment.id))
         result: Literal["approved", "declined"] = "approved" if said.approved else "declined"
-        return SandboxTap(result, final.ui.text, person_view(payment))
+        return SandboxTap(result, final.ui.text(), person_view(payment))
 
     async def _order(self, order_id: UUID) -> tuple[Payment, Place]:
         async with self._pool.acquire() as connection:

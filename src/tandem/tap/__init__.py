@@ -23,7 +23,12 @@ from tandem.tap.errors import (
 from tandem.tap.payment import Online, Payment, Reply, Secret, State, Unanswered, Unreachable
 from tandem.tap.receipt import receipt
 from tandem.tap.terminal import Open, Policy, Till
-from tandem.tap.terminal_settings import TerminalSettings, read_terminal_settings, read_trusted
+from tandem.tap.terminal_settings import (
+    TerminalSettings,
+    read_exceptions,
+    read_terminal_settings,
+    read_trusted,
+)
 from tandem.tap.terminal_store import TerminalStore
 from tandem.tap.transport import CardPort, Direct, DirectField, Field, Transport
 from tandem.tap.vault import Vault
@@ -70,6 +75,7 @@ __all__ = [
     "VaultLink",
     "VaultRefused",
     "VirtualReaderRefused",
+    "read_exceptions",
     "read_terminal_settings",
     "read_trusted",
     "receipt",

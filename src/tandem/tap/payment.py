@@ -25,6 +25,7 @@ from tandem.kernel import Currency, currency
 
 PURCHASE: Final = 0x00
 REFUND: Final = 0x20
+_APPROVED: Final = "00"
 _LAST_STAN: Final = 999_999
 _SHOWN: Final = 4
 
@@ -73,7 +74,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
     `number` counts the terminal's payments. `card` is the number with all but its end masked,
     `original` the `rrn` of the payment that a refund gives back, `order` the till's order that it
-    pays. What is not known yet, or never will be, is empty.
+    pays, `languages` those that the card prefers. What is not known yet, or never will be, is
+    empty.
     """
 
     number: int
@@ -93,11 +95,17 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     response_code: str = ""
     original: str = ""
     order: str = ""
+    languages: tuple[str, ...] = ()
 
     @property
     def is_refund(self) -> bool:
         """Whether it gives money back."""
         return self.type == REFUND
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether it was approved here and the host, told of it afterwards, refused to pay."""
+        return self.approved and self.offline and self.response_code not in {"", _APPROVED}
 
     @property
     def stan(self) -> str:
@@ -129,6 +137,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
             label="".join(c for c in label.decode("latin-1") if c.isprintable()),
             aid=card.values.get(Tag.DF_NAME, b"").hex().upper(),
             atc=None if atc is None else int.from_bytes(atc, "big"),
+            languages=outcome.ui.languages,
         )
 
 

@@ -62,11 +62,15 @@ def _converse(
     first: bytes,
     leave: Callable[[], bool],
 ) -> None:
-    """Answer blocks until the field is gone."""
+    """Answer blocks until the field is gone; who wants to leave waits until nothing more is asked.
+
+    The answer that decides a payment is made before it is sent, and may have several parts.
+    """
     protocol = IsoDepCard(card)
     answer = protocol.block(first)
-    while answer is not None and not leave():
-        received = _heard(nfc, partial(frontend.exchange, bytearray(answer), _BLOCK_SECONDS))
+    while answer is not None:
+        seconds = _LISTEN_SECONDS if leave() else _BLOCK_SECONDS
+        received = _heard(nfc, partial(frontend.exchange, bytearray(answer), seconds))
         if received is None:
             break
         answer = protocol.block(bytes(received))

@@ -24,7 +24,6 @@ from tandem.emv.terminal import (
     Knowledge,
     Message,
     Outcome,
-    Ready,
     Result,
     Terminal,
     Transaction,
@@ -66,6 +65,7 @@ _WHOLE_TAP_SECONDS: Final = 10.0
 _ORDER_REPEATS: Final = 5
 _REPEAT_SECONDS: Final = 1.0
 _ISSUER_DATA: Final = 0x91
+_REQUESTOR_DIGITS: Final = 11
 _LATER: Final = frozenset({"91", "96"})
 """Answers of a host that is not able now: what is due stays due."""
 
@@ -77,6 +77,10 @@ class Policy(Protocol):
         """The policy; None if it was never known."""
         ...
 
+    def wallet(self, requestor: str) -> str | None:
+        """The policy's name for the wallet with this token requestor; None if it has none."""
+        ...
+
 
 class Open:
     """A policy for a terminal that asks nobody what its shop accepts: everything."""
@@ -84,6 +88,9 @@ class Open:
     def current(self) -> Acceptance:
         """Everything."""
         return Acceptance()
+
+    def wallet(self, requestor: str) -> None:
+        """No policy names any."""
 
 
 class Till:
@@ -115,6 +122,7 @@ class Till:
         self._entropy = entropy
         self._show = show
         self._unit = currency(settings.currency)
+        self._held = clock.now(), timedelta(0)
         self._cancelled = threading.Event()
 
     async def take(self, amount: int, order: str = "") -> Payment:
@@ -132,7 +140,7 @@ class Till:
         Raises `NotFound`, `Invalid` if it took nothing or not so much, and as `take` does.
         """
         paid = self._store.payment(number)
-        if not paid.approved or paid.is_refund:
+        if not paid.approved or paid.unpaid or paid.is_refund:
             raise Invalid("number", f"payment {number} took nothing that could be given back")
         amount = paid.amount if amount is None else amount
         if not 1 <= amount <= paid.amount:
@@ -170,6 +178,10 @@ class Till:
             raise
         payment = payment.after(outcome)
         refused = None if outcome.card is None else self._refuses(outcome.card, amount)
+        if outcome.card is not None and self._doubts(outcome.card):
+            outcome = replace(outcome, deferrable=False)
+            if outcome.result is Result.APPROVED:
+                refused = refused or "wallet_unknown"
         if order and outcome.result is Result.APPROVED:
             refused = "order_offline"  # it may be paid otherwise meanwhile: who decides must say
         if refused is not None:
@@ -182,16 +194,15 @@ class Till:
             self._store.save(payment, State.ADVICE_DUE, Secret.of(outcome))
         else:
             self._store.save(payment, State.DONE)
-        self._show(outcome.ui)
+        await self._say(outcome.ui)
         return payment
 
-    async def send_due(self) -> int:
-        """Send on what is due, as far as the host can be reached. Returns how much was settled."""
-        settled = 0
+    async def send_due(self) -> list[Payment]:
+        """Send on what is due, as far as the host can be reached. Returns what is settled by it."""
+        settled: list[Payment] = []
         for due in self._store.due():
             try:
-                if await self._send(due):
-                    settled += 1
+                sent = await self._send(due)
             except Unsendable as error:
                 # It stays due, for somebody to look at, and in nobody's way.
                 log.error("this cannot be sent", payment=due.payment.number, reason=str(error))  # noqa: TRY400 -- the reason is all there is to say
@@ -199,6 +210,9 @@ class Till:
                 break
             except Unanswered:
                 continue  # it stays due, and is a repeat from now on
+            else:
+                if sent is not None:
+                    settled.append(sent)
         return settled
 
     # -- the tap ---------------------------------------------------------------------------------
@@ -216,29 +230,40 @@ class Till:
         ready = prepare(self._taking(), transaction, self._knowledge)
         if isinstance(ready, Outcome):
             return ready
-        self._show(ready.ui)
+        await self._say(ready.ui)
         until = self._clock.now() + timedelta(seconds=float(self._settings.wait_seconds))
         while self._clock.now() < until:
             self._allowed(payment.amount)
             if self._cancelled.is_set():
                 raise TapCancelled
-            outcome = await asyncio.to_thread(self._one_card, ready)
-            if outcome is None:
+            transport = await asyncio.to_thread(self._field.wait, _SLICE_SECONDS)
+            if transport is None:
                 continue
+            await self._say(
+                replace(ready.ui, message=Message.PROCESSING, status=UiStatus.PROCESSING)
+            )
+            card = InTime(transport, self._clock, _WHOLE_TAP_SECONDS)
+            outcome = await asyncio.to_thread(run, ready, self._entropy, card.transmit)
             if outcome.result is not Result.TRY_AGAIN:
                 return outcome
-            self._show(outcome.ui)
+            await self._say(outcome.ui, outcome.field_off_ms or 0)
             await asyncio.to_thread(self._field.gone, _REMOVAL_SECONDS)
             if outcome.ui_on_restart is not None:
-                self._show(outcome.ui_on_restart)
+                await self._say(outcome.ui_on_restart)
         raise NoCard
 
-    def _one_card(self, ready: Ready) -> Outcome | None:
-        transport = self._field.wait(_SLICE_SECONDS)
-        if transport is None:
-            return None
-        card = InTime(transport, self._clock, _WHOLE_TAP_SECONDS)
-        return run(ready, self._entropy, card.transmit)
+    async def _say(self, ui: UiRequest, field_off_ms: int = 0) -> None:
+        """Show this, once what is shown before has been there as long as it is to be (`hold_ms`).
+
+        Until then no card is looked for either: so long the field is as good as off.
+        """
+        since, hold = self._held
+        left = min(hold, since + hold - self._clock.now())  # a clock may have been set back
+        if left > timedelta(0):
+            await asyncio.sleep(left.total_seconds())
+        self._show(ui)
+        hold_ms = max(ui.hold_ms, field_off_ms)
+        self._held = self._clock.now(), timedelta(milliseconds=hold_ms)
 
     def _allowed(self, amount: int) -> None:
         """Raise `WayRefused` or `PolicyUnknown` if the shop takes no such payment by tap now."""
@@ -262,9 +287,21 @@ class Till:
             return PolicyUnknown.code
         if not policy.takes_aid(card.values.get(Tag.DF_NAME, b"").hex()):
             return "aid_refused"
-        requestor = card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-11:]
-        wallet = self._settings.wallets.get(requestor, requestor)
+        wallet = self._wallet(card) or _requestor(card)
         return policy.objection("tap", wallet, self._unit.code, amount)
+
+    def _doubts(self, card: CardRead) -> bool:
+        """Whether this may be a wallet that the policy refuses: it refuses some, this has no name.
+
+        Who decides must say then: without being asked, nobody approves.
+        """
+        policy = self._policy.current()
+        return policy is None or (bool(policy.wallets.refused) and self._wallet(card) is None)
+
+    def _wallet(self, card: CardRead) -> str | None:
+        """The policy's name for the card's wallet: the operator's word, then the settings'."""
+        requestor = _requestor(card)
+        return self._policy.wallet(requestor) or self._settings.wallets.get(requestor)
 
     # -- the host --------------------------------------------------------------------------------
 
@@ -272,20 +309,20 @@ class Till:
         """Ask the host, and take up what it answers, or that it does not."""
         secret = Secret.of(outcome)
         self._store.save(payment, State.ASKING, secret)
-        self._show(outcome.ui)
         try:
+            await self._say(outcome.ui)
             reply = await self._answer(payment, secret)
         except Unreachable:
-            return self._unanswered(payment, outcome, sent=False)
+            return await self._unanswered(payment, outcome, sent=False)
         except Unanswered:
-            return self._unanswered(payment, outcome, sent=True)
+            return await self._unanswered(payment, outcome, sent=True)
         except BaseException:
             self._owe(payment)
             raise
         final = complete(outcome, HostAnswer(reply.approved, issuer_data(reply.icc)))
         payment = _answered(payment, reply, final)
         self._store.save(payment, State.DONE)
-        self._show(final.ui)
+        await self._say(final.ui)
         return payment
 
     async def _answer(self, payment: Payment, secret: Secret) -> Reply:
@@ -307,7 +344,7 @@ class Till:
                 unreached = error
         raise lost or unreached
 
-    def _unanswered(self, payment: Payment, outcome: Outcome, *, sent: bool) -> Payment:
+    async def _unanswered(self, payment: Payment, outcome: Outcome, *, sent: bool) -> Payment:
         final = complete(outcome, None)
         approved = final.result is Result.APPROVED
         payment = msgspec.structs.replace(
@@ -317,7 +354,7 @@ class Till:
             self._owe(payment)
         else:
             self._store.save(payment, State.DEFERRED_DUE if approved else State.DONE)
-        self._show(final.ui)
+        await self._say(final.ui)
         return payment
 
     def _owe(self, payment: Payment) -> None:
@@ -328,8 +365,8 @@ class Till:
         else:
             self._store.save(payment, State.REVERSAL_DUE)
 
-    async def _send(self, due: Due) -> bool:
-        """Send one thing. Returns whether it is settled."""
+    async def _send(self, due: Due) -> Payment | None:
+        """Send one thing. Returns the payment as the host left it; None if it stays due."""
         self._store.mark_sent(due.payment)
         if due.state is State.REVERSAL_DUE:
             reply = await self._online.reverse(due.payment, due.secret, repeat=due.sent)
@@ -338,7 +375,7 @@ class Till:
         else:
             reply = await self._online.authorise(due.payment, due.secret, repeat=due.sent)
         if reply.code in _LATER:
-            return False
+            return None
         if not reply.approved:
             log.warning(
                 "the host refused what it was told",
@@ -354,7 +391,7 @@ class Till:
             authorisation_code=reply.authorisation_code or due.payment.authorisation_code,
         )
         self._store.save(payment, State.REVERSED if reversed_ else State.DONE)
-        return True
+        return payment
 
 
 def issuer_data(icc: bytes) -> bytes:
@@ -364,6 +401,11 @@ def issuer_data(icc: bytes) -> bytes:
     except Malformed:
         return b""
     return found[0] if found else b""
+
+
+def _requestor(card: CardRead) -> str:
+    """The card's token requestor (9F19), 11 digits; empty if it has none."""
+    return card.values.get(Tag.TOKEN_REQUESTOR, b"").hex()[-_REQUESTOR_DIGITS:]
 
 
 def _answered(payment: Payment, reply: Reply, final: Outcome) -> Payment:

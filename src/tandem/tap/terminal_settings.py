@@ -4,6 +4,7 @@
     zone = "Asia/Shanghai"
     reader = "virtual"            # or a part of a PC/SC reader's name, or "socket:35963"
     trusted = "trusted.json"      # the authorities' public keys, beside this file
+    exceptions = "exceptions.txt" # cards that it does not approve by itself, beside this file
 
     [shop]
     name = "Blue Door"
@@ -19,12 +20,13 @@
     cvm_limit = 10000             # at or above: a verified person
 
     [wallets]
-    98000000001 = "tandem"        # token requestors by the names that acceptance policies use
+    50110000007 = "harbour"       # another's token requestor, by its name in acceptance policies
 
 `[tandem]` and `[host]` are read by whoever joins the terminal to them.
 """
 
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,10 +40,16 @@ from tandem.emv.terminal import Combination, Terminal
 from tandem.emv.terminal.settings import RandomSelection
 from tandem.kernel import Invalid, currency
 from tandem.tap.errors import TerminalMisset
+from tandem.tap.exceptions import ExceptionFile
 
 _Amount = Annotated[int, Meta(ge=0, le=10**12 - 1)]
 _Seconds = Annotated[float, Meta(gt=0, le=3600)]
 _AID: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){5,16}", re.ASCII)
+_TAC: Final = re.compile(r"[0-9A-Fa-f]{10}", re.ASCII)
+_HEX: Final = {
+    "aid": (_AID, "5 to 16 bytes"),
+    **dict.fromkeys(("tac_denial", "tac_online", "tac_default"), (_TAC, "5 bytes")),
+}
 _Text40 = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[ -~]+$")]
 
 
@@ -56,7 +64,10 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An AID that is taken, with its limits in minor units (`emv.terminal.Combination`)."""
+    """An AID that is taken, with its limits in minor units (`emv.terminal.Combination`).
+
+    Action codes are five bytes in hexadecimal digits; None leaves the kernel's own.
+    """
 
     aid: str
     transaction_limit: _Amount | None = None
@@ -68,6 +79,9 @@ class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     transit: bool = False
     deferred_limit: _Amount = 0
     selection: RandomSelection = RandomSelection()
+    tac_denial: str | None = None
+    tac_online: str | None = None
+    tac_default: str | None = None
 
     def takes(self, name: str) -> bool:
         """Whether this is the entry for a card's application, named in hexadecimal digits."""
@@ -75,24 +89,32 @@ class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return asked.startswith(known) if self.partial else asked == known
 
     def combination(self) -> Combination:
-        """As the kernel takes it. Raises `Invalid` for an AID that cannot be one."""
-        if _AID.fullmatch(self.aid) is None:
-            raise Invalid("aid", "must be 5 to 16 bytes in hexadecimal digits")
-        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "aid"}
-        return Combination(aid=bytes.fromhex(self.aid), **fields)
+        """As the kernel takes it. Raises `Invalid` for an AID or action code that cannot be one."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        for name, (pattern, size) in _HEX.items():
+            text = fields.pop(name)
+            if text is None:
+                continue
+            if pattern.fullmatch(text) is None:
+                raise Invalid(name, f"must be {size} in hexadecimal digits")
+            fields[name] = bytes.fromhex(text)
+        return Combination(**fields)
 
 
 class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. `wait_seconds` is how long it waits for a card.
 
     `kind` says whether the host is asked at all: `both` decides under the floor limit by itself.
+    `language` is the reader's own: a card may prefer another.
     """
 
     shop: Shop
     aids: Annotated[tuple[Aid, ...], Meta(min_length=1, max_length=32)]
     currency: str
     trusted: str
+    exceptions: str = ""
     zone: str = "UTC"
+    language: Literal["en", "zh"] = "en"
     reader: str = ""
     kind: Literal["both", "online", "offline"] = "both"
     wait_seconds: _Seconds = 60
@@ -133,6 +155,14 @@ def read_terminal_settings(text: bytes) -> TerminalSettings:
     except (msgspec.MsgspecError, ValueError, Invalid) as error:
         raise TerminalMisset(str(error)) from error
     return settings
+
+
+def read_exceptions(settings: TerminalSettings, folder: Path) -> Container[str]:
+    """The exception file that the settings name, beside them; none if they name none.
+
+    Raises `TerminalMisset`.
+    """
+    return ExceptionFile(folder / settings.exceptions) if settings.exceptions else ()
 
 
 def read_trusted(settings: TerminalSettings, folder: Path) -> TrustedKeys:

@@ -17,8 +17,9 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS: Final = 0.5
 """How often the policy is asked for while it cannot be followed."""
 _ASK_SECONDS: Final = 5.0
-_SILENT_SECONDS: Final = 20.0
-"""A stream says something every 15 seconds: one that is silent for longer is cut."""
+_BEAT_SECONDS: Final = 1
+_SILENT_SECONDS: Final = 3.0
+"""The stream says something every second: one that is silent for longer is taken for cut."""
 _REFUSED: Final = frozenset({401, 403, 404})
 _CLOSED: Final = Acceptance(ways={"tap": WayRule(enabled=False)})
 _DATA: Final = "data: "
@@ -27,6 +28,7 @@ _DATA: Final = "data: "
 class _Accepts(msgspec.Struct):
     active: bool
     acceptance: Acceptance
+    wallets: dict[str, str] = {}
 
 
 class PolicyWatch:
@@ -39,11 +41,16 @@ class PolicyWatch:
     def __init__(self, tandem: Tandem) -> None:
         self._tandem = tandem
         self._known: Acceptance | None = None
+        self._wallets: dict[str, str] = {}
         self._heard = asyncio.Event()
 
     def current(self) -> Acceptance | None:
         """What is accepted; None if it is not known."""
         return self._known
+
+    def wallet(self, requestor: str) -> str | None:
+        """The operator's own wallet, if its cards have this token requestor."""
+        return self._wallets.get(requestor)
 
     async def heard(self, within_seconds: float) -> bool:
         """Wait for the first answer, whatever it is. False if none came in time."""
@@ -68,7 +75,8 @@ class PolicyWatch:
         """Take what the stream says, until it ends."""
         path = f"{self._tandem.path}/acceptance/stream"
         limits = httpx.Timeout(_ASK_SECONDS, read=_SILENT_SECONDS)
-        async with self._tandem.http.stream("GET", path, timeout=limits) as answer:
+        beat = {"beat_seconds": _BEAT_SECONDS}
+        async with self._tandem.http.stream("GET", path, params=beat, timeout=limits) as answer:
             if self._taken(answer):
                 async for line in answer.aiter_lines():
                     if line.startswith(_DATA):
@@ -93,6 +101,7 @@ class PolicyWatch:
     def _learn(self, body: bytes) -> None:
         said = msgspec.json.decode(body, type=_Accepts)
         self._known = said.acceptance if said.active else _CLOSED
+        self._wallets = said.wallets
         self._heard.set()
 
 

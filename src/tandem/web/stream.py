@@ -1,8 +1,8 @@
 """Live updates: server-sent events (WHATWG HTML §9.2) that end when they should.
 
 A stream ends when the client goes away, when the server stops, or when its source does. While
-nothing happens a comment goes out every 15 seconds, so that proxies keep the connection and both
-sides notice when the other is gone.
+nothing happens a comment goes out every 15 seconds, or as often as the stream says, so that proxies
+keep the connection and both sides notice when the other is gone.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Streams:
         self._open[key] += 1
         ended = self._ended.setdefault(key, asyncio.Event())
         try:
-            await self._send(live.frames, ended, headers, receive, send)
+            await self._send(live, ended, headers, receive, send)
         finally:
             self._open[key] -= 1
             if not self._open[key]:
@@ -88,7 +88,7 @@ class Streams:
 
     async def _send(
         self,
-        frames: AsyncIterator[bytes],
+        live: Live,
         ended: asyncio.Event,
         headers: list[tuple[bytes, bytes]],
         receive: Receive,
@@ -102,12 +102,13 @@ class Streams:
         await send(_part(f"retry: {RETRY_MS}\n\n".encode()))
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
         tasks = [
-            asyncio.create_task(_pump(frames, queue), name="stream source"),
+            asyncio.create_task(_pump(live.frames, queue), name="stream source"),
             asyncio.create_task(_gone(receive), name="stream client"),
             asyncio.create_task(self._stopping.wait(), name="stream stop"),
             asyncio.create_task(ended.wait(), name="stream key"),
         ]
-        sender = asyncio.create_task(self._forward(queue, send), name="stream")
+        beat = live.beat_seconds or self._heartbeat_seconds
+        sender = asyncio.create_task(_forward(queue, send, beat), name="stream")
         try:
             await asyncio.wait([sender, *tasks[1:]], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -117,16 +118,17 @@ class Streams:
         with contextlib.suppress(OSError):  # the client may be gone
             await send({"type": "http.response.body", "body": b""})
 
-    async def _forward(self, queue: asyncio.Queue[bytes | None], send: Send) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self._heartbeat_seconds):
-                    frame = await queue.get()
-            except TimeoutError:
-                frame = b":\n\n"
-            if frame is None:
-                return
-            await send(_part(frame))
+
+async def _forward(queue: asyncio.Queue[bytes | None], send: Send, beat_seconds: float) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(beat_seconds):
+                frame = await queue.get()
+        except TimeoutError:
+            frame = b":\n\n"
+        if frame is None:
+            return
+        await send(_part(frame))
 
 
 async def _pump(frames: AsyncIterator[bytes], queue: asyncio.Queue[bytes | None]) -> None:

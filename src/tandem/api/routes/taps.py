@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.acquiring import ResponseCode, decline_code
-from tandem.api.operation import Body, Call, Live, operation
+from tandem.api.operation import Body, Call, Live, Query, operation
 from tandem.api.routes.approve import refunder
 from tandem.cards import Cards
 from tandem.db import Idempotency
@@ -85,7 +85,7 @@ class Services(Protocol):
 
     @property
     def cards(self) -> Cards:
-        """The token vault, for the public keys that terminals hold."""
+        """The token vault, for what terminals hold: public keys, whose wallet a card is."""
         ...
 
 
@@ -200,6 +200,29 @@ class TillAcceptance(msgspec.Struct, frozen=True):
     shop: Annotated[str, Meta(description="The shop's name", examples=["Blue Door, East Gate"])]
     active: Annotated[bool, Meta(description="Whether the merchant takes payments at all")]
     acceptance: Acceptance
+    wallets: Annotated[
+        dict[str, str],
+        Meta(
+            description="The operator's own wallet: the token requestor of its cards (9F19), and "
+            "the name that it has in the policy",
+            examples=[{"98000000001": "tandem"}],
+        ),
+    ]
+
+
+class BeatQuery(Query, frozen=True):
+    """How often a stream is to be heard of."""
+
+    beat_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=15,
+            description="How often a comment comes when nothing happens: whoever hears none for "
+            "longer knows that the connection is dead",
+            examples=[1],
+        ),
+    ] = 15
 
 
 class AuthorityKey(msgspec.Struct, frozen=True):
@@ -364,7 +387,7 @@ async def refund_tap(call: Call[Services], till_id: UUID, body: RefundTap) -> Re
 async def get_till_acceptance(call: Call[Services], till_id: UUID) -> TillAcceptance:
     """The stricter of the shop's policy and the till's own."""
     place = await call.services.merchants.place(call.principal.owner_id, till_id=till_id)
-    return _acceptance(place)
+    return _acceptance(place, call.services.cards.wallets)
 
 
 @operation(
@@ -376,14 +399,16 @@ async def get_till_acceptance(call: Call[Services], till_id: UUID) -> TillAccept
     scope="taps:write",
     or_scope="shops:read",
 )
-async def stream_till_acceptance(call: Call[Services], till_id: UUID) -> Live:
+async def stream_till_acceptance(call: Call[Services], till_id: UUID, query: BeatQuery) -> Live:
     """Server-sent events `acceptance`: what the till accepts now, and again after each change.
 
-    A change is sent within half a second. A comment comes every 15 seconds when nothing happens.
+    A change is sent within half a second. A comment comes every 15 seconds when nothing happens, or
+    as often as `beat_seconds` says.
     """
     places = call.services.terms_watch.follow(call.principal.owner_id, till_id)
     first = await anext(places)
-    return Live(_frames(first, places))
+    frames = _frames(first, places, call.services.cards.wallets)
+    return Live(frames, query.beat_seconds)
 
 
 @operation(
@@ -403,13 +428,15 @@ async def get_card_authorities(call: Call[Services]) -> CardAuthorities:
     return msgspec.json.decode(keys.trusted.to_bytes(), type=CardAuthorities)
 
 
-async def _frames(first: Place, places: AsyncIterator[Place]) -> AsyncIterator[bytes]:
+async def _frames(
+    first: Place, places: AsyncIterator[Place], wallets: dict[str, str]
+) -> AsyncIterator[bytes]:
     """The policy in the stream's form, whenever it is another one than before."""
     try:
         sent = b""
         place = first
         while True:
-            shown = msgspec.json.encode(_acceptance(place), order="deterministic")
+            shown = msgspec.json.encode(_acceptance(place, wallets), order="deterministic")
             if shown != sent:
                 yield b"event: acceptance\ndata: " + shown + b"\n\n"
                 sent = shown
@@ -418,10 +445,11 @@ async def _frames(first: Place, places: AsyncIterator[Place]) -> AsyncIterator[b
         await places.aclose()  # type: ignore[attr-defined]  # an async generator has it
 
 
-def _acceptance(place: Place) -> TillAcceptance:
+def _acceptance(place: Place, wallets: dict[str, str]) -> TillAcceptance:
     assert place.till_id is not None, "a till was asked for"
     active = place.merchant_status == "active"
-    return TillAcceptance(show_id("til", place.till_id), place.shop_name, active, place.acceptance)
+    till = show_id("til", place.till_id)
+    return TillAcceptance(till, place.shop_name, active, place.acceptance, wallets)
 
 
 def _once(call: Call[Services], till_id: UUID) -> Idempotency:

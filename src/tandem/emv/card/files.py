@@ -116,7 +116,7 @@ def file_control_information(data: CardData) -> bytes:
             Tag.FCI_PROPRIETARY,
             primitive(Tag.APPLICATION_LABEL, data.label.encode()),
             primitive(Tag.PRIORITY, bytes((data.priority,))),
-            primitive(Tag.LANGUAGES, data.languages.encode()),
+            *([primitive(Tag.LANGUAGES, data.languages.encode())] if data.languages else []),
             primitive(Tag.PDOL, PDOL.write()),
         ),
     ).raw

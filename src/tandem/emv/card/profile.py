@@ -28,7 +28,7 @@ _SEQUENCE = re.compile(r"[0-9]{2}", re.ASCII)
 _PAR = re.compile(r"[0-9A-Z]{29}", re.ASCII)
 _REQUESTOR = re.compile(r"[0-9]{11}", re.ASCII)
 _LABEL = re.compile(r"[0-9A-Za-z ]{1,16}", re.ASCII)
-_LANGUAGES = re.compile(r"(?:[a-z]{2}){1,4}", re.ASCII)
+_LANGUAGES = re.compile(r"(?:[a-z]{2}){0,4}", re.ASCII)
 _MAX_PRIORITY = 15
 _MAX_CODE = 999
 _ACTION_CODE = 5
@@ -73,7 +73,8 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     currency: int
     currency_exponent: int
     priority: int = 1
-    languages: str = "en"
+    languages: str = ""
+    """Those that the person prefers, the most first; none leaves it to the terminal."""
     kernel_id: bytes = b""
     """Kernel Identifier (9F2A) for the directory; none lets the terminal choose by the AID."""
     service_code: str = "201"
@@ -90,7 +91,7 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
             raise Invalid("aid", f"must have {MIN_AID} to {MAX_AID} bytes, the first one F0 to FF")
         for field, pattern, reason in (
             ("label", _LABEL, "must have 1 to 16 letters, digits and spaces"),
-            ("languages", _LANGUAGES, "must be one to four languages of two letters"),
+            ("languages", _LANGUAGES, "must be four languages at most, of two letters"),
             ("pan", _PAN, "must have 12 to 19 digits"),
             ("sequence", _SEQUENCE, "must have two digits"),
             ("par", _PAR, "must have 29 capital letters and digits"),

@@ -9,6 +9,7 @@ from tandem.emv.terminal.completion import HostAnswer, complete
 from tandem.emv.terminal.entry import Ready, prepare
 from tandem.emv.terminal.kernel import Answer, Dialogue, Lost, run, tap
 from tandem.emv.terminal.outcome import (
+    LANGUAGES,
     LIGHTS,
     MESSAGES,
     ONLINE_TAGS,
@@ -24,6 +25,7 @@ from tandem.emv.terminal.outcome import (
     UiRequest,
     UiStatus,
     Why,
+    language_of,
 )
 from tandem.emv.terminal.settings import (
     Combination,
@@ -35,6 +37,7 @@ from tandem.emv.terminal.settings import (
 from tandem.emv.terminal.tvr import Tsi, Tvr
 
 __all__ = [
+    "LANGUAGES",
     "LIGHTS",
     "MESSAGES",
     "ONLINE_TAGS",
@@ -63,6 +66,7 @@ __all__ = [
     "UiStatus",
     "Why",
     "complete",
+    "language_of",
     "prepare",
     "run",
     "tap",

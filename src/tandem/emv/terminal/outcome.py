@@ -4,7 +4,7 @@ Every tap ends in an `Outcome`: one of the results that the books know, with its
 card does wrong is a result as well, never an exception; `why` tells the one who reads the log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from typing import Final, NamedTuple
@@ -56,24 +56,38 @@ class Message(IntEnum):
     WELCOME = 0x14
 
 
+LANGUAGES: Final = ("en", "zh")
+"""What readers speak, by ISO 639-1."""
+
 MESSAGES: Final = {
-    Message.APPROVED: "Approved",
-    Message.NOT_AUTHORISED: "Not authorised",
-    Message.WELCOME: "Welcome",
-    Message.PRESENT_CARD: "Present card",
-    Message.PROCESSING: "Processing",
-    Message.CARD_READ_OK: "Card read OK. Please remove card",
-    Message.INSERT_OR_SWIPE: "Please insert or swipe card",
-    Message.ONE_CARD_ONLY: "Please present one card only",
-    Message.APPROVED_PLEASE_SIGN: "Approved. Please sign",
-    Message.AUTHORISING: "Authorising, please wait",
-    Message.TRY_ANOTHER_CARD: "Insert, swipe or try another card",
-    Message.INSERT_CARD: "Please insert card",
-    Message.CLEAR: "",
-    Message.SEE_PHONE: "See phone for instructions",
-    Message.PRESENT_AGAIN: "Present card again",
+    Message.APPROVED: {"en": "Approved", "zh": "交易成功"},
+    Message.NOT_AUTHORISED: {"en": "Not authorised", "zh": "未获授权"},
+    Message.WELCOME: {"en": "Welcome", "zh": "欢迎"},
+    Message.PRESENT_CARD: {"en": "Present card", "zh": "请出示卡片"},
+    Message.PROCESSING: {"en": "Processing", "zh": "正在处理"},
+    Message.CARD_READ_OK: {
+        "en": "Card read OK. Please remove card",
+        "zh": "读卡成功 请移开卡片",
+    },
+    Message.INSERT_OR_SWIPE: {"en": "Please insert or swipe card", "zh": "请插卡或刷卡"},
+    Message.ONE_CARD_ONLY: {"en": "Please present one card only", "zh": "请只出示一张卡片"},
+    Message.APPROVED_PLEASE_SIGN: {"en": "Approved. Please sign", "zh": "交易成功 请签名"},
+    Message.AUTHORISING: {"en": "Authorising, please wait", "zh": "正在授权 请稍候"},
+    Message.TRY_ANOTHER_CARD: {
+        "en": "Insert, swipe or try another card",
+        "zh": "请插卡、刷卡或换一张卡片",
+    },
+    Message.INSERT_CARD: {"en": "Please insert card", "zh": "请插卡"},
+    Message.CLEAR: {"en": "", "zh": ""},
+    Message.SEE_PHONE: {"en": "See phone for instructions", "zh": "请按手机提示操作"},
+    Message.PRESENT_AGAIN: {"en": "Present card again", "zh": "请再次出示卡片"},
 }
-"""The messages in English, as the books word them."""
+"""The messages by language, the English ones as the books word them."""
+
+
+def language_of(preferred: Iterable[str], own: str) -> str:
+    """The first of a card's languages that is spoken here, else the terminal's (Book 4, 11.1)."""
+    return next((each for each in preferred if each in LANGUAGES), own)
 
 
 class UiStatus(StrEnum):
@@ -127,10 +141,9 @@ class UiRequest:
     amount: int | None = None
     currency: Currency | None = None
 
-    @property
-    def text(self) -> str:
-        """The message in English."""
-        return MESSAGES[self.message]
+    def text(self, own: str = "en") -> str:
+        """The message in the card's language, or the terminal's `own`."""
+        return MESSAGES[self.message][language_of(self.languages, own)]
 
     @property
     def lights(self) -> Lights:

@@ -84,7 +84,7 @@ class Page:
         """What a terminal's reader shows: its four lights, its words, the amount."""
         lit = "●" * ui.lights.lit
         amount = "" if ui.amount is None else f"  {yuan(ui.amount)}"
-        words = (f"  {ui.text}{amount}", "")
+        words = (f"  {ui.text()}{amount}", "")
         self._out.print(Text.assemble("    ", (lit, JADE), ("○" * (4 - len(lit)), "dim"), words))
 
     def slip(self, text: str) -> None:

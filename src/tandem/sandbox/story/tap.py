@@ -244,7 +244,7 @@ async def _approved(scene: Scene, counter: Counter, watch: Device, vault: Vault)
     snack = await counter.take(watch, SNACK)
     expect(snack.approved and snack.offline, "watch and terminal approve it alone", snack)
     settled = await counter.till.send_due()
-    expect(settled == 1, "the approval is sent on", settled)
+    expect(len(settled) == 1, "the approval is sent on", settled)
     page.good("Approved offline, kept on the terminal's disk, and sent on")
 
 
