@@ -22,6 +22,7 @@ from bench.plan import PLANS, Plan
 from bench.report import changes, progress, table
 from bench.result import Measure, Run
 from bench.rounds import open_bench
+from bench.steps import COUNTED, count_steps
 from bench.tap import open_taps
 from tandem.app import tune_process
 from tandem.db.errors import DatabaseUnavailable
@@ -42,6 +43,9 @@ def _arguments() -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="less than a minute: a first look")
     size.add_argument("--smoke", action="store_true", help="only see that everything runs")
+    size.add_argument(
+        "--steps", action="store_true", help="count the Python steps of a payment, time nothing"
+    )
     parser.add_argument("--rounds", type=int, help="how many rounds")
     parser.add_argument(
         "--only",
@@ -98,6 +102,12 @@ async def measure(plan: Plan, profile: Path | None, only: Sequence[str]) -> Run:
     )
 
 
+async def steps(plan: Plan) -> list[str]:
+    """What Python does for a payment."""
+    async with open_server(os.environ, _tell) as server:
+        return (await count_steps(server, plan, _tell)).table(COUNTED)
+
+
 def earlier(run: Run) -> Run | None:
     """The last run of the same plan on a machine like this one, or the reference if it is."""
     for path in (*sorted(RESULTS.glob("*.json"), reverse=True), REFERENCE):
@@ -119,6 +129,9 @@ def main() -> int:
     if arguments.rounds:
         plan = dataclasses.replace(plan, rounds=max(1, arguments.rounds))
     try:
+        if arguments.steps:
+            print("\n".join(uvloop.run(steps(PLANS["quick"]))))
+            return 0
         run = uvloop.run(measure(plan, arguments.profile, arguments.only))
     except (NotMeasurableError, DatabaseUnavailable) as error:
         _tell(error.sentence() if isinstance(error, DatabaseUnavailable) else str(error))
