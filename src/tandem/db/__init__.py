@@ -21,7 +21,7 @@ from tandem.db.pool import (
     speak_rows,
     sqlstate,
 )
-from tandem.db.table import Integer, Json, SmallInt, Table
+from tandem.db.table import Integer, Json, SmallInt, Table, Word
 from tandem.db.unit import work
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Record",
     "SmallInt",
     "Table",
+    "Word",
     "beginning",
     "earlier_answer",
     "keep_answer",

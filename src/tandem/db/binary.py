@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, NamedTuple, cast
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -23,12 +24,14 @@ _ARRAY: Final = struct.Struct(">iiIii").pack
 class Column(NamedTuple):
     """A column to pack: its SQL type, whether it may be empty, and the expression of its value.
 
-    The expression is Python, of `row` and of the further arguments that the packer is given.
+    The expression is Python, of `row` and of the further arguments that the packer is given. A
+    text that is `repeated` is one that comes again and again: a state, a currency, a name.
     """
 
     type: str
     nullable: bool
     value: str
+    repeated: bool = False
 
 
 class _Fixed(NamedTuple):
@@ -51,7 +54,25 @@ _FIXED: Final = {
 }
 _VARIABLE: Final = {"bytea": (17, "{}"), "text": (25, "{}.encode()"), "json": (114, "{}.encode()")}
 
+REMEMBERED_TEXTS: Final = 10_000
+
 Packer = Callable[..., bytes]
+
+
+class _Texts(dict[str | None, bytes]):
+    """Texts as they are packed, header and all; begun anew when there are too many."""
+
+    def __missing__(self, text: str) -> bytes:
+        value = text.encode()
+        if len(self) > REMEMBERED_TEXTS:
+            self.clear()
+            self[None] = _NO_TEXT
+        self[text] = packed = _HEADER(25, len(value)) + value
+        return packed
+
+
+_NO_TEXT: Final = _HEADER(25, -1)
+_TEXTS: Final = _Texts({None: _NO_TEXT})
 
 
 def row_packer(columns: Sequence[Column], arguments: Sequence[str] = ()) -> Packer:
@@ -65,22 +86,26 @@ def row_packer(columns: Sequence[Column], arguments: Sequence[str] = ()) -> Pack
         "head": _HEADER,
         "join": b"".join,
         "microseconds": _microseconds,
+        "texts": _TEXTS,
     }
     parts = ["count"]
     run: list[tuple[_Fixed, str]] = []
-    for number, (kind, nullable, value) in enumerate(columns):
-        fixed = _FIXED.get(kind)
-        if fixed is not None and not nullable:
-            run.append((fixed, value))
+    for number, column in enumerate(columns):
+        fixed = _FIXED.get(column.type)
+        if fixed is not None and not column.nullable:
+            run.append((fixed, column.value))
             continue
         _end_run(run, parts, names)
-        oid = _VARIABLE[kind][0] if fixed is None else fixed.oid
-        given = _given(kind, fixed, value, f"v{number}", names)
-        if nullable:
-            empty = [_HEADER(oid, -1), b""][: len(given)]
-            both = zip(empty, given, strict=True)
-            given = [f"({nothing!r} if {value} is None else {it})" for nothing, it in both]
-        parts += given
+        if column.repeated:
+            assert column.type == "text", "only texts are remembered"
+            parts.append(f"texts[{column.value}]")
+        elif fixed is not None:
+            names[f"one{fixed.oid}"] = struct.Struct(f">8s{fixed.format}").pack
+            given = f"one{fixed.oid}({_word(fixed)!r}, {fixed.value.format(column.value)})"
+            empty = _HEADER(fixed.oid, -1)
+            parts.append(f"({empty!r} if {column.value} is None else {given})")
+        else:
+            parts += _variable(column, f"v{number}")
     _end_run(run, parts, names)
     source = f"lambda {', '.join(('row', *arguments))}: join(({', '.join(parts)},))"
     return cast("Packer", eval(source, names))  # noqa: S307 - made of the columns that the code names, of nothing that comes from outside
@@ -91,24 +116,21 @@ def packed_array(elements: Iterable[bytes], count: int) -> bytes:
 
     An element type of 0 stands for the one that the argument is declared with.
     """
-    parts = [_ARRAY(1, 0, 0, count, 1)]
-    for element in elements:
-        parts += (_LENGTH(len(element)), element)
-    return b"".join(parts)
+    kept = list(elements)
+    sized = zip(map(_LENGTH, map(len, kept)), kept, strict=True)
+    return b"".join((_ARRAY(1, 0, 0, count, 1), *chain.from_iterable(sized)))
 
 
-def _given(
-    kind: str, fixed: _Fixed | None, value: str, name: str, names: dict[str, Any]
-) -> list[str]:
-    """The expressions of a value that is there: its header and itself, or both in one.
+def _variable(column: Column, name: str) -> list[str]:
+    """The expressions of a value of any length: its header and itself, in one if it may be empty.
 
-    `name` is free for what the first of them makes for the second.
+    `name` is free for what the first of them makes.
     """
-    if fixed is None:
-        oid, made = _VARIABLE[kind]
-        return [f"head({oid}, len({name} := {made.format(value)}))", name]
-    names[f"one{fixed.oid}"] = struct.Struct(f">8s{fixed.format}").pack
-    return [f"one{fixed.oid}({_word(fixed)!r}, {fixed.value.format(value)})"]
+    oid, made = _VARIABLE[column.type]
+    if not column.nullable:
+        return [f"head({oid}, len({name} := {made.format(column.value)}))", name]
+    empty, given = _HEADER(oid, -1), f"head({oid}, len({name} := {made.format(name)})) + {name}"
+    return [f"({empty!r} if ({name} := {column.value}) is None else {given})"]
 
 
 def _end_run(run: list[tuple[_Fixed, str]], parts: list[str], names: dict[str, Any]) -> None:

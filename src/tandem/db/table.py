@@ -44,6 +44,8 @@ SmallInt = Annotated[int, "smallint"]
 Integer = Annotated[int, "integer"]
 Json = Annotated[str, "json"]
 """JSON as text: written and read as it stands, never parsed on the way to the database."""
+Word = Annotated[str, "text", "repeated"]
+"""A text that comes again and again, as states, currencies and names do: packed once."""
 
 
 class Table(Generic[R]):
@@ -81,19 +83,19 @@ class Table(Generic[R]):
         self.log = log
         self.columns = row.__struct_fields__
         hints = get_type_hints(row, include_extras=True)
-        self.types = {column: _sql_type(hints[column])[0] for column in self.columns}
-        self._nullable = {column: _sql_type(hints[column])[1] for column in self.columns}
+        self._columns = {column: _column(hints[column], f"row.{column}") for column in self.columns}
+        self.types = {name: column.type for name, column in self._columns.items()}
         assert len(guards) != 1, "one guard by itself would come without its tuple"
         self._guards = attrgetter(*guards) if guards else None
-        self._pack_row = row_packer([self._column(column) for column in self.columns])
+        self._pack_row = row_packer(list(self._columns.values()))
         self._pack_change: Packer = row_packer(
             [
-                *(self._column(column) for column in key),
+                *map(self._columns.__getitem__, key),
                 *(
-                    Column(self.types[guard], self._nullable[guard], f"was[{number}]")
+                    self._columns[guard]._replace(value=f"was[{number}]")
                     for number, guard in enumerate(guards)
                 ),
-                *(self._column(column) for column in mutable),
+                *map(self._columns.__getitem__, mutable),
             ],
             ("was",) if guards else (),
         )
@@ -178,14 +180,11 @@ class Table(Generic[R]):
             return [list(keys)]
         return list(zip(*keys, strict=True))
 
-    def _column(self, name: str) -> Column:
-        return Column(self.types[name], self._nullable[name], f"row.{name}")
-
     def _as_they_were(self) -> str:
         """Whether a row `old` has the key of `new`, and the guards that it was decided on."""
         same = [f"old.{column} = new.{column}" for column in self.key]
         for guard in self.guards:
-            equals = "IS NOT DISTINCT FROM" if self._nullable[guard] else "="
+            equals = "IS NOT DISTINCT FROM" if self._columns[guard].nullable else "="
             same.append(f"old.{guard} {equals} new.was_{guard}")
         return " AND ".join(same)
 
@@ -197,11 +196,12 @@ class Table(Generic[R]):
         return f"({names}) IN (SELECT * FROM unnest({arrays}))"
 
 
-def _sql_type(hint: object) -> tuple[str, bool]:
-    """The SQL type of a struct field's annotation, and whether it may be NULL: `X | None`."""
+def _column(hint: object, value: str) -> Column:
+    """The column of a struct field's annotation, where `X | None` may be empty."""
     nullable = get_origin(hint) in (Union, types.UnionType)
     if nullable:
         (hint,) = [part for part in get_args(hint) if part is not types.NoneType]
     if get_origin(hint) is Annotated:
-        return str(get_args(hint)[1]), nullable
-    return _SQL_TYPES[hint], nullable
+        _, kind, *further = get_args(hint)
+        return Column(kind, nullable, value, repeated=bool(further))
+    return Column(_SQL_TYPES[hint], nullable, value)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.db import Integer, Json, Table
+from tandem.db import Integer, Json, Table, Word
 from tandem.ledger import Write
 
 PAYMENT_TYPES: Final = tuple(
@@ -116,7 +116,7 @@ class Event(msgspec.Struct, frozen=True):
 
     owner_id: UUID
     id: UUID
-    type: str
+    type: Word
     object_id: UUID
     data: Json
     created_at: datetime

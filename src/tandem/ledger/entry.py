@@ -157,11 +157,10 @@ class View:
 
     def account(self, key: AccountKey) -> Account:
         """The account; one that nobody used yet opens with its first transfer."""
-        account_id = key.id
-        found = self._accounts.get(account_id) or self._unopened.get(account_id)
+        found = self._accounts.get(key.id) or self._unopened.get(key.id)
         if found is None:
-            assert account_id in self.looked_up, f"{key} was not among what the entry touches"
-            found = self._unopened[account_id] = new_account(key, self.now, self.day)
+            assert key.id in self.looked_up, f"{key} was not among what the entry touches"
+            found = self._unopened[key.id] = new_account(key, self.now, self.day)
         return found
 
     def row(self, table: Table[R], key: Key) -> R | None:

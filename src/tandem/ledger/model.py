@@ -220,8 +220,7 @@ def book(
                 today = debit.spent_day == day == day_of(reserved.created_at)
                 _release(transfer, reserved, debit, credit, today=today)
             _move(transfer, debit, credit, day)
-            _check(debit, transfer.amount)
-            _check(credit, transfer.amount)
+            _check(debit, credit, transfer.amount)
             rows.append(
                 _row(transfer_id(entry_id, ordinal), transfer, reserved, debit, credit, now)
             )
@@ -288,18 +287,21 @@ def _move(transfer: Transfer, debit: Account, credit: Account, day: date) -> Non
         debit.spent_day = max(day, debit.spent_day)
 
 
-def _check(account: Account, amount: int) -> None:
-    """Refuse an account that went beyond what its flags and overdraft permit."""
-    flags = account.flags
-    debits = account.debits_posted + account.debits_pending
-    credits_ = account.credits_posted + account.credits_pending
-    excess = max(debits, credits_) - MAX_TOTAL
-    if flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
-        excess = max(excess, debits - account.credits_posted - account.overdraft)
-    if flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
-        excess = max(excess, credits_ - account.debits_posted - account.overdraft)
-    if excess > 0:
-        raise InsufficientFunds(account.id, max(0, amount - excess), amount)
+def _check(debit: Account, credit: Account, amount: int) -> None:
+    """Refuse what brings an account beyond what its flags and overdraft permit.
+
+    A transfer moves the debits of the one and the credits of the other, so no other can be.
+    """
+    debits, most = debit.debits_posted + debit.debits_pending, MAX_TOTAL
+    if debit.flags & DEBITS_MUST_NOT_EXCEED_CREDITS:
+        most = min(most, debit.credits_posted + debit.overdraft)
+    if debits > most:
+        raise InsufficientFunds(debit.id, max(0, amount - debits + most), amount)
+    credits_, most = credit.credits_posted + credit.credits_pending, MAX_TOTAL
+    if credit.flags & CREDITS_MUST_NOT_EXCEED_DEBITS:
+        most = min(most, credit.debits_posted + credit.overdraft)
+    if credits_ > most:
+        raise InsufficientFunds(credit.id, max(0, amount - credits_ + most), amount)
 
 
 def _row(

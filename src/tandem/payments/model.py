@@ -22,7 +22,7 @@ from uuid import UUID
 
 import msgspec
 
-from tandem.db import Json, Table
+from tandem.db import Json, Table, Word
 from tandem.kernel import clean_note
 from tandem.merchants import Way
 from tandem.payments.errors import PaymentConflict
@@ -130,23 +130,23 @@ class Payment(msgspec.Struct, frozen=True):
     shop_id: UUID
     till_id: UUID | None
     person_id: UUID | None
-    way: str
-    source: str
-    status: str
-    capture: str
-    currency: str
+    way: Word
+    source: Word
+    status: Word
+    capture: Word
+    currency: Word
     amount: int
     authorised: int
     captured: int
     refunded: int
     fee: int
     pending_id: UUID | None
-    decline_reason: str | None
+    decline_reason: Word | None
     order_reference: str | None
     description: str | None
-    payer_name: str | None
-    merchant_name: str
-    shop_name: str
+    payer_name: Word | None
+    merchant_name: Word
+    shop_name: Word
     code_token: str | None
     expires_at: datetime | None
     created_at: datetime

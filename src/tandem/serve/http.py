@@ -60,6 +60,7 @@ def configuration(app: Any, *, limit: int) -> Config:  # noqa: ANN401 - an ASGI 
     """
     return Config(
         app,
+        interface="asgi3",
         http=BoundedHttp,
         ws="none",
         lifespan="off",

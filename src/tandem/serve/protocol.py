@@ -15,7 +15,7 @@ from typing import Final, Literal
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent, HTTPScope
 from uvicorn.protocols.http.flow_control import (
     HIGH_WATER_LIMIT,
     FlowControl,
@@ -89,6 +89,20 @@ class Cycle(RequestResponseCycle):
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = protocol.expect_100_continue
         self.body = bytearray()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """A part of the body (ASGI 3, HTTP). What is here is given without a wait."""
+        if (
+            self.waiting_for_100_continue
+            or self.disconnected
+            or self.response_complete
+            or self.flow.read_paused
+            or not self.message_event.is_set()
+        ):
+            return await super().receive()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def send(self, message: ASGISendEvent) -> None:
         """Take the answer's head, or a part of its body (ASGI 3, HTTP)."""

@@ -10,7 +10,7 @@ server does not wait for them (uvicorn waits for open connections before it ends
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
@@ -91,12 +91,11 @@ class App(Generic[S]):
         self._pages = pages
         self._streams = streams
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            await self._api(scope, receive, send)
-        else:
-            await self._pages(scope, receive, send)
+            return self._api(scope, receive, send)
+        return self._pages(scope, receive, send)
 
     def stop(self) -> None:
         """End all live updates. Call it when the server begins to shut down."""

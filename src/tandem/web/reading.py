@@ -7,7 +7,7 @@ that is wrong or unknown (422 with a JSON Pointer, RFC 6901).
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -26,6 +26,7 @@ from tandem.api.operation import MAX_REASON, Query
 from tandem.kernel import Invalid, Rule, clean_text
 from tandem.web.explain import UNKNOWN, explain
 from tandem.web.explain import shown as _shown
+from tandem.web.forms import refuse_line_ends
 
 MAX_BODY: Final = 64 * 1024
 """The longest body, in bytes."""
@@ -68,17 +69,17 @@ class DisconnectedError(Exception):
     """The client went away before it had said what it wants: there is nobody to answer."""
 
 
-def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[Headers, bytes | None]:
-    """The headers that anything here looks at, and the name of one that is there twice."""
-    found: dict[bytes, bytes] = {}
-    twice = None
+def read_headers(pairs: Sequence[tuple[bytes, bytes]]) -> tuple[Headers, bytes | None]:
+    """The headers, and the name of one of those looked at here that is there twice."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found, None
+    found, twice = {}, None
     for name, value in pairs:
-        if name in _WANTED:
-            if name in found:
-                if name == b"accept":  # it may be in several lines: the first will do
-                    continue
-                twice = name
+        if name not in found:
             found[name] = value
+        elif name in _WANTED and name != b"accept":  # that may be in several lines
+            twice = name
     return found, twice
 
 
@@ -195,6 +196,8 @@ def decode_body(
             or max(map(raw.count, names), default=0) > 1
         ):
             _EACH_ONCE.decode(raw.decode())
+        if b"\\" in raw:  # a line break can only be written so
+            refuse_line_ends(decoder.type, body)
         if _NUL in raw:
             _refuse_nul(msgspec.json.decode(raw), "", "")
     except msgspec.ValidationError as error:
