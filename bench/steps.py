@@ -123,7 +123,8 @@ async def count_steps(server: Server, plan: Plan, tell: Tell) -> Steps:
                 steps = Steps()
                 for run, once in (("first", True), ("warm", False), ("counted", False)):
                     tell(f"Payments: {run}")
-                    requests = islice(_requests(plan, run, once=once), None if once else COUNTED)
+                    made = islice(_requests(plan, run, once=once), None if once else COUNTED)
+                    requests = iter(list(made))  # beforehand: that is not the worker's work
                     tune_process()
                     if run == "counted":
                         sys.settrace(steps)

@@ -5,6 +5,7 @@ Its figures say nothing here; that they are there, and from real payments, is wh
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -96,6 +97,21 @@ def test_the_table_fits_and_names_every_target(
     assert "cryptography" in done.stdout
     taps = [measure for measure in run["measures"] if measure["way"] == AT_READER]
     assert taps or "No taps over PC/SC: " in done.stderr
+
+
+def test_a_payment_takes_no_more_steps_than_it_did(durable: str) -> None:
+    """Counted, so the same on every machine; who needs more of them changes the bound knowingly."""
+    done = bench("--steps", database_url=durable)
+    assert done.returncode == 0, done.stderr
+    first, _, *rows = done.stdout.splitlines()
+    found = re.match(r"([\d,]+) bytecodes and (\d+) calls", first)
+    assert found is not None, first
+    codes = int(found[1].replace(",", ""))
+    assert codes > 1_000
+    assert 100 < int(found[2]) < 250
+    if sys.version_info[:2] == (3, 11):  # each version has bytecodes of its own
+        assert codes < 6_500
+    assert any("PayStatic.decide" in row for row in rows)
 
 
 def test_a_server_that_is_not_durable_is_not_measured(durable: str) -> None:
