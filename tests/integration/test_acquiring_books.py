@@ -17,7 +17,7 @@ from tandem.emv.tags import Tag
 from tandem.emv.terminal import HostAnswer, Result, complete
 from tandem.emv.tlv import read
 from tandem.kernel import show_id
-from tandem.merchants import Acceptance
+from tandem.merchants import Acceptance, UpdateShop
 from tandem.payments.search import PaymentFilter
 
 START: Final = 100_000
@@ -173,6 +173,26 @@ async def test_what_was_approved_offline_is_booked_later(shop: Shop) -> None:
     for mti in ("0220", "0221"):
         assert code(await shop.ask(Message(mti, dict(advice.fields)))) == "00"
     assert await shop.spent() == 800
+
+
+async def test_a_gate_tells_afterwards_of_who_went_through(shop: Shop) -> None:
+    """Cut off, or its answer lost: then the request comes first, and its answer holds."""
+    gate = UpdateShop(category="4111")
+    await shop.town.services.merchants.update_shop(shop.door.id, shop.door.shop_id, gate)
+    ride: dict[str, Any] = {"gate": True, "verified": False}
+    late, lost = [await shop.phone.tap(300, **ride) for _ in range(2)]
+    request = shop.message("0200", 300, lost.online_data)
+    first = await shop.ask(request)
+    assert code(first) == "00"
+    advice = Message("0221", dict(sorted({**request.fields, De.RESPONSE_CODE: "Y3"}.items())))
+    assert code(await shop.ask(advice)) == "94"
+    again = await shop.ask(Message("0201", dict(request.fields)))
+    assert again.text(De.AUTHORISATION_CODE) == first.text(De.AUTHORISATION_CODE)
+    advice = shop.message("0220", 300, late.online_data, RESPONSE_CODE="Y3")
+    for mti in ("0220", "0221"):
+        answer = await shop.ask(Message(mti, dict(advice.fields)))
+        assert (code(answer), answer.binary(De.ICC)) == ("00", None)
+    assert await shop.spent() == 600
 
 
 @pytest.mark.parametrize(("mti", "kind"), [("0200", "0200"), ("0100", "0100")])

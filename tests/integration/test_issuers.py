@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 from issuer_town import Bank, card, open_bank
+from till_taps import message
 from town import Door, Someone, key, open_town, said
 
 from card_phone import Phone
@@ -79,6 +80,18 @@ async def test_the_issuer_pays_and_the_balance_does_not(
     assert (made.pan, made.taken) == (card().pan, 3800)
     records = bank.town.services.records
     assert len(await records.booked(await records.get(payment_of(paid["id"])))) == 2
+
+
+async def test_what_comes_late_is_asked_of_the_issuer_and_not_answered_to_the_card(
+    bank: Bank, door: Door, phone: Phone
+) -> None:
+    new = await message(bank.town, phone, 700, floor=1000, told={"offline": True})
+    idem = key(owner=door.id)
+    answer = await bank.pay(door, new, idem)
+    assert (answer["payment"]["status"], answer["issuer_answer"]) == ("captured", None)
+    assert await bank.pay(door, new, idem) == answer
+    (made,) = bank.issuer.accounts.made.values()
+    assert made.taken == 700
 
 
 @pytest.mark.parametrize(

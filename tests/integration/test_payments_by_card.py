@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -212,64 +211,6 @@ async def test_limits_and_balance_hold_and_fees_are_taken(town: Town) -> None:
     offline = await message(town, phone, 900, floor=1000, told={"offline": True})
     answer = await pay(town, door, offline)
     assert answer["reason"] == "insufficient_funds"
-
-
-async def test_approvals_offline_come_late_and_once(
-    town: Town, lin: Someone, door: Door, phone: Phone
-) -> None:
-    late = [
-        await message(town, phone, 100 + n, floor=1000, told={"offline": True}) for n in range(3)
-    ]
-    online = await message(town, phone, 500)
-    for new in (online, *reversed(late)):
-        assert (await pay(town, door, new))["payment"]["status"] == "captured"
-    for new in late:
-        assert (await pay(town, door, new))["reason"] == "cryptogram_replayed"
-    assert (await lin.balance())["balance"] == START - 500 - 303
-
-
-async def test_an_approval_offline_outlives_its_card(
-    town: Town, lin: Someone, door: Door, phone: Phone
-) -> None:
-    """The till sends on in the evening what the phone paid before its card was changed."""
-    late = [
-        await message(town, phone, 100 + n, floor=1000, told={"offline": True}) for n in range(5)
-    ]
-    online = await message(town, phone, 500)
-    cards, card_id = phone.cards, phone.card_id
-    for new, command in zip(late, (None, CardCommand.SUSPEND, CardCommand.REMOVE), strict=False):
-        if command is not None:
-            await cards.by_person(lin.id, card_id, command)
-        assert (await pay(town, door, new))["payment"]["status"] == "captured"
-    assert (await pay(town, door, online))["reason"] == "card_not_active"
-    assert (await pay(town, door, late[0]))["reason"] == "cryptogram_replayed"
-    assert (await lin.balance())["balance"] == START - 303
-    await town.services.people.revoke_device(lin.id, lin.device_id)
-    assert (await pay(town, door, late[3]))["reason"] == "device_out_of_use"
-
-
-async def test_an_approval_offline_outlives_the_cards_renewal(
-    town: Town, lin: Someone, door: Door, phone: Phone
-) -> None:
-    card = await phone.cards.get(phone.card_id)
-    today = town.services.settings.day_of(town.services.clock.now())
-    town.wait(days=(card.expiry - today - timedelta(days=30)).days)
-    late = await message(town, phone, 100, floor=1000, told={"offline": True})
-    renewed = read_id("crd", (await phone.cards.renew(card.id, "person", lin.id)).id)
-    await phone.cards.deliver(lin.id, lin.device_id, renewed, key())
-    assert (await pay(town, door, late))["payment"]["status"] == "captured"
-    assert (await phone.cards.get(card.id)).status == "replaced"
-
-
-async def test_an_approval_offline_is_paid_from_the_balance_of_then(
-    town: Town, lin: Someone, door: Door, phone: Phone
-) -> None:
-    late = await message(town, phone, 100, floor=1000, told={"offline": True})
-    online = await message(town, phone, 100)
-    await phone.cards.fund(lin.id, phone.card_id, "EUR")
-    assert (await pay(town, door, late))["payment"]["status"] == "captured"
-    assert (await pay(town, door, online))["reason"] == "currency_not_funded"
-    assert (await lin.balance())["balance"] == START - 100
 
 
 async def test_the_operator_restores_a_card_whose_counter_was_run_ahead(

@@ -19,8 +19,17 @@ from emv_tap import NOW
 from living import Living, living, made, post
 from tandem.emv.tlv import read
 from tandem.merchants import WayRefused
-from tandem.tap import Payment, Reply, Secret, Unreachable, Vault
+from tandem.tap import (
+    Payment,
+    Reply,
+    Secret,
+    Unanswered,
+    Unreachable,
+    Vault,
+    read_terminal_settings,
+)
 from tandem.tap.provisioning import connected, settle
+from tandem.till import RestOnline, open_tandem
 from tandem.till.rest import _key, tap_body
 
 _NUMBER = itertools.count(1)
@@ -371,6 +380,60 @@ async def test_a_gate_lets_an_unverified_person_through_up_to_its_limit(
         async with gate.till(device) as till:
             paid = await till.take(600)
             assert paid.approved
+    assert await lin.balance() == START - 600
+
+
+async def gates_of(house: Living, operator: httpx.AsyncClient, folder: Path) -> list[Counter]:
+    """Two gates, each a merchant of its own."""
+    gates = [await counter_at(house, operator, folder / name, category="4111") for name in "ab"]
+    for gate in gates:
+        gate.write(gate=True)
+    return gates
+
+
+async def test_a_gate_that_was_cut_off_is_paid_though_the_rider_paid_elsewhere_meanwhile(
+    house: Living, operator: httpx.AsyncClient, tmp_path: Path, lin: Phone
+) -> None:
+    here, elsewhere = await gates_of(house, operator, tmp_path)
+    with lin.device() as device:
+        async with here.till(device, Overhears()) as till:
+            assert (await till.take(600)).why == "deferred"
+        async with elsewhere.till(device) as till:
+            assert (await till.take(500)).approved
+        async with here.till(device) as till:
+            (told,) = await till.send_due()
+    assert (told.unpaid, told.response_code) == (False, "00")
+    (payment,) = await here.payments()
+    seen = made(await operator.get(f"/v1/ledger/payments/{payment['id']}"))["tap"]
+    assert (seen["counter"], seen["gate"], seen["offline"]) == (1, True, True)
+    assert await lin.balance() == START - 1100
+
+
+class LosesAnswers(RestOnline):
+    """Tandem hears the gate's question, and the gate not its answer."""
+
+    async def authorise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
+        await super().authorise(payment, secret, repeat=repeat)
+        raise Unanswered
+
+
+async def test_a_gate_whose_answer_was_lost_is_paid_once(
+    house: Living, operator: httpx.AsyncClient, tmp_path: Path, lin: Phone
+) -> None:
+    gate, _ = await gates_of(house, operator, tmp_path)
+    settings = read_terminal_settings(gate.settings.read_bytes()).tandem
+    with lin.device() as device:
+        async with (
+            open_tandem(settings, gate.folder) as tandem,
+            gate.till(device, LosesAnswers(tandem)) as till,
+        ):
+            assert (await till.take(600)).why == "deferred"
+            assert await till.send_due() == []
+        async with gate.till(device) as till:
+            (told,) = await till.send_due()
+    assert (told.unpaid, told.response_code) == (False, "00")
+    assert told.authorisation_code
+    assert len(await gate.payments()) == 1
     assert await lin.balance() == START - 600
 
 

@@ -1,6 +1,6 @@
 """A device card's life: every state, command and caller."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from tandem.cards.model import (
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 LATER = datetime(2026, 11, 27, 13, tzinfo=UTC)
+A_DAY = timedelta(days=1)
 PAN = "9801234567890121"
 ACTORS = ("person", "operator", "vault")
 
@@ -89,6 +90,17 @@ def test_the_table_is_what_was_asked_for(
     else:
         made = moved(before, command, actor, LATER)  # type: ignore[arg-type]  # one of the actors
         assert (made.status, made.updated_at, before.status) == (after, LATER, status.value)
+        assert (made.stopped_at is None) is (after == "active")
+        assert (made.lost_at is None) is (after not in {"lost", "blocked"})
+
+
+def test_a_card_remembers_since_when_it_pays_no_more_until_it_does() -> None:
+    made, told = card(), []
+    for number, command in enumerate(("suspend", "lose", "block", "restore", "lose", "remove"), 1):
+        (actor, *_) = WHO[CardCommand(command)]
+        made = moved(made, CardCommand(command), actor, NOW + number * A_DAY)
+        told += [tuple(at and (at - NOW).days for at in (made.stopped_at, made.lost_at))]
+    assert told == [(1, None), (1, 2), (1, 2), (None, None), (5, 5), (5, 5)]
 
 
 def test_what_is_over_stays_so_and_every_command_is_somebodys() -> None:

@@ -241,26 +241,6 @@ async def test_an_approval_that_cannot_be_kept_is_not_shown(
     assert [ui.text() for ui in shown] == ["Present card", "Processing"]
 
 
-# -- at a gate -----------------------------------------------------------------------------------
-
-
-async def test_at_a_gate_without_an_answer_a_person_goes_through_and_it_is_asked_again(
-    folder: Path, device: Device, clock: ManualClock
-) -> None:
-    (aid,) = SETTINGS.aids
-    gate = msgspec.structs.replace(
-        SETTINGS,
-        aids=(msgspec.structs.replace(aid, transit=True, deferred_limit=1000, floor_limit=0),),
-    )
-    host = FakeHost(Unanswered(), Unreachable(), YES)
-    with till_in(folder, DirectField(device), host, clock, settings=gate) as (till, store):
-        payment = await till.take(300)
-        assert (payment.approved, payment.why) == (True, "deferred")
-        assert [due.state for due in store.due()] == [State.DEFERRED_DUE]
-        assert [len(await till.send_due()) for _ in range(2)] == [0, 1]
-    assert host.asked == [("authorise", 1, False), *[("authorise", 1, True)] * 2]
-
-
 # -- torn, absent, refused -----------------------------------------------------------------------
 
 

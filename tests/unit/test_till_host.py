@@ -2,12 +2,13 @@
 
 from typing import cast
 
+import msgspec
 import pytest
 
 from emv_tap import NOW, PAN
-from tandem.acquiring import Client, Codec, De, Message, NoAnswer, NotSent, Wire
+from tandem.acquiring import VERIFICATION, Client, Codec, De, Message, NoAnswer, NotSent, Wire
 from tandem.kernel import ManualClock
-from tandem.tap import Payment, Secret, Unanswered, Unreachable
+from tandem.tap import Payment, Secret, TerminalSettings, Unanswered, Unreachable
 from tandem.tap.payment import Unsendable
 from tandem.till import HostOnline
 from tap_shop import SETTINGS
@@ -24,16 +25,18 @@ class FakeClient:
     def __init__(self, raises: Exception | None = None) -> None:
         self.raises = raises
         self.sent: list[bytes] = []
+        self.asked: list[Message] = []
 
     async def request(self, message: Message) -> Message:
+        self.asked.append(message)
         self.sent.append(Codec(Wire()).write(message))
         if self.raises is not None:
             raise self.raises
         return Message("0210", {De.RESPONSE_CODE: "00", De.AUTHORISATION_CODE: "A1    "})
 
 
-def way(client: FakeClient) -> HostOnline:
-    return HostOnline(cast("Client", client), SETTINGS, ManualClock(NOW))
+def way(client: FakeClient, settings: TerminalSettings = SETTINGS) -> HostOnline:
+    return HostOnline(cast("Client", client), settings, ManualClock(NOW))
 
 
 async def test_an_answer_is_a_reply() -> None:
@@ -60,3 +63,24 @@ async def test_what_fits_no_message_is_not_tried_for_ever() -> None:
         await way(client).advise(PAYMENT, odd, repeat=True)
     assert not client.sent
     assert PAN not in str(told.value)
+
+
+@pytest.mark.parametrize(("why", "code"), [("card_approved", "Y1"), ("deferred", "Y3")])
+async def test_an_advice_says_whether_anybody_could_be_asked(why: str, code: str) -> None:
+    client = FakeClient()
+    payment = msgspec.structs.replace(PAYMENT, why=why)
+    await way(client).advise(payment, SECRET, repeat=False)
+    (asked,) = client.asked
+    assert (asked.mti, asked.text(De.RESPONSE_CODE)) == ("0220", code)
+
+
+async def test_a_question_about_a_card_is_none_of_money_though_a_gate_opened() -> None:
+    (aid,) = SETTINGS.aids
+    asking = msgspec.structs.replace(
+        SETTINGS, aids=(msgspec.structs.replace(aid, status_check=True),)
+    )
+    client = FakeClient()
+    question = msgspec.structs.replace(PAYMENT, amount=100, aid=aid.aid, why="deferred")
+    await way(client, asking).advise(question, SECRET, repeat=True)
+    (asked,) = client.asked
+    assert (asked.mti, asked.text(De.CONDITION)) == ("0101", VERIFICATION)

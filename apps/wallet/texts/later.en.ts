@@ -126,7 +126,7 @@ export const en = {
   'card.remove': 'Remove this card',
   'card.remove.sure': 'Remove the card ending in {digits}?',
   'card.remove.lead':
-    'It never pays again. What it paid stays, and shops can still give money back.',
+    'It buys nothing more. What it bought until today is still paid, also where the shop sends it in later, and shops can still give money back.',
   'card.lost': 'I lost this device',
   'card.lost.what':
     'All cards on {name} stop paying, and the device is taken out of use: its key and its pay codes stop working.',
@@ -136,13 +136,15 @@ export const en = {
     'The cards are stopped. To take the phone itself out of use, sign in again in the settings.',
   'card.undelivered':
     'The phone has not fetched the card yet. Open the program tandem device there: tandem device sync.',
-  'card.suspended.lead': 'It pays nothing until you let it pay again.',
+  'card.suspended.lead':
+    'It pays nothing until you let it pay again. What it bought before is still paid, also where the shop sends it in later.',
   'card.operator.lead':
     'The operator must confirm this card first. Tell them that it is you; nothing else is to be done here.',
   'card.lost.lead': 'It was said to be lost and pays nothing. Only the operator brings it back.',
   'card.blocked.lead': 'The operator or too many wrong taps blocked it. Ask the operator.',
   'card.refused.lead': 'This card was refused and never pays. Add a new one on its phone.',
-  'card.removed.lead': 'This card was removed and never pays again.',
+  'card.removed.lead':
+    'This card was removed and buys nothing more. What it bought before is still paid.',
   'card.replaced.lead': 'A renewed card has taken its place.',
   'card.paid': 'What it paid',
   'card.paid.none': 'Nothing yet',

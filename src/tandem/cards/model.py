@@ -121,6 +121,10 @@ class DeviceCard(msgspec.Struct, frozen=True):
     `funding_kind` is `balance`, or `issuer`: then `funding_id` is the issuer's card that it pays
     from (tandem.cards.funding). `proof_by` says who brings the one-time code: the `wallet` on an
     earlier device, or the `issuer`.
+
+    `stopped_at` is when a card that pays no more stopped to pay, `lost_at` when it was first lost
+    or blocked since; what comes late is judged by them (tandem.cards.taps). Both are None again
+    once it is active.
     """
 
     id: UUID
@@ -154,6 +158,8 @@ class DeviceCard(msgspec.Struct, frozen=True):
     funding_id: UUID | None = None
     funding_last_four: str | None = None
     proof_by: str = "wallet"
+    stopped_at: datetime | None = None
+    lost_at: datetime | None = None
 
     def __repr__(self) -> str:
         return f"DeviceCard({self.id}, …{self.last_four}, {self.status})"
@@ -162,10 +168,13 @@ class DeviceCard(msgspec.Struct, frozen=True):
 DEVICE_CARDS: Final = Table(
     "device_cards",
     DeviceCard,
-    mutable=("status", "atc", "seen", "wrong_cryptograms", "updated_at"),
+    mutable=(
+        *("status", "atc", "seen", "wrong_cryptograms", "updated_at"),
+        *("stopped_at", "lost_at"),
+    ),
     guards=(
         *("status", "atc", "seen", "wrong_cryptograms", "delivered_at"),
-        *("funding_currency", "funding_id"),
+        *("funding_currency", "funding_id", "stopped_at", "lost_at"),
     ),
     rank=22,
 )
@@ -186,6 +195,12 @@ def moved(
         can = tuple(c.value for c in allowed(status, actor))
         raise CardConflict(status.value, command.value, can)
     changes = {"code_hash": None, "code_until": None, **changes}  # no command leads to a wait
+    if after is CardStatus.ACTIVE:
+        changes |= {"stopped_at": None, "lost_at": None}
+    else:
+        changes["stopped_at"] = card.stopped_at or now
+        if after in {CardStatus.LOST, CardStatus.BLOCKED}:
+            changes["lost_at"] = card.lost_at or now
     return msgspec.structs.replace(card, status=after.value, updated_at=now, **changes)
 
 

@@ -165,7 +165,7 @@ async def update_card(connection: Connection, card: DeviceCard) -> None:
         "UPDATE device_cards SET status = $2, funding_currency = $3, code_hash = $4, "
         "code_until = $5, code_tries = $6, wrong_cryptograms = $7, delivered_at = $8, "
         "updated_at = $9, funding_kind = $10, funding_id = $11, funding_last_four = $12, "
-        "seen = $13 WHERE id = $1",
+        "seen = $13, stopped_at = $14, lost_at = $15 WHERE id = $1",
         card.id,
         card.status,
         card.funding_currency,
@@ -179,6 +179,8 @@ async def update_card(connection: Connection, card: DeviceCard) -> None:
         card.funding_id,
         card.funding_last_four,
         card.seen,
+        card.stopped_at,
+        card.lost_at,
     )
 
 

@@ -2,8 +2,7 @@
 
 In this order, because what comes first must not depend on what comes later:
 
-1. a card that was never handed out says nothing, nor does one that is over, but of what it approved
-   offline before;
+1. a card that was never handed out says nothing, nor does one that is over, but of what comes late;
 2. the key index and version in 9F10 are those that the vault gave the card: its own word chooses
    no weaker one; and the cryptogram is the card's over exactly this data. A wrong one is counted,
    and the card blocked at `WRONG_MAX` of them in a row;
@@ -12,17 +11,22 @@ In this order, because what comes first must not depend on what comes later:
 4. amount, currency, type and date are those of the message that the cryptogram came in, and it is
    of the kind that such a message carries;
 5. card and person may pay: status, last day, verification, and the rules of gates, which hold for
-   merchants of public transport only. What was approved offline was paid while the card was as it
-   was then: that it was suspended, removed or renewed since does not take the goods' price from the
-   merchant. One that is lost or blocked pays nothing.
+   merchants of public transport only.
+
+**What comes late** has happened: the card approved it offline, or a gate let its holder through
+though nobody answered, and keeps what the card asked (an ARQC) to send it on. It is judged by its
+day, which the cryptogram covers. It is taken if it was made on or before the day on which the card
+stopped to pay (suspended, removed, renewed), and before the day on which it was said to be lost or
+was blocked: then somebody else may have held it.
 
 **The window of numbers.** A payment online must have a number above every one that was seen, by at
 most `AHEAD` (torn taps use numbers up that nobody sees), unless the operator has restored the card
-since: a hostile reader can use up more. One that was approved offline comes late
-and in any order: it may lie up to `BEHIND` below the highest, and each number counts once
-(as RFC 4303, 3.4.3, has it for packets).
+since: a hostile reader can use up more. What comes late does so in any order: it may lie up to
+`BEHIND` below the highest or anywhere above it, and each number counts once (as RFC 4303, 3.4.3,
+has it for packets).
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -49,20 +53,19 @@ WRONG_MAX: Final = 5
 """Wrong cryptograms in a row that block a card."""
 AHEAD: Final = 1000
 BEHIND: Final = 62
-"""How far below the highest number one that was approved offline may lie."""
+"""How far below the highest number one that comes late may lie."""
 PURCHASE: Final = 0x00
 TRANSIT_CATEGORIES: Final = frozenset({"4111", "4112", "4131"})
 """Merchants of public transport (ISO 18245): local transport, railways, buses."""
 
 _SEEN: Final = (1 << BEHIND) - 1
 _ANYWHERE: Final = 1 << BEHIND
-"""The bit of `seen` above those of numbers: the next number above the highest may be any."""
+"""The bit of `seen` above those of numbers: the next online above the highest may be any."""
 _MAX_ICC: Final = 255
 _LIVE: Final = frozenset(
     {CardStatus.ACTIVE, CardStatus.SUSPENDED, CardStatus.LOST, CardStatus.BLOCKED}
 )
 _OVER: Final = frozenset({CardStatus.REMOVED, CardStatus.REPLACED})
-_PAYS_OFFLINE: Final = frozenset({CardStatus.ACTIVE, CardStatus.SUSPENDED, *_OVER})
 _APPROVED_CSU: Final = bytes.fromhex("00820000")
 """Approved online; the offline counters begin anew (EMV Book 3, Annex C10)."""
 _DECLINED_CSU: Final = bytes.fromhex("00080000")
@@ -100,8 +103,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The message that a tap came in: what it asks for, apart from what the chip said.
 
     `currency` is the ISO 4217 number, `day` the terminal's date. `offline`: the terminal approved
-    it by itself and tells us so. `transit`: the merchant is one of public transport. `limits` are
-    the card's own, in minor units of `currency`.
+    it by itself, or let somebody through a gate, and tells us so: it comes late. `transit`: the
+    merchant is one of public transport. `limits` are the card's own, in minor units of `currency`.
     """
 
     amount: int
@@ -149,9 +152,18 @@ def read_tap(icc: bytes) -> Tap:
 
 
 def check_tap(
-    card: DeviceCard, master: MasterKey, key: bytes, tap: Tap, asked: Asked, now: datetime
+    card: DeviceCard,
+    master: MasterKey,
+    key: bytes,
+    tap: Tap,
+    asked: Asked,
+    now: datetime,
+    day_of: Callable[[datetime], date],
 ) -> Verdict:
-    """Whether this tap pays what is asked. `key` is the card's, made from `master`."""
+    """Whether this tap pays what is asked. `key` is the card's, made from `master`.
+
+    `day_of` tells the operator's calendar day of a moment.
+    """
     heard = _LIVE | _OVER if asked.offline else _LIVE
     if card.status not in heard or card.delivered_at is None:
         return Verdict(card, "card_not_active", proved=False)
@@ -160,12 +172,12 @@ def check_tap(
     if not _is_new(card, tap.atc, offline=asked.offline):
         ahead = tap.atc > card.atc
         return Verdict(card, "counter_ahead" if ahead else "cryptogram_replayed", proved=False)
-    card = _used(card, tap.atc, now)
-    return Verdict(card, _differs(tap, asked) or _forbids(card, tap, asked), proved=True)
+    card = _used(card, tap.atc, now, offline=asked.offline)
+    return Verdict(card, _differs(tap, asked) or _forbids(card, tap, asked, day_of), proved=True)
 
 
 def anywhere_ahead(card: DeviceCard) -> DeviceCard:
-    """The card's row when its next number may be any above the highest; it holds for one."""
+    """The card's row when its next number online may be any above the highest; for one."""
     return msgspec.structs.replace(card, seen=card.seen | _ANYWHERE)
 
 
@@ -200,17 +212,19 @@ def _wrong(card: DeviceCard, now: datetime) -> Verdict:
 
 def _is_new(card: DeviceCard, atc: int, *, offline: bool) -> bool:
     if atc > card.atc:
-        return atc - card.atc <= AHEAD or bool(card.seen & _ANYWHERE)
+        return offline or atc - card.atc <= AHEAD or bool(card.seen & _ANYWHERE)
     behind = card.atc - 1 - atc
     return offline and 0 <= behind < BEHIND and not card.seen >> behind & 1
 
 
-def _used(card: DeviceCard, atc: int, now: datetime) -> DeviceCard:
+def _used(card: DeviceCard, atc: int, now: datetime, *, offline: bool) -> DeviceCard:
     """The card's row with this number used up, and no wrong ones in a row any more."""
     highest = max(atc, card.atc)
     if atc > card.atc:
         shift = atc - card.atc
         seen = (card.seen << shift | 1 << (shift - 1)) & _SEEN
+        if offline:  # it needed no leave to be far ahead, and leaves it to what is paid next
+            seen |= card.seen & _ANYWHERE
     else:
         seen = card.seen | 1 << (card.atc - 1 - atc)
     return msgspec.structs.replace(
@@ -236,15 +250,21 @@ def _differs(tap: Tap, asked: Asked) -> str | None:
         return "cryptogram_kind"
     if tap.kind is CryptogramType.AAC:
         return "declined_by_card"
-    wanted = CryptogramType.TC if asked.offline else CryptogramType.ARQC
-    return None if tap.kind is wanted else "cryptogram_kind"
+    if asked.offline:
+        # A gate that got no answer sends on what the card asked; any other terminal declines.
+        fits = tap.kind is CryptogramType.TC or tap.card.results.transit
+    else:
+        fits = tap.kind is CryptogramType.ARQC
+    return None if fits else "cryptogram_kind"
 
 
-def _forbids(card: DeviceCard, tap: Tap, asked: Asked) -> str | None:
+def _forbids(
+    card: DeviceCard, tap: Tap, asked: Asked, day_of: Callable[[datetime], date]
+) -> str | None:
     """Why the card may not pay, though it made the cryptogram."""
-    pays = _PAYS_OFFLINE if asked.offline else {CardStatus.ACTIVE}
-    if card.status not in pays:
-        return f"card_{card.status}"
+    pays = card.status == CardStatus.ACTIVE
+    if not pays and not (asked.offline and _paid_on(card, asked.day, day_of)):
+        return "card_not_active" if card.status in _OVER else f"card_{card.status}"
     if not card.effective <= asked.day <= card.expiry:
         return "card_expired"
     results = tap.card.results
@@ -255,3 +275,10 @@ def _forbids(card: DeviceCard, tap: Tap, asked: Asked) -> str | None:
     if not results.verified and asked.amount > asked.limits.unverified_amount:
         return "not_verified"
     return None
+
+
+def _paid_on(card: DeviceCard, day: date, day_of: Callable[[datetime], date]) -> bool:
+    """Whether a card that pays no more still paid on this day."""
+    if card.stopped_at is None or day > day_of(card.stopped_at):
+        return False
+    return card.lost_at is None or day < day_of(card.lost_at)

@@ -81,7 +81,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "device_cards": Right(
         update=(
             *("status", "funding_kind", "funding_currency", "code_hash", "code_until"),
-            *("funding_id", "funding_last_four"),
+            *("funding_id", "funding_last_four", "stopped_at", "lost_at"),
             *(
                 "code_tries",
                 "pan_sealed",

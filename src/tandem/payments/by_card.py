@@ -74,7 +74,8 @@ class NewTap(msgspec.Struct, frozen=True, kw_only=True):
     """A tap as a host has it. Amount in minor units.
 
     `pan` and `sequence` are the card's (elements 2 or 35, and 23), `icc` element 55, `day` the
-    terminal's date. `capture` is manual for an authorisation. `offline`: the terminal approved it.
+    terminal's date. `capture` is manual for an authorisation. `offline`: the terminal approved it,
+    or let somebody through a gate.
     `only_asks`: no money is to move, whatever the amount that the card was shown. `order_id` is the
     order of the till that the tap pays.
     """

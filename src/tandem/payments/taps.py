@@ -43,7 +43,7 @@ from tandem.payments.decisions import (
 )
 from tandem.payments.model import PAYMENTS, NewPayment, Payment, Status
 from tandem.payments.orders import payable, replaced
-from tandem.people import DEVICES, LimitExceeded, PersonTerms
+from tandem.people import DEVICES, Device, LimitExceeded, PersonTerms
 
 _CODE_DIGITS: Final = 6
 
@@ -94,7 +94,10 @@ class TapAnswer(msgspec.Struct, frozen=True):
     reason: str | None
     issuer_answer: Annotated[
         str | None,
-        Meta(description="Issuer Authentication Data (91) as TLV, in Base64; none to a wrong one"),
+        Meta(
+            description="Issuer Authentication Data (91) as TLV, in Base64; none to a wrong "
+            "cryptogram, nor to what comes late"
+        ),
     ]
 
 
@@ -108,8 +111,8 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
 
     With `only_asks` it is about the card and not about money: no payment is made. `order` is one of
     the till's that is paid by it; a tap that is declined leaves it as it was.
-    What was approved offline has happened: neither the person's limits nor what the card pays from
-    now are asked, their balance is.
+    What comes late has happened: neither the person's limits nor what the card pays from now are
+    asked, their balance is; card and device must have paid on that day (tandem.cards.taps).
     """
 
     id: UUID
@@ -175,7 +178,9 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
             self.card.funding_id,
         ):
             raise ChangedMeanwhile(self.payer.id)
-        verdict = check_tap(card, self.master, self.key, self.tap, self.asked, view.now)
+        verdict = check_tap(
+            card, self.master, self.key, self.tap, self.asked, view.now, view.day_of
+        )
         payment = open_payment(view, self.shop, new, status=Status.WAITING, payer=self.payer)
         reason = verdict.reason or self._obstacle(view, card)
         return terms, _Judged(verdict, payment, reason)
@@ -183,11 +188,16 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
     def _obstacle(self, view: View, card: DeviceCard) -> str | None:
         """Why the person cannot pay by this card, a stable code."""
         device = view.row(DEVICES, card.device_id)
-        if device is None or device.revoked_at is not None:
+        if device is None or not self._in_use(view, device):
             return "device_out_of_use"
         if card.funding_currency != self.new.currency and not self.asked.offline:
             return "currency_not_funded"
         return self._objection(view)
+
+    def _in_use(self, view: View, device: Device) -> bool:
+        """Whether the device pays, or if this comes late, did so on the day before it stopped."""
+        revoked = device.revoked_at
+        return revoked is None or (self.asked.offline and self.asked.day < view.day_of(revoked))
 
     def _objection(self, view: View) -> str | None:
         """What keeps the person's balance from paying."""
@@ -210,9 +220,11 @@ class PayByCard(msgspec.Struct, frozen=True, kw_only=True):
         if proved:
             payment = None if step is None else step.payment
             writes += (Write(CARD_TAPS, self._used(view, payment)),)
-            approved = reason is None
-            proof = issuer_answer(self.master, self.key, self.tap, approved=approved)
-            answer = base64.b64encode(proof).decode()
+            # What comes late begins no counters of the card anew: it may have stopped to pay.
+            if not self.asked.offline:
+                approved = reason is None
+                proof = issuer_answer(self.master, self.key, self.tap, approved=approved)
+                answer = base64.b64encode(proof).decode()
         if step is None:
             return Decision(TapAnswer(None, reason, answer), (), writes)
         shown = told(step.payment)

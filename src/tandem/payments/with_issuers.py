@@ -109,7 +109,8 @@ class IssuerPayments(Payments):
 
         async def entry() -> Entry:
             made = await build(number, issuer.answer_seconds)
-            proof[:] = [TapProof(made.master, made.key, made.tap)]
+            if not made.asked.offline:  # what comes late is not answered to the card
+                proof[:] = [TapProof(made.master, made.key, made.tap)]
             return made
 
         first = await self._submit(entry, asking(idempotency))
@@ -122,7 +123,7 @@ class IssuerPayments(Payments):
             asked = await authorisation_of(connection, pending)
         assert asked is not None, "it was just written"
         answer = await self._answer(asked, funding)
-        return await self._book(asked, answer, idempotency, proof[0])
+        return await self._book(asked, answer, idempotency, proof[0] if proof else None)
 
     async def _answer(
         self, asked: IssuerAuthorisation, funding: FundingCard

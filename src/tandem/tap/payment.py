@@ -2,7 +2,7 @@
 
     waiting ──tap──► asking ──answer──► done
        │               ├──no answer, or a crash──► reversal_due ──acknowledged──► reversed
-       │               ├──at a gate, no answer──► deferred_due ──answer──► done
+       │               ├──at a gate, no answer──► deferred_due ──acknowledged──► done
        │               └──a refund without answer, or a crash──► deferred_due ──answer──► done
        ├──approved offline──► advice_due ──acknowledged──► done
        └──no card, declined──► done
@@ -173,7 +173,7 @@ class Online(Protocol):
         ...
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        """Tell of an approval offline."""
+        """Tell of an approval offline, or of somebody whom a gate let through without an answer."""
         ...
 
     async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:

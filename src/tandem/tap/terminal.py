@@ -1,9 +1,10 @@
 """The till's reader: takes a payment by tap, asks the host, and owes it nothing for long.
 
 What a payment leads to is on disk first: a request before it is sent, an approval before it is
-shown. After a crash, or without an answer, a request is reversed; only at a gate, where a person
-was let through, and for a refund the request is sent again. A tap that tears before the card
-decided costs nothing: the card is tapped again, and its earlier cryptogram is worth nothing.
+shown. After a crash, or without an answer, a request is reversed. Only at a gate, where a person
+was let through, the host is told of it as of an approval offline, and a refund is asked for again.
+A tap that tears before the card decided costs nothing: the card is tapped again, and its earlier
+cryptogram is worth nothing.
 """
 
 import asyncio
@@ -68,6 +69,8 @@ _ISSUER_DATA: Final = 0x91
 _REQUESTOR_DIGITS: Final = 11
 _LATER: Final = frozenset({"91", "96"})
 """Answers of a host that is not able now: what is due stays due."""
+_KNOWN: Final = "94"
+"""Its answer to a number that came with something else before."""
 
 
 class Policy(Protocol):
@@ -182,8 +185,10 @@ class Till:
             outcome = replace(outcome, deferrable=False)
             if outcome.result is Result.APPROVED:
                 refused = refused or "wallet_unknown"
-        if order and outcome.result is Result.APPROVED:
-            refused = "order_offline"  # it may be paid otherwise meanwhile: who decides must say
+        if order:  # it may be paid otherwise meanwhile: who decides must say
+            outcome = replace(outcome, deferrable=False)
+            if outcome.result is Result.APPROVED:
+                refused = "order_offline"
         if refused is not None:
             outcome = _refused(outcome)
             payment = msgspec.structs.replace(payment, why=refused)
@@ -370,10 +375,10 @@ class Till:
         self._store.mark_sent(due.payment)
         if due.state is State.REVERSAL_DUE:
             reply = await self._online.reverse(due.payment, due.secret, repeat=due.sent)
-        elif due.state is State.ADVICE_DUE:
-            reply = await self._online.advise(due.payment, due.secret, repeat=due.sent)
-        else:
+        elif due.payment.is_refund:
             reply = await self._online.authorise(due.payment, due.secret, repeat=due.sent)
+        else:
+            reply = await self._told(due)
         if reply.code in _LATER:
             return None
         if not reply.approved:
@@ -392,6 +397,16 @@ class Till:
         )
         self._store.save(payment, State.REVERSED if reversed_ else State.DONE)
         return payment
+
+    async def _told(self, due: Due) -> Reply:
+        """What the host says to an approval that it hears of afterwards.
+
+        A gate's request may have arrived, though its answer did not: then that answer holds.
+        """
+        reply = await self._online.advise(due.payment, due.secret, repeat=due.sent)
+        if due.state is State.DEFERRED_DUE and reply.code == _KNOWN:
+            return await self._online.authorise(due.payment, due.secret, repeat=True)
+        return reply
 
 
 def issuer_data(icc: bytes) -> bytes:

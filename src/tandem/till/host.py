@@ -17,6 +17,7 @@ from tandem.acquiring import (
     NoAnswer,
     NotSent,
 )
+from tandem.emv.terminal import Why
 from tandem.kernel import Clock, Entropy
 from tandem.tap import Payment, Reply, Secret, TerminalMisset, TerminalSettings
 from tandem.tap.payment import REFUND, Unanswered, Unreachable, Unsendable
@@ -25,6 +26,8 @@ from tandem.till.files import secret_file
 _CONTACTLESS_CHIP: Final = "071"
 _NORMAL: Final = "00"
 _APPROVED_OFFLINE: Final = "Y1"
+_UNABLE_ONLINE: Final = "Y3"
+"""Approved, since nobody could be asked (EMV Book 4, Annex A6)."""
 _NO_ANSWER: Final = "68"
 _ACQUIRERS: Final = "0" * 22
 
@@ -44,8 +47,14 @@ class HostOnline:
         return await self._ask(f"{kind}{int(repeat)}", fields)
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        """0220 or 0221: approved offline."""
-        fields = self._fields(payment) | _card(secret) | {De.RESPONSE_CODE: _APPROVED_OFFLINE}
+        """0220 or 0221: approved offline.
+
+        Not of a question about a card that a gate got no answer to: no money moves for it.
+        """
+        if self._only_asks(payment):
+            return await self.authorise(payment, secret, repeat=repeat)
+        code = _UNABLE_ONLINE if payment.why == Why.DEFERRED else _APPROVED_OFFLINE
+        fields = self._fields(payment) | _card(secret) | {De.RESPONSE_CODE: code}
         return await self._ask("0221" if repeat else "0220", fields)
 
     async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:

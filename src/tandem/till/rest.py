@@ -56,7 +56,7 @@ class RestOnline:
         return await self._ask("taps", _key(payment), tap_body(payment, secret))
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        """Tell of an approval offline."""
+        """Tell of an approval offline, or of who went through a gate without an answer."""
         del repeat
         return await self._ask("taps", _key(payment), tap_body(payment, secret) | {"offline": True})
 

@@ -113,7 +113,11 @@ class TakeTap(Body, frozen=True, kw_only=True):
     number: Number
     offline: Annotated[
         bool,
-        Meta(description="Terminal and card approved it without asking: it has happened"),
+        Meta(
+            description="It has happened: terminal and card approved it without asking, or a gate "
+            "of public transport let the person through without an answer. Then `icc` has what the "
+            "card asked"
+        ),
     ] = False
     order_id: Annotated[
         str | None,
@@ -145,7 +149,7 @@ class TapTaken(msgspec.Struct, frozen=True):
         str | None,
         Meta(
             description="The issuer's proof for the card, as TLV (91) in Base64; none to a wrong "
-            "cryptogram",
+            "cryptogram, nor to what comes late",
             examples=["kQgBI0VnggAAgA=="],
         ),
     ]
@@ -281,7 +285,9 @@ async def take_tap(call: Call[Services], till_id: UUID, body: TakeTap) -> TapTak
     """Checks the card's cryptogram and pays, or declines: `approved` says which.
 
     Whoever gets no answer sends the same request again, or takes it back by its key. What was
-    approved `offline` is sent in the same way afterwards, as often as it takes.
+    approved `offline` is sent in the same way afterwards, as often as it takes. A gate that asked,
+    got no answer and let the person through sends it so under the key of its question: if that has
+    arrived, this is refused (`idempotency_key_reused`), and the question again gets its answer.
 
     With `order_id` the tap pays that order: if it is approved the order is cancelled in the same
     moment, so that nobody pays it by its code as well. If it is declined the order stays open.

@@ -84,7 +84,7 @@ class Overheard:
         return await self._online.authorise(payment, secret, repeat=repeat)
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
-        """Tell of an approval offline."""
+        """Tell of what was approved without it."""
         return await self._online.advise(payment, secret, repeat=repeat)
 
     async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
