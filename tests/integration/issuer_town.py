@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from town import Door, Facts, Someone, Town, key, open_town, said
 
 from acquiring_play import Keys
 from card_phone import Phone
 from moves import CNY
 from tandem.acquiring import Wire
-from tandem.cards import CardDetails
+from tandem.cards import CardDetails, CardView
 from tandem.db import Idempotency
 from tandem.emv.card.profile import luhn
 from tandem.issuers import IssuerLink, RemoteIssuers, Rules, Simulator
@@ -100,6 +101,14 @@ class Bank:
     def agrees(self) -> int:
         """What it owes by its own books."""
         return self.issuer.accounts.owed().get(f"{CNY.number:03d}", 0)
+
+
+async def add(
+    bank: Bank, lin: Someone, details: CardDetails, idem: Idempotency | None = None
+) -> CardView:
+    """Add a device card that this card of the issuer's funds."""
+    public = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    return await bank.town.services.cards.add(lin.id, lin.device_id, "CNY", public, idem, details)
 
 
 @asynccontextmanager

@@ -149,6 +149,13 @@ def test_a_pause_says_how_long(ahead: float, wait: bytes) -> None:
     assert (b"retry-after", wait) in problems.answer(refused, "r", NOW).headers
 
 
+def test_who_comes_too_often_hears_when_to_come_again() -> None:
+    often = [row.example for row in problems.ROWS if row.status == 429]
+    assert often
+    for refused in often:
+        assert b"retry-after" in dict(problems.answer(refused, "r", NOW).headers), refused.code
+
+
 def test_an_unknown_refusal_is_our_fault() -> None:
     status, _, body = problems.answer(Refused(), "r", NOW)
     assert status == 500

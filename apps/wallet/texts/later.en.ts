@@ -193,6 +193,8 @@ export const en = {
   'problem.card_not_eligible': 'No card was changed: this wallet or its phone may have none now.',
   'problem.card_state': 'That cannot be done with this card now.',
   'problem.card_code_over': 'There is no code for this card that is still good. Get a new one.',
+  'problem.card_being_checked':
+    'The bank is being asked about a card already. Wait a minute, then try again.',
   'problem.card_code_too_soon': 'A code is on its way. Wait half a minute for another one.',
   'problem.card_codes_used_up':
     'Too many codes in one day. Try again tomorrow, or ask the operator to confirm the card.',

@@ -180,6 +180,7 @@ export const zh = {
   'problem.card_not_eligible': '卡片没有改动：这个钱包或手机现在不能持有卡片。',
   'problem.card_state': '这张卡片现在不能这样操作。',
   'problem.card_code_over': '没有仍然有效的验证码，请重新获取。',
+  'problem.card_being_checked': '正在向银行核实卡片，请一分钟后再试。',
   'problem.card_code_too_soon': '验证码已在路上，请半分钟后再试。',
   'problem.card_codes_used_up': '一天内验证码次数过多。请明天再试，或请运营方确认这张卡片。',
   'problem.card_of_no_issuer': '这个钱包没有接入该卡的银行。请换一张卡，或用余额。',

@@ -22,6 +22,7 @@ from tandem.access import NoSuchScope, SessionOver
 from tandem.api import errors as wire
 from tandem.api.operation import PATH_IDS
 from tandem.cards import (
+    CardBeingChecked,
     CardConflict,
     CardDelivered,
     CardNotEligible,
@@ -283,6 +284,7 @@ ROWS: Final = (
     Row(422, CardOfNoIssuer()),
     Row(429, wire.TooManyRequests("key", 2)),
     Row(429, CodePaused(_A_TIME)),
+    Row(429, CardBeingChecked(_A_TIME)),
     Row(429, CodeTooSoon(_A_TIME)),
     Row(429, CodesUsedUp("wrong", _A_TIME)),
     Row(429, SignInPaused(_A_TIME)),
@@ -300,7 +302,8 @@ ROWS: Final = (
 """Every refusal that the API answers with, by status. One without a row is a fault of ours."""
 
 _PAUSED: Final = (
-    *(CodePaused, CodeTooSoon, CodesUsedUp, SignInPaused, PacketLinksPaused, RemindedLately),
+    *(CodePaused, CardBeingChecked, CodeTooSoon, CodesUsedUp, SignInPaused),
+    *(PacketLinksPaused, RemindedLately),
 )
 _BY_CLASS: Final = {type(row.example): row for row in ROWS}
 BY_CODE: Final = {row.example.code: row for row in ROWS}

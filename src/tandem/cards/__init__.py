@@ -1,6 +1,7 @@
 """Cards: the token vault. Device cards, their keys, their life, and the check of what they say."""
 
 from tandem.cards.errors import (
+    CardBeingChecked,
     CardConflict,
     CardDelivered,
     CardNotEligible,
@@ -71,6 +72,7 @@ __all__ = [
     "AddCard",
     "AskKind",
     "Asked",
+    "CardBeingChecked",
     "CardCommand",
     "CardConflict",
     "CardDelivered",

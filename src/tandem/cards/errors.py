@@ -8,6 +8,7 @@ Refused
 ├── CardDelivered      what belongs on the device was handed out before
 ├── CardOfNoIssuer     no issuer that we are connected to has cards with this number
 ├── CardRefused        its issuer does not let this card be added
+├── CardBeingChecked   its issuer is being asked about it, or about others of this person's
 ├── CodeTooSoon        a code was sent a moment ago
 └── CodesUsedUp        too many were typed wrong, or sent, in a day
 """
@@ -23,8 +24,8 @@ from tandem.kernel import Refused
 class CardNotEligible(Refused):
     """This device can have no card now.
 
-    `reason` is `person_not_active`, `device_out_of_use`, `too_many_cards`, `too_many_refused` or
-    `too_many_wrong_codes`.
+    `reason` is `person_not_active`, `device_out_of_use`, `too_many_cards`, `too_many_refused`,
+    `too_many_asked` or `too_many_wrong_codes`.
     """
 
     code: ClassVar[str] = "card_not_eligible"
@@ -37,6 +38,7 @@ class CardNotEligible(Refused):
             "device_out_of_use": "This device was taken out of use.",
             "too_many_cards": "This device has as many cards as it can have: remove one first.",
             "too_many_refused": "Too many cards were refused lately: try again tomorrow.",
+            "too_many_asked": "Issuers were asked too often lately: try again tomorrow.",
             "too_many_wrong_codes": "Too many codes were wrong lately: try again tomorrow.",
         }.get(self.reason, "It is not eligible.")
         return f"{why} No card was added."
@@ -128,6 +130,26 @@ class CardRefused(Refused):
         return (
             "The card's issuer does not let it be added. Check number, date and security code, or "
             "ask the bank that it is from."
+        )
+
+
+@dataclass(eq=False)
+class CardBeingChecked(Refused):
+    """Issuers are being asked about cards of this person's, or somebody's with this number.
+
+    They are a few at once. `until` is when it goes on at the latest, mostly it is sooner.
+    """
+
+    code: ClassVar[str] = "card_being_checked"
+    passing: ClassVar[bool] = True
+    until: datetime
+
+    def sentence(self) -> str:
+        """Say until when to wait."""
+        when = self.until.isoformat(timespec="seconds")
+        return (
+            "The issuer is being asked about this card, or about others of yours. Try again in a "
+            f"moment, at {when} at the latest."
         )
 
 

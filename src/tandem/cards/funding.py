@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from tandem.cards.codes import lock_tries
-from tandem.cards.errors import CardNotEligible
+from tandem.cards.errors import CardBeingChecked, CardNotEligible
 from tandem.cards.issuers import CardDetails, Eligibility
 from tandem.cards.numbers import pan_hash
 from tandem.cards.proof import MAX_REFUSED, REFUSED_TIME, Proof
@@ -18,7 +18,9 @@ from tandem.kernel import Invalid, Rule
 from tandem.keyring import KeyRing
 
 ASKING_TIME: Final = timedelta(minutes=1)
-"""How long a card that was given counts as one whose issuer is being asked."""
+"""How long a card without an answer counts as one whose issuer is being asked; then as refused."""
+MAX_ASKED: Final = 20
+"""How often issuers are asked for a person in a day, whatever they answer."""
 
 _SHORTEST: Final = 12
 _MONTHS: Final = 12
@@ -27,7 +29,8 @@ _MONTHS: Final = 12
 class FundingCard(msgspec.Struct, frozen=True):
     """A row of `funding_cards`: a card that somebody gave, whatever came of it.
 
-    `expiry` is YYMM; `pan_hash` as device cards have it. `refused`: its issuer said no.
+    `expiry` is YYMM; `pan_hash` as device cards have it. `refused`: its issuer said no, or has not
+    answered: what is asked counts before the answer is known, and for good if the process dies.
     """
 
     id: UUID
@@ -83,7 +86,7 @@ def new_funding(
     keyring: KeyRing,
     now: datetime,
 ) -> FundingCard:
-    """The row of a card that somebody gives."""
+    """The row of a card that somebody gives, and whose issuer is going to be asked."""
     return FundingCard(
         id=funding_id,
         issuer_id=issuer_id,
@@ -92,7 +95,7 @@ def new_funding(
         pan_sealed=keyring.seal(card.pan.encode(), funding_context(funding_id)),
         last_four=card.pan[-4:],
         expiry=card.expiry,
-        refused=False,
+        refused=True,
         created_at=now,
     )
 
@@ -120,28 +123,46 @@ async def funding_by_id(connection: Connection, funding_id: UUID) -> FundingCard
     return FundingCard(*row)
 
 
-async def check_tries(connection: Connection, funding: FundingCard, now: datetime) -> None:
-    """Raise `CardNotEligible` after too many refusals lately: of this person, or of this number.
+async def check_tries(connection: Connection, funding: FundingCard, now: datetime) -> bool:
+    """Whether the issuer may be asked about a card that somebody gives.
 
-    Who has a list of stolen numbers must not learn from us which of them live. What is being asked
-    at this moment counts as refused, so that many tries at once are no more than a few.
+    False after too many refusals of its number in a day: who has a list of stolen numbers must not
+    learn from us which of them live, whatever wallets they try them from. That is no refusal, which
+    its owner would suffer for as long as a thief goes on. Raises `CardNotEligible` if the person
+    had too many refused, or asked about, in a day; `CardBeingChecked` if what is being asked at
+    this moment could make them too many, so that many tries at once are no more than a few.
     """
     await lock_tries(connection, funding.person_id, funding.pan_hash)
-    tries: int = await connection.fetchval(
-        "SELECT greatest(count(*) FILTER (WHERE f.person_id = $1), "
-        "count(*) FILTER (WHERE f.pan_hash = $2)) FROM funding_cards AS f "
-        "WHERE (f.person_id = $1 OR f.pan_hash = $2) AND f.created_at > $3 "
-        "AND (f.refused OR (f.created_at > $4 AND NOT EXISTS ("
-        "SELECT FROM device_cards AS c WHERE c.funding_id = f.id)))",
+    rows = await connection.fetch(
+        "SELECT f.person_id = $1 AS own, f.pan_hash = $2 AS same, f.refused, CASE WHEN f.refused "
+        "AND f.created_at > $4 AND NOT EXISTS (SELECT FROM device_cards AS c "
+        "WHERE c.funding_id = f.id) THEN f.created_at END AS asked_at FROM funding_cards AS f "
+        "WHERE (f.person_id = $1 OR (f.pan_hash = $2 AND f.refused)) AND f.created_at > $3",
         funding.person_id,
         funding.pan_hash,
         now - REFUSED_TIME,
         now - ASKING_TIME,
     )
-    if tries >= MAX_REFUSED:
+    if sum(row["own"] for row in rows) >= MAX_ASKED:
+        raise CardNotEligible("too_many_asked")
+    of_person = [row["asked_at"] for row in rows if row["own"] and row["refused"]]
+    of_number = [row["asked_at"] for row in rows if row["same"] and row["refused"]]
+    if of_person.count(None) >= MAX_REFUSED:
         raise CardNotEligible("too_many_refused")
+    if of_number.count(None) >= MAX_REFUSED:
+        return False
+    for tries in (of_person, of_number):
+        if len(tries) >= MAX_REFUSED:
+            asking = (asked_at for asked_at in tries if asked_at is not None)
+            raise CardBeingChecked(min(asking) + ASKING_TIME)
+    return True
 
 
-async def note_refused(connection: Connection, funding_id: UUID) -> None:
-    """The issuer of a card said no."""
-    await connection.execute("UPDATE funding_cards SET refused = true WHERE id = $1", funding_id)
+async def note_not_refused(connection: Connection, funding_id: UUID) -> None:
+    """The issuer of a card did not say no."""
+    await connection.execute("UPDATE funding_cards SET refused = false WHERE id = $1", funding_id)
+
+
+async def forget_funding(connection: Connection, funding_id: UUID) -> None:
+    """The issuer of a card that no device card pays from was not asked after all."""
+    await connection.execute("DELETE FROM funding_cards WHERE id = $1", funding_id)

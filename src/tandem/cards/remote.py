@@ -1,5 +1,6 @@
 """Asking the issuer of a card that somebody wants to pay from, before and after it is added."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -11,19 +12,20 @@ from tandem.cards.funding import (
     FundingCard,
     check_details,
     check_tries,
+    forget_funding,
     funding_by_id,
     insert_funding,
     new_funding,
-    note_refused,
+    note_not_refused,
     open_details,
 )
-from tandem.cards.issuers import CardDetails, Checked, Eligibility, Issuers
+from tandem.cards.issuers import CardDetails, Checked, Eligibility, IssuerAway, Issuers
 from tandem.cards.keys import KeyVault
 from tandem.cards.model import DeviceCard
 from tandem.cards.numbers import pan_hash
 from tandem.cards.proof import Proof, decide_proof
 from tandem.cards.store import load_facts
-from tandem.db import Idempotency, Pool, work
+from tandem.db import Connection, Idempotency, Pool, work
 from tandem.kernel import Clock, Ids, Invalid
 from tandem.keyring import KeyRing
 from tandem.settings import Settings
@@ -74,8 +76,10 @@ class Remote:
     ) -> Offered:
         """Ask the issuer of a card whether it may fund one on this device.
 
-        What would be refused anyway is refused before the issuer hears of it. Raises
-        `CardOfNoIssuer`, `CardNotEligible`, `Invalid`, `NotFound`, `IssuerAway`, `IssuerSilent`.
+        What would be refused anyway is refused before the issuer hears of it; of a number that was
+        refused too often it is not asked, and stands for one that wants to be spoken to. Raises
+        `CardOfNoIssuer`, `CardNotEligible`, `CardBeingChecked`, `Invalid`, `NotFound`,
+        `IssuerAway`, `IssuerSilent`.
         """
         now = self._clock.now()
         check_details(card, self._settings.day_of(now))
@@ -96,13 +100,30 @@ class Remote:
             if not adding:
                 facts = msgspec.structs.replace(facts, cards=0)
             decide_proof(facts)
-            await check_tries(connection, funding, now)
+            if not await check_tries(connection, funding, now):
+                funding = msgspec.structs.replace(funding, refused=False)
             await insert_funding(connection, funding)
-        checked = await self._issuers.check(issuer.id, card)
-        if checked.eligibility is Eligibility.REFUSED:
-            async with work(self._pool, changes=False) as connection:
-                await note_refused(connection, funding.id)
-        return Offered(funding, checked)
+        unasked = Checked(Eligibility.CALL)
+        return Offered(funding, await self._ask(funding, card) if funding.refused else unasked)
+
+    async def _ask(self, funding: FundingCard, card: CardDetails) -> Checked:
+        """Ask, and take back that it counts as refused unless the issuer says no.
+
+        Also if there is no answer, or whoever asks has gone. Raises `IssuerAway`, `IssuerSilent`.
+        """
+        write: Callable[[Connection, UUID], Awaitable[None]] | None = note_not_refused
+        try:
+            checked = await self._issuers.check(funding.issuer_id, card)
+            if checked.eligibility is Eligibility.REFUSED:
+                write = None
+        except IssuerAway:
+            write = forget_funding
+            raise
+        finally:
+            if write is not None:
+                async with work(self._pool, changes=False) as connection:
+                    await write(connection, funding.id)
+        return checked
 
     async def bring_code(self, card: DeviceCard, code: str) -> str | None:
         """Have the issuer bring this code. Raises `IssuerAway`, `IssuerSilent`."""

@@ -113,7 +113,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     ),
     "invoice_numbers": Right(update=("last",)),
     "issuers": Right(update=("last_number",)),
-    "funding_cards": Right(update=("pan_sealed", "refused")),
+    "funding_cards": Right(update=("pan_sealed", "refused"), delete=True),
     "issuer_authorisations": Right(
         update=("status", "response", "authorisation_code", "updated_at")
     ),

@@ -11,6 +11,7 @@ from tandem.access import Access, SessionOver
 from tandem.api.operation import Call, ListQuery, Page, Query, operation, page
 from tandem.cards import (
     AddCard,
+    CardBeingChecked,
     CardCommand,
     CardConflict,
     CardDelivered,
@@ -65,7 +66,7 @@ class Services(Protocol):
         ...
 
 
-_OF_ISSUERS: Final = (CardOfNoIssuer, CardRefused, IssuerAway, IssuerSilent)
+_OF_ISSUERS: Final = (CardBeingChecked, CardOfNoIssuer, CardRefused, IssuerAway, IssuerSilent)
 
 
 class TapQuery(Query, frozen=True):
