@@ -146,7 +146,8 @@ async def load_facts(
         earlier_in_use=earlier,
         cards=cards,
         refused=refused,
-        wrong_codes=wrong.most,
+        wrong_codes=len(wrong.of_person),
+        wrong_for_number=len(wrong.of_number),
     )
 
 
