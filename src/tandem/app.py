@@ -323,6 +323,7 @@ def _start(tasks: asyncio.TaskGroup, services: Services, dsn: str) -> list[async
         services.packets.expire_due,
         services.invoices.follow_due,
         services.sign_in.purge_due,
+        services.cards.purge_due,
     )
     work_of: dict[str, Callable[[], Awaitable[None]]] = {
         "webhooks": dispatcher.run,

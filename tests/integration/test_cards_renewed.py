@@ -14,6 +14,7 @@ from tandem.cards import (
     CardDelivered,
     KeyVault,
     card_by_number,
+    exception_list,
     pan_hash,
 )
 from tandem.cards.model import WHO
@@ -118,6 +119,56 @@ async def test_a_card_that_stopped_by_itself_is_not_replaced(
     if status == "blocked":
         await phone.cards.by_operator(uid(old), CardCommand.RESTORE)
         await phone.fetch(new)
+
+
+async def test_a_renewal_that_waits_does_not_keep_a_number_off_the_exception_list(
+    town: Town, lin: Someone
+) -> None:
+    """The vault blocks the old card by itself; the new one's keys are not on the phone."""
+    phone, services = first(town, lin), town.services
+    old, _new = await renewed(town, phone)
+    number = phone.cards.open_pan(await phone.cards.get(uid(old)))
+    today = services.settings.day_of(services.clock.now())
+    assert number not in await exception_list(services.pool, services.keyring, today)
+    await services.pool.execute(
+        "UPDATE device_cards SET status = 'blocked' WHERE id = $1", uid(old)
+    )
+    assert number in await exception_list(services.pool, services.keyring, today)
+    await phone.cards.by_operator(uid(old), CardCommand.RESTORE)
+    assert number not in await exception_list(services.pool, services.keyring, today)
+
+
+async def test_a_lost_device_takes_a_renewal_with_it(town: Town, lin: Someone) -> None:
+    phone = first(town, lin)
+    pair = await renewed(town, phone)
+    lost = await phone.cards.lose_device(lin.id, phone.device)
+    assert {card.id: card.status for card in lost} == {card.id: "lost" for card in pair}
+
+
+async def test_a_lost_device_takes_a_renewal_that_is_made_at_that_moment_with_it(
+    town: Town, lin: Someone
+) -> None:
+    """Both wait for the card, the renewal first: it is there when the device's turn comes."""
+    phone, pool = first(town, lin), town.services.pool
+    card = await phone.add()
+    await phone.fetch(card)
+    last_month(town, card)
+
+    async def waiting(many: int) -> None:
+        while many > await pool.fetchval(  # noqa: ASYNC110 - it happens in the database
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE NOT granted AND datname = current_database()"
+        ):
+            await asyncio.sleep(0.01)
+
+    async with pool.acquire() as held, held.transaction():
+        await held.execute("SELECT FROM device_cards WHERE id = $1 FOR UPDATE", uid(card))
+        renewing = asyncio.create_task(phone.cards.renew(uid(card), "person", lin.id))
+        await waiting(1)
+        losing = asyncio.create_task(phone.cards.lose_device(lin.id, phone.device))
+        await waiting(2)
+    new, lost = await renewing, await losing
+    assert {one.id: one.status for one in lost} == {card.id: "lost", new.id: "lost"}
 
 
 async def test_blocking_and_fetching_at_once_leave_no_working_card(

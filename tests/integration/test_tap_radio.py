@@ -125,6 +125,32 @@ def test_a_device_that_wants_to_leave_ends_its_answer_first(device: Device, path
         field.close()
 
 
+def test_a_device_that_has_paid_pays_no_second_time_in_the_same_presentation(
+    device: Device, path: str
+) -> None:
+    """A reader that goes on at once may be one that takes twice."""
+    decided, made = threading.Event(), 0
+
+    class Counts(Until):
+        def exchange(self, apdu: bytes) -> bytes:
+            nonlocal made
+            if apdu.startswith(b"\x80\xae"):
+                made += 1
+                decided.set()
+            return super().exchange(apdu)
+
+    field = radio.RadioField(path)
+    try:
+        with presented(Counts(device, -1, lambda: None), path, decided):
+            transport = found(field)
+            assert pay(transport).result is Result.APPROVED
+            assert pay(transport).result is not Result.APPROVED
+            assert isinstance(transport.transmit(b"\x00\xa4\x04\x00"), Lost)
+    finally:
+        field.close()
+    assert made == 1
+
+
 @contextmanager
 def presented(card: CardPort, path: str, away: threading.Event | None = None) -> Iterator[None]:
     """The card at this path, until it is taken away or the block ends."""

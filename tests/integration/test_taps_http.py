@@ -291,9 +291,10 @@ async def test_a_change_reaches_the_till_by_the_stream(counter: Counter) -> None
         assert now["acceptance"]["ways"]["tap"]["enabled"] is False
 
 
-async def test_the_stream_beats_as_often_as_the_terminal_asks(counter: Counter) -> None:
+@pytest.mark.parametrize("what", ["acceptance", "orders"])
+async def test_the_streams_beat_as_often_as_the_terminal_asks(counter: Counter, what: str) -> None:
     async with counter.server.client(counter.key) as client:
-        stream = path(counter, "acceptance/stream")
+        stream = path(counter, f"{what}/stream")
         async with client.stream("GET", stream, params={"beat_seconds": 1}) as answer:
             lines = answer.aiter_lines()
             async with asyncio.timeout(30):  # three usual beats take 45

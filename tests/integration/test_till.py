@@ -39,9 +39,11 @@ from tandem.till import (
     TandemSettings,
     host_client,
     open_tandem,
+    orders_watched,
     watched,
 )
-from tandem.till.policy import _BEAT_SECONDS, _LOOK_SECONDS, _SILENT_SECONDS
+from tandem.till.policy import _LOOK_SECONDS
+from tandem.till.stream import BEAT_SECONDS, FIRST_SECONDS, SILENT_SECONDS
 from tap_play import PASSCODE, device_in
 from tap_shop import SETTINGS, SETTINGS_TEXT, FakeHost, till_in
 
@@ -227,21 +229,28 @@ async def test_while_the_stream_is_cut_the_policy_is_asked_for() -> None:
                 await asyncio.gather(task, return_exceptions=True)
 
 
+def events(data: object) -> bytes:
+    """A stream that begins with an event of this data, and does not end."""
+    head, _, _ = status(200, "content-type: text/event-stream").rpartition(b"content-length")
+    said = json.dumps(data).encode()
+    return head + b"content-length: 100000\r\n\r\nevent: it\ndata: " + said + b"\n\n"
+
+
 async def test_a_connection_that_died_without_an_end_is_left_for_a_question(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert _BEAT_SECONDS < _SILENT_SECONDS <= 3
-    monkeypatch.setattr("tandem.till.policy._SILENT_SECONDS", 0.3)
+    assert BEAT_SECONDS < SILENT_SECONDS <= 3
+    monkeypatch.setattr("tandem.till.stream.SILENT_SECONDS", 0.3)
     followed: list[str] = []
 
     async def reply(request: Request) -> bytes:
         tap = {"tap": {"enabled": "/stream" in request.line}}
-        said = json.dumps({"till_id": TILL, "active": True, "acceptance": {"ways": tap}}).encode()
+        said = {"till_id": TILL, "active": True, "acceptance": {"ways": tap}}
         if "/stream" not in request.line:
-            return status(200, "content-type: application/json", body=said)
+            body = json.dumps(said).encode()
+            return status(200, "content-type: application/json", body=body)
         followed.append(request.line)
-        head, _, _ = status(200, "content-type: text/event-stream").rpartition(b"content-length")
-        return head + b"content-length: 100000\r\n\r\nevent: acceptance\ndata: " + said + b"\n\n"
+        return events(said)
 
     async with receiver() as server:
         server.reply = reply
@@ -254,7 +263,55 @@ async def test_a_connection_that_died_without_an_end_is_left_for_a_question(
             assert await it.heard(20)
             assert enabled(it)
             await until("tap is off", lambda: not enabled(it), within=20)
-    assert followed[0].split()[1].endswith(f"/stream?beat_seconds={_BEAT_SECONDS}")
+    assert followed[0].split()[1].endswith(f"/stream?beat_seconds={BEAT_SECONDS}")
+
+
+async def test_a_server_that_is_slow_to_begin_is_not_asked_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert FIRST_SECONDS > 2 * SILENT_SECONDS
+    monkeypatch.setattr("tandem.till.stream.SILENT_SECONDS", 0.2)
+    heard: list[str] = []
+
+    async def reply(request: Request) -> bytes:
+        heard.append(request.line)
+        if len(heard) == 1:
+            await asyncio.sleep(1)
+        return events({"till_id": TILL, "active": True, "acceptance": {}})
+
+    async with receiver() as server:
+        server.reply = reply
+        settings = TandemSettings(url=server.url.removesuffix("/hooks"), till=TILL, key_file="key")
+        async with (
+            httpx.AsyncClient(base_url=settings.url) as client,
+            watched(Tandem(settings, client)) as it,
+        ):
+            assert await it.heard(20)
+            assert len(heard) == 1
+
+
+async def test_a_dead_stream_of_orders_is_noticed_as_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is followed again no order is known: it may be paid otherwise meanwhile."""
+    monkeypatch.setattr("tandem.till.stream.SILENT_SECONDS", 0.2)
+    heard: list[str] = []
+
+    async def reply(request: Request) -> bytes:
+        heard.append(request.line)
+        return events({"order": {"id": "pay_1", "amount": len(heard), "currency": "CNY"}})
+
+    async with receiver() as server:
+        server.reply = reply
+        settings = TandemSettings(url=server.url.removesuffix("/hooks"), till=TILL, key_file="key")
+        async with (
+            httpx.AsyncClient(base_url=settings.url) as client,
+            orders_watched(Tandem(settings, client)) as watch,
+        ):
+            seen: list[int | None] = []
+            for _ in range(3):
+                await watch.changed()
+                seen.append(None if watch.current is None else watch.current.amount)
+    assert seen == [1, None, 2]
+    assert heard[0].split()[1].endswith(f"/orders/stream?beat_seconds={BEAT_SECONDS}")
 
 
 def enabled(watch: PolicyWatch) -> bool:

@@ -40,6 +40,7 @@ GOOD = Facts(
     cards=0,
     refused=0,
     wrong_codes=0,
+    wrong_for_number=0,
 )
 LATER_DEVICE = {"first_device": False, "earlier_in_use": True}
 ALONE = {"first_device": False, "earlier_in_use": False}
@@ -72,6 +73,14 @@ def entropy(seed: str) -> "object":
         ({**LATER_DEVICE, "wrong_codes": CODE_TRIES}, "green", "orange"),
         ({"wrong_codes": MAX_WRONG - 1}, "green", "orange"),
         ({"wrong_codes": MAX_WRONG}, "green", "too_many_wrong_codes"),
+        ({**LATER_DEVICE, "wrong_for_number": CODE_TRIES - 1}, "green", "yellow"),
+        ({"wrong_for_number": CODE_TRIES}, "green", "orange"),
+        ({"wrong_for_number": 10 * MAX_WRONG}, "green", "orange"),
+        (
+            {"wrong_codes": MAX_WRONG, "wrong_for_number": MAX_WRONG},
+            "green",
+            "too_many_wrong_codes",
+        ),
         ({"person_active": False, "refused": MAX_REFUSED}, "orange", "person_not_active"),
     ],
 )
@@ -129,13 +138,13 @@ def test_when_a_code_is_over() -> None:
 def test_codes_go_on_when_the_first_of_too_many_is_a_day_old() -> None:
     hours = tuple(NOW - timedelta(hours=n) for n in range(5))  # newest first
     codes = Codes(of_person=hours[:2], of_number=hours)
-    assert (codes.most, codes.last) == (5, NOW)
+    assert codes.last == NOW
     assert [codes.until(limit) for limit in (6, 5, 4)] == [
         None, hours[4] + CODES_TIME, hours[3] + CODES_TIME,
     ]  # fmt: skip
     both = Codes(of_person=hours[:2], of_number=hours[3:])
     assert (both.last, both.until(2)) == (NOW, hours[1] + CODES_TIME)
-    assert (Codes((), ()).most, Codes((), ()).last, Codes((), ()).until(1)) == (0, None, None)
+    assert (Codes((), ()).last, Codes((), ()).until(1)) == (None, None)
 
 
 @given(st.from_regex(r"\A[0-9]{3,8}\Z"), st.binary(min_size=16, max_size=16))

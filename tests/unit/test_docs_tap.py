@@ -13,6 +13,7 @@ from tandem.acquiring import ClientSettings
 from tandem.cli.root import tree
 from tandem.emv.show import Dialogue, render
 from tandem.emv.terminal import Combination, run
+from tandem.emv.terminal.tvr import Tvr
 from tandem.tap import read_terminal_settings
 from tandem.tap.terminal_settings import Aid, TerminalSettings
 from tandem.till import HostTls, TandemSettings
@@ -87,3 +88,18 @@ def test_the_commands_of_the_documents_are_there() -> None:
     ):
         apps: App = tree(group)
         assert apps.parse_commands([group, name])[0] == (group, name)
+
+
+def test_action_codes_are_explained_bit_by_bit() -> None:
+    """Every bit that can be found has a row, and the dots add up to the defaults."""
+    rows = re.findall(r"^\| ([1-5]) \| ([0-9A-F]{2}) \| [^|]+\|(.*)\|$", TERMINAL, re.MULTILINE)
+    bits = [int(bit, 16) << 8 * (5 - int(byte)) for byte, bit, _ in rows]
+    assert bits == [int(found) for found in Tvr if found]
+    defaults = Combination(aid=bytes(5))
+    for column, name in enumerate(("tac_denial", "tac_online", "tac_default")):
+        dotted = sum(
+            bit
+            for bit, (_, _, dots) in zip(bits, rows, strict=True)
+            if "●" in dots.split("|")[column]
+        )
+        assert dotted.to_bytes(5, "big") == getattr(defaults, name), name

@@ -1,6 +1,7 @@
 """The terminal's exception file: a listed card is not approved without the host."""
 
 from collections.abc import Iterator
+from errno import EACCES
 from pathlib import Path
 
 import msgspec
@@ -107,6 +108,37 @@ def test_what_cannot_be_used_is_said_and_the_list_before_holds(file: Path) -> No
     file.write_text(PAN)
     assert PAN in listed
     assert OTHER not in listed
+
+
+def test_a_file_whose_rights_are_mended_is_read_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As whoever may not read it sees it: root, who may run this, reads everything."""
+    read = Path.read_text
+
+    def read_text(self: Path, encoding: str | None = None) -> str:
+        if not self.stat().st_mode & 0o400:
+            raise PermissionError(EACCES, "Permission denied")
+        return read(self, encoding=encoding)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    listed = ExceptionFile(file)
+    write(file, PAN)
+    file.chmod(0o000)
+    with capture_logs() as logged:
+        assert PAN not in listed
+        assert OTHER in listed
+    assert ["permission denied" in entry["reason"] for entry in logged] == [True]
+    seen = file.stat().st_ctime_ns
+    while file.stat().st_ctime_ns == seen:  # a file's clock ticks some hundred times a second
+        file.chmod(0o600)
+    assert PAN in listed
+    assert OTHER not in listed
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_number(file: Path) -> None:
+    file.write_text(f"{PAN}\r\n", encoding="utf-8-sig")
+    assert PAN in ExceptionFile(file)
 
 
 def test_without_the_setting_there_is_no_such_file(tmp_path: Path) -> None:

@@ -65,6 +65,22 @@ async def test_a_tap_is_shown_and_printed_in_one_language(
     assert all(_columns(line) <= WIDTH for line in printed.splitlines())
 
 
+def test_a_receipt_has_the_shops_printed_name_and_the_card_is_told_the_plain_one() -> None:
+    text = SETTINGS_TEXT.replace('name = "Blue Door"', 'name = "Blue Door"\nprinted_name = "蓝门"')
+    settings = read_terminal_settings(text.encode())
+    assert settings.terminal().merchant_name == "Blue Door"
+    printed = receipt(Payment(number=7, at=NOW, amount=1, currency="CNY"), settings.shop, "zh")
+    first, *_ = printed.splitlines()
+    assert first == " " * 14 + "蓝门", "four columns of 32"
+
+
+@pytest.mark.parametrize("name", ["蓝门" * 21, "Blue\\nDoor", "Blue Door\\n", "\\u009b2J"])
+def test_a_name_that_cannot_be_printed_is_refused(name: str) -> None:
+    text = SETTINGS_TEXT.replace("[shop]", f'[shop]\nprinted_name = "{name}"')
+    with pytest.raises(TerminalMisset, match="printed_name"):
+        read_terminal_settings(text.encode())
+
+
 def test_a_chinese_receipt_has_its_columns() -> None:
     paid = Payment(
         number=7, at=NOW, amount=8000, currency="CNY", approved=True, card="*" * 12 + "0121",

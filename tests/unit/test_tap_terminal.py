@@ -23,6 +23,7 @@ from tandem.tap import (
     NoCard,
     Payment,
     PolicyUnknown,
+    Reply,
     State,
     StoreUnusable,
     TerminalMisset,
@@ -211,6 +212,31 @@ async def test_an_advice_that_the_host_refuses_is_told_and_not_sent_for_ever(
         with pytest.raises(Invalid, match="took nothing"):
             await till.refund(payment.number)
         assert await till.send_due() == []
+
+
+async def test_a_host_says_yes_to_an_advice_in_a_code_of_its_own(
+    folder: Path, device: Device, clock: ManualClock
+) -> None:
+    taken = Reply(approved=True, code="08")
+    with till_in(folder, DirectField(device), FakeHost(taken), clock) as (till, store):
+        await till.take(100)
+        (settled,) = await till.send_due()
+        assert (settled.response_code, settled.unpaid) == ("08", False)
+        ((_, kept),) = store.last(1)
+        assert not kept.unpaid
+
+
+@pytest.mark.parametrize(("code", "unpaid"), [("", False), ("00", False), ("51", True)])
+def test_a_payment_that_an_older_version_stored_is_read(
+    clock: ManualClock, code: str, *, unpaid: bool
+) -> None:
+    now = Payment(
+        number=1, at=clock.now(), amount=1, currency="CNY", approved=True, offline=True,
+        response_code=code,
+    )  # fmt: skip
+    before = msgspec.to_builtins(now)
+    del before["host_approved"]
+    assert msgspec.convert(before, Payment).unpaid is unpaid
 
 
 async def test_what_is_secret_is_sealed_and_goes_when_nothing_is_due(

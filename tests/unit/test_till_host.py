@@ -22,8 +22,9 @@ SECRET = Secret(
 class FakeClient:
     """Writes a message as a link does, and answers as a test says."""
 
-    def __init__(self, raises: Exception | None = None) -> None:
+    def __init__(self, raises: Exception | None = None, code: str = "00") -> None:
         self.raises = raises
+        self.code = code
         self.sent: list[bytes] = []
         self.asked: list[Message] = []
 
@@ -32,7 +33,7 @@ class FakeClient:
         self.sent.append(Codec(Wire()).write(message))
         if self.raises is not None:
             raise self.raises
-        return Message("0210", {De.RESPONSE_CODE: "00", De.AUTHORISATION_CODE: "A1    "})
+        return Message("0210", {De.RESPONSE_CODE: self.code, De.AUTHORISATION_CODE: "A1    "})
 
 
 def way(client: FakeClient, settings: TerminalSettings = SETTINGS) -> HostOnline:
@@ -42,6 +43,25 @@ def way(client: FakeClient, settings: TerminalSettings = SETTINGS) -> HostOnline
 async def test_an_answer_is_a_reply() -> None:
     reply = await way(FakeClient()).authorise(PAYMENT, SECRET, repeat=False)
     assert (reply.approved, reply.code, reply.authorisation_code) == (True, "00", "A1")
+
+
+@pytest.mark.parametrize(
+    ("code", "paid", "taken"),
+    [
+        ("00", True, True),
+        ("08", False, True),
+        ("10", False, False),
+        ("11", True, True),
+        ("16", True, True),
+        ("51", False, False),
+        ("", False, False),
+    ],
+)
+async def test_what_an_acquirers_code_comes_to(code: str, *, paid: bool, taken: bool) -> None:
+    host = way(FakeClient(code=code))
+    assert (await host.authorise(PAYMENT, SECRET, repeat=False)).approved is paid
+    reply = await host.advise(PAYMENT, SECRET, repeat=False)
+    assert (reply.approved, reply.code) == (taken, code)
 
 
 @pytest.mark.parametrize(

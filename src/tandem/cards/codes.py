@@ -41,11 +41,6 @@ class Codes(msgspec.Struct, frozen=True):
     of_number: tuple[datetime, ...]
 
     @property
-    def most(self) -> int:
-        """How many, of whichever there were more."""
-        return max(len(self.of_person), len(self.of_number))
-
-    @property
     def last(self) -> datetime | None:
         """When the last one was."""
         return max((*self.of_person[:1], *self.of_number[:1]), default=None)
@@ -106,3 +101,11 @@ async def note_code(connection: Connection, code: CardCode) -> None:
 async def forget_sent(connection: Connection, code_id: UUID) -> None:
     """A code was not sent after all."""
     await connection.execute("DELETE FROM card_codes WHERE id = $1 AND kind = 'sent'", code_id)
+
+
+async def purge_codes(connection: Connection, now: datetime) -> int:
+    """Take away what does not count any more. Returns how many rows."""
+    done: str = await connection.execute(
+        "DELETE FROM card_codes WHERE created_at <= $1", now - CODES_TIME
+    )
+    return int(done.rpartition(" ")[2])

@@ -2,8 +2,8 @@
 
     green    the device that the wallet was made with: nothing more, its key is the wallet's
     yellow   a later device, while an earlier one is in use: a one-time code shown there
-    orange   a later device without an earlier one, or codes were typed wrong lately: the operator
-             confirms
+    orange   a later device without an earlier one, or codes were typed wrong lately, by the person
+             or for the number: the operator confirms
     red      refused: nothing is made
 
 An operator may ask for more than that of every card (`TANDEM_CARD_PROOF`). A code never travels
@@ -32,11 +32,13 @@ MAX_CARDS: Final = 8
 MAX_REFUSED: Final = 3
 REFUSED_TIME: Final = timedelta(days=1)
 MAX_WRONG: Final = 10
-"""Wrong codes of a person, or for a number of an issuer's card whoever types them, in a day."""
+"""Wrong codes that are judged in a day: of a person, and for a number of an issuer's card whoever
+types them. A person who used them up adds no card. A number that was used up can be added, and the
+operator confirms it: its owner is not whom others' guesses speak against."""
 MAX_SENT: Final = 10
 """Codes that issuers send for a person, or for a number, in a day: each is a message."""
 CODES_TIME: Final = timedelta(days=1)
-"""How long codes are counted. A thief who uses a number up stops its owner no longer than this."""
+"""How long codes are counted."""
 
 _WORD_BYTES: Final = 8
 
@@ -65,8 +67,8 @@ _ORDER: Final = tuple(Proof)
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of who wants a card, and of the issuer's number that it is to pay from.
 
-    `refused` are cards of the person's in the last day; `wrong_codes` those of the person or for
-    the number, of whichever there were more.
+    Of the last day: `refused` are cards of the person's, `wrong_codes` those that the person typed,
+    `wrong_for_number` those that anybody typed for the number.
     """
 
     person_active: bool
@@ -76,6 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cards: int
     refused: int
     wrong_codes: int
+    wrong_for_number: int
 
 
 def decide_proof(facts: Facts, least: Proof = Proof.GREEN) -> Proof:
@@ -89,7 +92,7 @@ def decide_proof(facts: Facts, least: Proof = Proof.GREEN) -> Proof:
     ):
         if wrong:
             raise CardNotEligible(reason)
-    guessed = facts.refused or facts.wrong_codes >= CODE_TRIES
+    guessed = facts.refused or max(facts.wrong_codes, facts.wrong_for_number) >= CODE_TRIES
     if guessed or not (facts.first_device or facts.earlier_in_use):
         return Proof.ORANGE
     found = Proof.GREEN if facts.first_device else Proof.YELLOW

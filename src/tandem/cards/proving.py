@@ -19,6 +19,7 @@ from tandem.cards.codes import (
     lock_tries,
     note_code,
     number_of,
+    purge_codes,
 )
 from tandem.cards.errors import CardConflict, CodeOver, CodesUsedUp, CodeTooSoon, CodeWrong
 from tandem.cards.issuers import IssuerAway, Issuers
@@ -46,6 +47,8 @@ from tandem.settings import Settings
 
 SEND_AGAIN: Final = timedelta(seconds=30)
 """How long after a code the next one can be sent: each is a message to the cardholder."""
+PURGE_EVERY: Final = timedelta(hours=1)
+"""How often the counts of codes that are over are taken away."""
 
 _EVENT_OF: Final = {
     CardStatus.ACTIVE: "card.active",
@@ -80,6 +83,7 @@ class CardProofs:
         self.vault = KeyVault(pool, clock, entropy, keyring, settings)
         self._answers = SealedAnswers(pool, clock, keyring)
         self._remote = Remote(pool, clock, ids, keyring, settings, self.vault, issuers)
+        self._purged_at: datetime | None = None
 
     async def show_code(self, person_id: UUID, asking: UUID, card_id: UUID) -> ShownCode:
         """A new one-time code for a card that waits for one, shown on an earlier device.
@@ -144,6 +148,15 @@ class CardProofs:
             await self._note(connection, card, "wrong", number, now)
             refused_as(CodeWrong.code)
         raise CodeWrong(CODE_TRIES - tries)  # after the count is committed
+
+    async def purge_due(self) -> int:
+        """Take away codes that do not count any more, once an hour; returns how many rows."""
+        now = self._clock.now()
+        if self._purged_at is not None and now - self._purged_at < PURGE_EVERY:
+            return 0
+        self._purged_at = now
+        async with work(self._pool) as connection:
+            return await purge_codes(connection, now)
 
     async def _check_wrong(
         self, connection: Connection, card: DeviceCard, now: datetime

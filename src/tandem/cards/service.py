@@ -37,9 +37,8 @@ from tandem.cards.store import (
     card_by_id,
     insert_card,
     list_cards,
-    live_cards_of,
     load_facts,
-    lock_cards,
+    lock_device_cards,
     lock_number,
     next_serial,
     update_card,
@@ -163,11 +162,10 @@ class Cards(CardProofs):
     ) -> list[CardView]:
         """A device is lost: its cards pay no more, and only the operator restores them."""
         async with work(self._pool) as connection:
-            found = await live_cards_of(connection, device_id)
+            cards = await lock_device_cards(connection, device_id)
             now = self._clock.now()
-            cards = (await lock_cards(connection, *found)).values()
             made: list[CardView] = []
-            for card in cards:
+            for card in cards.values():
                 if card.person_id != person_id:
                     raise NotFound("device", show_id("dev", device_id))
                 if card.status in {CardStatus.ACTIVE, CardStatus.SUSPENDED}:

@@ -96,12 +96,20 @@ async def list_cards(
     return [DeviceCard(*row) for row in rows]
 
 
-async def live_cards_of(connection: Connection, device_id: UUID) -> list[UUID]:
-    """The ids of a device's cards that are not over."""
-    rows = await connection.fetch(
-        f"SELECT id FROM device_cards WHERE device_id = $1 AND status IN {_LIVE}", device_id
-    )
-    return [row["id"] for row in rows]
+async def lock_device_cards(connection: Connection, device_id: UUID) -> dict[UUID, DeviceCard]:
+    """A device's cards that are not over, locked in order of id.
+
+    One that was made while they were waited for is newer, and so locked after them.
+    """
+    cards: dict[UUID, DeviceCard] = {}
+    while True:
+        rows = await connection.fetch(
+            f"SELECT id FROM device_cards WHERE device_id = $1 AND status IN {_LIVE}", device_id
+        )
+        more = {row["id"] for row in rows} - cards.keys()
+        if not more:
+            return cards
+        cards |= await lock_cards(connection, *more)
 
 
 async def load_facts(
@@ -146,7 +154,8 @@ async def load_facts(
         earlier_in_use=earlier,
         cards=cards,
         refused=refused,
-        wrong_codes=wrong.most,
+        wrong_codes=len(wrong.of_person),
+        wrong_for_number=len(wrong.of_number),
     )
 
 

@@ -145,7 +145,8 @@ def _replace(file: Path, text: str) -> None:
 
 async def _exceptions() -> list[str]:
     async with services() as opened:
-        return await exception_list(opened.pool, opened.keyring, opened.clock)
+        today = opened.settings.day_of(opened.clock.now())
+        return await exception_list(opened.pool, opened.keyring, today)
 
 
 def _show_keys(keys: IssuerKeys) -> None:

@@ -108,6 +108,8 @@ def sync(*, folder: Folder = None) -> None:
             f"The keys of the card that ends in {lost.last_four} were handed out before and are "
             f"not here. Remove it and add one anew: tandem device remove {lost.id}"
         )
+    for renewal, before in found.withheld:
+        complain(_withheld(renewal, before))
     done(f"This device has {len(found.held)} card{'' if len(found.held) == 1 else 's'}.")
 
 
@@ -226,6 +228,15 @@ def _told(card: CardView) -> None:
         say("When it is given: tandem device sync")
     else:
         done(f"The card that ends in {card.last_four} is on this device. Pay: tandem device tap")
+
+
+def _withheld(card: CardView, before: str | None) -> str:
+    """Why a renewed card's keys are not here, and what to do."""
+    why = f"The card that ends in {card.last_four} was renewed, but its new keys are kept back: "
+    if before is None:
+        return f"{why}the one before it is over. Add one anew: tandem device remove {card.id}"
+    then = "you have resumed it" if before == "suspended" else "the operator has restored it"
+    return f"{why}the one before it is {before}. When {then}: tandem device sync"
 
 
 def _named(cards: Sequence[C], named: str | None, what: str = "is on this device") -> C:

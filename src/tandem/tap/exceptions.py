@@ -11,15 +11,15 @@ from tandem.tap.errors import TerminalMisset
 log = structlog.get_logger(__name__)
 
 _NUMBER: Final = re.compile(r"[0-9]{12,19}", re.ASCII)
-_State = tuple[int, int, int]
+_State = tuple[int, int, int, int]
 
 
 class ExceptionFile:
     """The card numbers of a text file, one on each line, read again whenever the file has changed.
 
-    Empty lines and those that begin with `#` say nothing. A file that cannot be used any more
-    changes nothing: the numbers read last go on to hold, and it is logged. Raises `TerminalMisset`
-    if it cannot be used at first.
+    Empty lines and those that begin with `#` say nothing, nor does a byte order mark. A file that
+    cannot be used any more changes nothing: the numbers read last go on to hold, and it is logged.
+    Raises `TerminalMisset` if it cannot be used at first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,16 +40,16 @@ class ExceptionFile:
         return number in self._numbers
 
     def _state(self) -> _State | None:
-        """What changes with the file's contents; None if it is not there."""
+        """What changes with the file's contents, or with who may read it; None: it is not there."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
     def _read(self) -> frozenset[str]:
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
             reason = (error.strerror or "cannot be read").lower()
             raise TerminalMisset(f"{self._path}: {reason}") from error

@@ -25,7 +25,7 @@ from tandem.kernel import Currency, currency
 
 PURCHASE: Final = 0x00
 REFUND: Final = 0x20
-_APPROVED: Final = "00"
+_NOT_REFUSED: Final = frozenset({"", "00"})
 _LAST_STAN: Final = 999_999
 _SHOWN: Final = 4
 
@@ -74,8 +74,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
     `number` counts the terminal's payments. `card` is the number with all but its end masked,
     `original` the `rrn` of the payment that a refund gives back, `order` the till's order that it
-    pays, `languages` those that the card prefers. What is not known yet, or never will be, is
-    empty.
+    pays, `languages` those that the card prefers. `host_approved` is what the host said of it
+    last. What is not known yet, or never will be, is empty.
     """
 
     number: int
@@ -93,6 +93,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     authorisation_code: str = ""
     response_code: str = ""
+    host_approved: bool | None = None
     original: str = ""
     order: str = ""
     languages: tuple[str, ...] = ()
@@ -105,7 +106,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unpaid(self) -> bool:
         """Whether it was approved here and the host, told of it afterwards, refused to pay."""
-        return self.approved and self.offline and self.response_code not in {"", _APPROVED}
+        if self.host_approved is None:  # not answered, or stored before that was kept
+            refused = self.response_code not in _NOT_REFUSED
+        else:
+            refused = not self.host_approved
+        return self.approved and self.offline and refused
 
     @property
     def stan(self) -> str:
@@ -142,7 +147,10 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A host's answer. `code` is ISO 8583's element 39, `icc` element 55."""
+    """A host's answer. `code` is ISO 8583's element 39, `icc` element 55.
+
+    Codes differ by network: `approved` is what the way to the host makes of them.
+    """
 
     approved: bool
     code: str

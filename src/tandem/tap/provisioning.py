@@ -38,11 +38,22 @@ _NOT_YET: Final = "card_state"
 _LOOK_SECONDS: Final = 0.25
 
 
+class Withheld(NamedTuple):
+    """A renewal whose keys the vault keeps, and the state of the card that it renews.
+
+    `before` is None if that one is over, or not of this device: the renewal is of no use then.
+    """
+
+    card: CardView
+    before: str | None
+
+
 class Synced(NamedTuple):
     """What `sync` came to: cards that are new here, cards that are gone, and all that there are.
 
     `waiting` are this device's cards that are not proved yet, `lost` those whose keys were handed
-    out before and are not here: they are to be removed and added anew.
+    out before and are not here: they are to be removed and added anew. `withheld` are renewals that
+    wait until the card that they renew pays again.
     """
 
     new: tuple[Provisioned, ...]
@@ -50,6 +61,7 @@ class Synced(NamedTuple):
     held: tuple[Provisioned, ...]
     waiting: tuple[CardView, ...]
     lost: tuple[CardView, ...]
+    withheld: tuple[Withheld, ...]
 
 
 def connect(store: DeviceStore, url: str, key: str, entropy: Entropy) -> str:
@@ -130,7 +142,7 @@ def sync(store: DeviceStore, vault: Vault, today: date) -> Synced:
                 vault.renew(card.id)
     theirs = _own(vault)
     missing = [c for c in reversed(theirs) if c.status == ACTIVE and c.id not in held]
-    new, lost = _fetched(store, vault, missing)
+    new, lost, kept_back = _fetched(store, vault, missing)
     # Fetching a renewed card ends the one before it, so what is over is asked for after that.
     status = {card.id: card.status for card in (_own(vault) if new else theirs)}
     gone: list[Provisioned] = []
@@ -142,7 +154,8 @@ def sync(store: DeviceStore, vault: Vault, today: date) -> Synced:
         elif said != kept.status:
             store.set_status(kept.id, said)
     waiting = tuple(card for card in theirs if card.status.startswith("waiting"))
-    return Synced(tuple(new), tuple(gone), store.cards(), waiting, tuple(lost))
+    withheld = tuple(Withheld(card, _state_before(card, theirs)) for card in kept_back)
+    return Synced(tuple(new), tuple(gone), store.cards(), waiting, tuple(lost), withheld)
 
 
 def settle(
@@ -165,19 +178,19 @@ def settle(
 
 def _fetched(
     store: DeviceStore, vault: Vault, cards: list[CardView]
-) -> tuple[list[Provisioned], list[CardView]]:
-    """Fetch these: what came, and those whose keys were handed out before or are not for us."""
+) -> tuple[list[Provisioned], list[CardView], list[CardView]]:
+    """Fetch these: what came; those whose keys are gone or not for us; those that have to wait."""
     new: list[Provisioned] = []
     lost: list[CardView] = []
+    kept_back: list[CardView] = []
     for card in cards:
         try:
             new.append(fetch(store, vault, card))
         except VaultRefused as refused:
-            if refused.reason != _NOT_YET:
-                lost.append(card)
+            (kept_back if refused.reason == _NOT_YET else lost).append(card)
         except KeyMalformed:
             lost.append(card)
-    return new, lost
+    return new, lost, kept_back
 
 
 def _ask_again(store: DeviceStore, vault: Vault) -> CardView:
@@ -215,6 +228,12 @@ def _renewed(card: CardView, all_of_them: list[CardView]) -> bool:
         other.id != card.id and other.last_four == card.last_four and not other.delivered
         for other in all_of_them
     )
+
+
+def _state_before(card: CardView, all_of_them: list[CardView]) -> str | None:
+    """The state of the card that this one renews."""
+    older = (o for o in all_of_them if o.last_four == card.last_four and o.delivered)
+    return next((other.status for other in older), None)
 
 
 def _bytes(text: str) -> bytes:

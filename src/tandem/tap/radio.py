@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
+from tandem.emv.apdu import Ins, Status
 from tandem.emv.terminal import Answer, Lost
 from tandem.kernel import Entropy
 from tandem.tap.errors import ReaderUnusable
@@ -25,6 +26,7 @@ _SEL_RES: Final = b"\x20"
 _LISTEN_SECONDS: Final = 0.5
 _SENSE_SECONDS: Final = 1.0
 _BLOCK_SECONDS: Final = 5.0
+_REFUSED: Final = Status.CONDITIONS_NOT_SATISFIED.to_bytes(2, "big")
 
 
 def missing() -> str | None:
@@ -64,17 +66,37 @@ def _converse(
 ) -> None:
     """Answer blocks until the field is gone; who wants to leave waits until nothing more is asked.
 
-    The answer that decides a payment is made before it is sent, and may have several parts.
+    The answer that decides a payment is made before it is sent, and may have several parts. What
+    begins another payment in the same presentation is refused, and ends it.
     """
-    protocol = IsoDepCard(card)
+    presented = _Presented(card, leave)
+    protocol = IsoDepCard(presented)
     answer = protocol.block(first)
     while answer is not None:
         seconds = _LISTEN_SECONDS if leave() else _BLOCK_SECONDS
         received = _heard(nfc, partial(frontend.exchange, bytearray(answer), seconds))
-        if received is None:
+        if received is None or presented.over:
             break
         answer = protocol.block(bytes(received))
     card.reset()
+
+
+class _Presented:
+    """The card in one presentation: once it wants to leave, it is selected no more."""
+
+    def __init__(self, card: CardPort, leave: Callable[[], bool]) -> None:
+        self._card = card
+        self._leave = leave
+        self.over = False
+
+    def exchange(self, apdu: bytes) -> bytes:
+        if apdu[1:2] == Ins.SELECT.to_bytes() and self._leave():
+            self.over = True
+            return _REFUSED
+        return self._card.exchange(apdu)
+
+    def reset(self) -> None:
+        self._card.reset()
 
 
 class RadioField:

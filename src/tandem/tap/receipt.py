@@ -55,7 +55,7 @@ def receipt(payment: Payment, shop: Shop, own: str = "en") -> str:
     amount = f"{payment.currency} {format_amount(payment.amount, payment.unit)}"
     kind = words["refund" if payment.is_refund else "purchase"]
     lines = [
-        _centred(shop.name),
+        _centred(shop.printed_name or shop.name),
         "",
         _line(f"{payment.at:%Y-%m-%d}", f"{payment.at:%H:%M:%S}"),
         _line(words["terminal"], shop.terminal),

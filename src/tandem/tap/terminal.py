@@ -392,6 +392,7 @@ class Till:
         payment = msgspec.structs.replace(
             due.payment,
             approved=reply.approved if due.payment.is_refund else due.payment.approved,
+            host_approved=reply.approved,
             response_code=reply.code,
             authorisation_code=reply.authorisation_code or due.payment.authorisation_code,
         )
@@ -427,6 +428,7 @@ def _answered(payment: Payment, reply: Reply, final: Outcome) -> Payment:
     return msgspec.structs.replace(
         payment,
         approved=reply.approved,
+        host_approved=reply.approved,
         why=final.why.value,
         response_code=reply.code,
         authorisation_code=reply.authorisation_code,

@@ -12,6 +12,7 @@
     category = 5814
     merchant = "M1"               # ISO 8583, element 42
     terminal = "T1"               # element 41
+    printed_name = "蓝门"         # on receipts, if not the name
 
     [[aids]]
     aid = "F074616E6401"
@@ -50,17 +51,22 @@ _HEX: Final = {
     "aid": (_AID, "5 to 16 bytes"),
     **dict.fromkeys(("tac_denial", "tac_online", "tac_default"), (_TAC, "5 bytes")),
 }
+_Printed = Annotated[str, Meta(max_length=40, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
 _Text40 = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[ -~]+$")]
 
 
 class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose terminal it is. `country` is an ISO 3166-1 number, `category` the ISO 18245 code."""
+    """Whose terminal it is. `country` is an ISO 3166-1 number, `category` the ISO 18245 code.
+
+    `name` is what cards are told (9F4E), in ASCII; receipts have `printed_name` in its place.
+    """
 
     name: _Text40
     country: Annotated[int, Meta(ge=1, le=999)]
     category: Annotated[int, Meta(ge=0, le=9999)]
     merchant: Annotated[str, Meta(min_length=1, max_length=15, pattern="^[ -~]+$")]
     terminal: Annotated[str, Meta(min_length=1, max_length=8, pattern="^[ -~]+$")]
+    printed_name: _Printed = ""
 
 
 class Aid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

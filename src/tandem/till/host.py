@@ -29,6 +29,11 @@ _APPROVED_OFFLINE: Final = "Y1"
 _UNABLE_ONLINE: Final = "Y3"
 """Approved, since nobody could be asked (EMV Book 4, Annex A6)."""
 _NO_ANSWER: Final = "68"
+_APPROVALS: Final = frozenset({"00", "11", "16"})
+"""Approved; approved for a VIP; approved, update track 3 (ISO 8583:1987, element 39)."""
+_TAKEN: Final = _APPROVALS | {"08"}
+"""Of what was approved offline also "honour with identification": the person has left. Not 10, a
+part of the amount: somebody has to see that the rest is not paid."""
 _ACQUIRERS: Final = "0" * 22
 
 
@@ -44,7 +49,7 @@ class HostOnline:
         """0200, or 0100 if it only asks about the card; 0201 or 0101 if it was sent before."""
         fields = self._fields(payment, first=not repeat) | _card(secret)
         kind = "010" if self._only_asks(payment) else "020"
-        return await self._ask(f"{kind}{int(repeat)}", fields)
+        return await self._ask(f"{kind}{int(repeat)}", fields, _APPROVALS)
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """0220 or 0221: approved offline.
@@ -55,7 +60,7 @@ class HostOnline:
             return await self.authorise(payment, secret, repeat=repeat)
         code = _UNABLE_ONLINE if payment.why == Why.DEFERRED else _APPROVED_OFFLINE
         fields = self._fields(payment) | _card(secret) | {De.RESPONSE_CODE: code}
-        return await self._ask("0221" if repeat else "0220", fields)
+        return await self._ask("0221" if repeat else "0220", fields, _TAKEN)
 
     async def reverse(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """0420 or 0421: the request of the same number had no answer."""
@@ -66,7 +71,7 @@ class HostOnline:
             De.RESPONSE_CODE: _NO_ANSWER,
             De.ORIGINAL: original,
         }
-        return await self._ask("0421" if repeat else "0420", fields)
+        return await self._ask("0421" if repeat else "0420", fields, _APPROVALS)
 
     def _fields(self, payment: Payment, *, first: bool = False) -> dict[int, str]:
         shop = self._settings.shop
@@ -95,7 +100,7 @@ class HostOnline:
         aid = next((each for each in self._settings.aids if each.takes(payment.aid)), None)
         return aid is not None and aid.status_check and payment.amount == 10**payment.unit.exponent
 
-    async def _ask(self, mti: str, fields: dict[int, str]) -> Reply:
+    async def _ask(self, mti: str, fields: dict[int, str], approvals: frozenset[str]) -> Reply:
         try:
             answer = await self._client.request(Message(mti, fields))
         except NotSent as error:
@@ -106,7 +111,7 @@ class HostOnline:
             raise Unsendable(error.sentence()) from error
         code = answer.text(De.RESPONSE_CODE) or ""
         return Reply(
-            approved=code == "00",
+            approved=code in approvals,
             code=code,
             authorisation_code=(answer.text(De.AUTHORISATION_CODE) or "").strip(),
             icc=answer.binary(De.ICC) or b"",

@@ -9,15 +9,12 @@ import httpx
 import msgspec
 import structlog
 
+from tandem.till.stream import opened, said
 from tandem.till.tandem import Tandem
 
 log = structlog.get_logger(__name__)
 
 _AGAIN_SECONDS: Final = 0.5
-_ASK_SECONDS: Final = 5.0
-_SILENT_SECONDS: Final = 20.0
-"""A stream says something every 15 seconds: one that is silent for longer is cut."""
-_DATA: Final = "data: "
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -50,16 +47,12 @@ class OrderWatch:
 
     async def run(self) -> None:
         """Follow, for ever."""
-        path = f"{self._tandem.path}/orders/stream"
-        limits = httpx.Timeout(_ASK_SECONDS, read=_SILENT_SECONDS)
         while True:
             try:
-                async with self._tandem.http.stream("GET", path, timeout=limits) as answer:
+                async with opened(self._tandem, "orders") as answer:
                     answer.raise_for_status()
-                    async for line in answer.aiter_lines():
-                        if line.startswith(_DATA):
-                            said = line.removeprefix(_DATA)
-                            self._learn(msgspec.json.decode(said, type=_Waiting).order)
+                    async for data in said(answer):
+                        self._learn(msgspec.json.decode(data, type=_Waiting).order)
             except (httpx.HTTPError, msgspec.MsgspecError) as error:
                 log.info("the till's orders were not told", reason=str(error))
             self._learn(None)

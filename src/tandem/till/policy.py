@@ -10,19 +10,15 @@ import msgspec
 import structlog
 
 from tandem.merchants import Acceptance, WayRule
+from tandem.till.stream import ASK_SECONDS, opened, said
 from tandem.till.tandem import Tandem
 
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS: Final = 0.5
 """How often the policy is asked for while it cannot be followed."""
-_ASK_SECONDS: Final = 5.0
-_BEAT_SECONDS: Final = 1
-_SILENT_SECONDS: Final = 3.0
-"""The stream says something every second: one that is silent for longer is taken for cut."""
 _REFUSED: Final = frozenset({401, 403, 404})
 _CLOSED: Final = Acceptance(ways={"tap": WayRule(enabled=False)})
-_DATA: Final = "data: "
 
 
 class _Accepts(msgspec.Struct):
@@ -73,18 +69,14 @@ class PolicyWatch:
 
     async def _follow(self) -> None:
         """Take what the stream says, until it ends."""
-        path = f"{self._tandem.path}/acceptance/stream"
-        limits = httpx.Timeout(_ASK_SECONDS, read=_SILENT_SECONDS)
-        beat = {"beat_seconds": _BEAT_SECONDS}
-        async with self._tandem.http.stream("GET", path, params=beat, timeout=limits) as answer:
+        async with opened(self._tandem, "acceptance") as answer:
             if self._taken(answer):
-                async for line in answer.aiter_lines():
-                    if line.startswith(_DATA):
-                        self._learn(line.removeprefix(_DATA).encode())
+                async for data in said(answer):
+                    self._learn(data)
 
     async def _ask(self) -> None:
         path = f"{self._tandem.path}/acceptance"
-        answer = await self._tandem.http.get(path, timeout=_ASK_SECONDS)
+        answer = await self._tandem.http.get(path, timeout=ASK_SECONDS)
         if self._taken(answer):
             self._learn(answer.content)
 
@@ -99,9 +91,9 @@ class PolicyWatch:
         return False
 
     def _learn(self, body: bytes) -> None:
-        said = msgspec.json.decode(body, type=_Accepts)
-        self._known = said.acceptance if said.active else _CLOSED
-        self._wallets = said.wallets
+        now = msgspec.json.decode(body, type=_Accepts)
+        self._known = now.acceptance if now.active else _CLOSED
+        self._wallets = now.wallets
         self._heard.set()
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.api.operation import Call, Live, operation
+from tandem.api.routes.taps import BeatQuery
 from tandem.events import EventHub
 from tandem.events.live import Subscription
 from tandem.kernel import Clock, show_id
@@ -62,12 +63,13 @@ class WaitingOrder(msgspec.Struct, frozen=True):
     who=("merchant",),
     scope="taps:write",
 )
-async def stream_till_orders(call: Call[Services], till_id: UUID) -> Live:
+async def stream_till_orders(call: Call[Services], till_id: UUID, query: BeatQuery) -> Live:
     """Server-sent events `order`: the order that waits at the till now, and whenever it changes.
 
     A terminal takes a tap for it and names it (`order_id`). Its data is `{"till_id", "order"}`; an
     order has `id`, `amount` and `currency`. It is null when the order is paid, cancelled or over,
-    and while somebody who scanned its code is paying it.
+    and while somebody who scanned its code is paying it. A comment comes every 15 seconds when
+    nothing happens, or as often as `beat_seconds` says.
     """
     services, merchant_id = call.services, call.principal.owner_id
     await services.merchants.till(merchant_id, till_id)
@@ -77,7 +79,7 @@ async def stream_till_orders(call: Call[Services], till_id: UUID) -> Live:
     now = services.clock.now()
     open_ = [p for p in found if p.source == Source.ORDER and (p.expires_at or now) > now]
     first = merchant_view(open_[0]) if open_ else None
-    return Live(_frames(show_id("til", till_id), first, subscription))
+    return Live(_frames(show_id("til", till_id), first, subscription), query.beat_seconds)
 
 
 async def _frames(
