@@ -1,5 +1,6 @@
 """The terminal's exception file: a listed card is not approved without the host."""
 
+import os
 from collections.abc import Iterator
 from errno import EACCES
 from pathlib import Path
@@ -139,6 +140,18 @@ def test_a_file_whose_rights_are_mended_is_read_again(
 def test_a_byte_order_mark_is_no_part_of_the_first_number(file: Path) -> None:
     file.write_text(f"{PAN}\r\n", encoding="utf-8-sig")
     assert PAN in ExceptionFile(file)
+
+
+def test_what_is_no_file_is_not_waited_for(file: Path) -> None:
+    listed = ExceptionFile(file)
+    file.unlink()
+    os.mkfifo(file)
+    with capture_logs() as logged:
+        assert OTHER in listed
+    assert ["no regular file" in entry["reason"] for entry in logged] == [True]
+    for path in (file, Path("/dev/zero"), file.parent, file.parent / "a\0b"):
+        with pytest.raises(TerminalMisset):
+            ExceptionFile(path)
 
 
 def test_without_the_setting_there_is_no_such_file(tmp_path: Path) -> None:

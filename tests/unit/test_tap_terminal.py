@@ -32,6 +32,7 @@ from tandem.tap import (
     Unanswered,
     Unreachable,
     read_terminal_settings,
+    read_trusted,
     receipt,
 )
 from tandem.tap.payment import mask
@@ -472,6 +473,14 @@ def test_settings_that_cannot_be_are_refused(old: str, new: str) -> None:
     assert old in text
     with pytest.raises(TerminalMisset):
         read_terminal_settings(text.replace(old, new).encode())
+
+
+def test_settings_without_end_and_names_that_are_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TerminalMisset, match="nested"):
+        read_terminal_settings(b"a=" + b"[" * 100_000)
+    odd = msgspec.structs.replace(SETTINGS, trusted="a\0b")
+    with pytest.raises(TerminalMisset, match="file's name"):
+        read_trusted(odd, tmp_path)
 
 
 @given(st.binary(max_size=200))

@@ -43,11 +43,13 @@ class ExceptionFile:
         """What changes with the file's contents, or with who may read it; None: it is not there."""
         try:
             found = self._path.stat()
-        except OSError:
+        except (OSError, ValueError):  # a name with NUL in it is none
             return None
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
     def _read(self) -> frozenset[str]:
+        if self._path.is_fifo() or self._path.is_char_device():  # reading might never end
+            raise TerminalMisset(f"{self._path}: is no regular file")
         try:
             lines = self._path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:

@@ -160,6 +160,8 @@ def read_terminal_settings(text: bytes) -> TerminalSettings:
         settings.terminal()
     except (msgspec.MsgspecError, ValueError, Invalid) as error:
         raise TerminalMisset(str(error)) from error
+    except RecursionError as error:
+        raise TerminalMisset("it is nested too deeply") from error
     return settings
 
 
@@ -178,5 +180,7 @@ def read_trusted(settings: TerminalSettings, folder: Path) -> TrustedKeys:
         return TrustedKeys.from_bytes(path.read_bytes())
     except OSError as error:
         raise TerminalMisset(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    except ValueError as error:  # a name with NUL in it
+        raise TerminalMisset(f"{str(path)!r} cannot be a file's name") from error
     except KeyMalformed as error:
         raise TerminalMisset(f"{path}: {error.sentence()}") from error
