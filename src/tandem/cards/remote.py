@@ -21,7 +21,7 @@ from tandem.cards.issuers import CardDetails, Checked, Eligibility, Issuers
 from tandem.cards.keys import KeyVault
 from tandem.cards.model import DeviceCard
 from tandem.cards.numbers import pan_hash
-from tandem.cards.proof import Proof, decide_proof
+from tandem.cards.proof import CODE_TRIES, Proof, decide_proof
 from tandem.cards.store import load_facts
 from tandem.db import Idempotency, Pool, work
 from tandem.kernel import Clock, Ids, Invalid
@@ -96,6 +96,8 @@ class Remote:
             if not adding:
                 facts = msgspec.structs.replace(facts, cards=0)
             decide_proof(facts)
+            if not adding and facts.wrong_for_number >= CODE_TRIES:
+                raise Invalid("card", "its codes were guessed at: add it as a new device card")
             await check_tries(connection, funding, now)
             await insert_funding(connection, funding)
         checked = await self._issuers.check(issuer.id, card)
