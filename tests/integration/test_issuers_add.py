@@ -236,7 +236,10 @@ async def test_a_thief_who_uses_a_number_up_does_not_lock_its_owner_out(
     assert (made.status, made.proof) == ("waiting_operator", "orange")
     confirmed = await cards.by_operator(read_id("crd", made.id), CardCommand.CONFIRM)
     assert confirmed.status == "active"
-    assert (await add(bank, owner, card("0119", 68))).proof == "green", "their other cards"
+    other = await add(bank, owner, card("0119", 68))
+    assert other.proof == "green", "their other cards"
+    with pytest.raises(Invalid, match="guessed"):  # the operator is to see it
+        await cards.fund(owner.id, read_id("crd", other.id), "CNY", card("0085", number))
 
 
 async def test_guesses_that_count_no_more_are_taken_away(bank: Bank, lin: Someone) -> None:
