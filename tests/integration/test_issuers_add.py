@@ -238,7 +238,7 @@ async def test_a_thief_who_uses_a_number_up_does_not_lock_its_owner_out(
     assert confirmed.status == "active"
     other = await add(bank, owner, card("0119", 68))
     assert other.proof == "green", "their other cards"
-    with pytest.raises(Invalid, match="guessed"):  # the operator is to see it
+    with pytest.raises(Invalid, match="guesses or refusals"):  # the operator is to see it
         await cards.fund(owner.id, read_id("crd", other.id), "CNY", card("0085", number))
 
 

@@ -116,6 +116,17 @@ async def test_a_request_without_an_answer_is_declined_and_reversed_until_it_is_
     ]
 
 
+async def test_what_a_host_took_and_the_terminal_did_not_is_taken_back(
+    folder: Path, device: Device, clock: ManualClock
+) -> None:
+    host = FakeHost(msgspec.structs.replace(NO, code="10", undo=True), YES)
+    with till_in(folder, DirectField(device), host, clock) as (till, store):
+        assert not (await till.take(8000)).approved
+        assert len(await till.send_due()) == 1
+        assert states(store)[0] is State.REVERSED
+    assert host.asked == [("authorise", 1, False), ("reverse", 1, False)]
+
+
 async def test_a_host_that_was_not_reached_needs_no_reversal(
     folder: Path, device: Device, clock: ManualClock
 ) -> None:

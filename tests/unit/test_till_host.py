@@ -59,9 +59,10 @@ async def test_an_answer_is_a_reply() -> None:
 )
 async def test_what_an_acquirers_code_comes_to(code: str, *, paid: bool, taken: bool) -> None:
     host = way(FakeClient(code=code))
-    assert (await host.authorise(PAYMENT, SECRET, repeat=False)).approved is paid
+    asked = await host.authorise(PAYMENT, SECRET, repeat=False)
+    assert (asked.approved, asked.undo) == (paid, code in {"08", "10"}), "no part is left booked"
     reply = await host.advise(PAYMENT, SECRET, repeat=False)
-    assert (reply.approved, reply.code) == (taken, code)
+    assert (reply.approved, reply.code, reply.undo) == (taken, code, False)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ class Advice(CardRequest, frozen=True, kw_only=True):
     """0220: it has happened. Approved offline, or the completion of an authorisation.
 
     `original` is the authorisation that it completes, None if the terminal approved it by itself.
-    `authorisation_code` is element 38 and `response_code` 39 (Y1: approved offline).
+    `authorisation_code` is element 38 and `response_code` 39 (Y1: approved offline; Y3: approved
+    because nobody could be asked, at a gate).
     """
 
     original: Original | None = None

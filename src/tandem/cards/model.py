@@ -198,7 +198,7 @@ def moved(
     if after is CardStatus.ACTIVE:
         changes |= {"stopped_at": None, "lost_at": None}
     else:
-        changes["stopped_at"] = card.stopped_at or now
+        changes["stopped_at"] = now if status is CardStatus.ACTIVE else card.stopped_at or now
         if after in {CardStatus.LOST, CardStatus.BLOCKED}:
             changes["lost_at"] = card.lost_at or now
     return msgspec.structs.replace(card, status=after.value, updated_at=now, **changes)

@@ -80,6 +80,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     wrong_codes: int
     wrong_for_number: int
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether somebody guessed, or was refused, of late: the operator is to see it."""
+        wrong = max(self.wrong_codes, self.wrong_for_number)
+        return self.refused > 0 or wrong >= CODE_TRIES
+
 
 def decide_proof(facts: Facts, least: Proof = Proof.GREEN) -> Proof:
     """What is to be proved, at `least` so much. Raises `CardNotEligible` if it is red."""
@@ -92,8 +98,7 @@ def decide_proof(facts: Facts, least: Proof = Proof.GREEN) -> Proof:
     ):
         if wrong:
             raise CardNotEligible(reason)
-    guessed = facts.refused or max(facts.wrong_codes, facts.wrong_for_number) >= CODE_TRIES
-    if guessed or not (facts.first_device or facts.earlier_in_use):
+    if facts.doubtful or not (facts.first_device or facts.earlier_in_use):
         return Proof.ORANGE
     found = Proof.GREEN if facts.first_device else Proof.YELLOW
     return max(found, least, key=_ORDER.index)

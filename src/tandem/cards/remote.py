@@ -23,7 +23,7 @@ from tandem.cards.issuers import CardDetails, Checked, Eligibility, IssuerAway, 
 from tandem.cards.keys import KeyVault
 from tandem.cards.model import DeviceCard
 from tandem.cards.numbers import pan_hash
-from tandem.cards.proof import CODE_TRIES, Proof, decide_proof
+from tandem.cards.proof import Proof, decide_proof
 from tandem.cards.store import load_facts
 from tandem.db import Connection, Idempotency, Pool, work
 from tandem.kernel import Clock, Ids, Invalid
@@ -100,8 +100,9 @@ class Remote:
             if not adding:
                 facts = msgspec.structs.replace(facts, cards=0)
             decide_proof(facts)
-            if not adding and facts.wrong_for_number >= CODE_TRIES:
-                raise Invalid("card", "its codes were guessed at: add it as a new device card")
+            if not adding and facts.doubtful:
+                reason = "there were guesses or refusals of late: add it as a new device card"
+                raise Invalid("card", reason)
             if not await check_tries(connection, funding, now):
                 funding = msgspec.structs.replace(funding, refused=False)
             await insert_funding(connection, funding)

@@ -149,13 +149,15 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """A host's answer. `code` is ISO 8583's element 39, `icc` element 55.
 
-    Codes differ by network: `approved` is what the way to the host makes of them.
+    Codes differ by network: `approved` is what the way to the host makes of them. `undo`: the host
+    took what this terminal does not, a part or under a condition, and is to take it back.
     """
 
     approved: bool
     code: str
     authorisation_code: str = ""
     icc: bytes = b""
+    undo: bool = False
 
 
 class Unreachable(Exception):

@@ -326,7 +326,7 @@ class Till:
             raise
         final = complete(outcome, HostAnswer(reply.approved, issuer_data(reply.icc)))
         payment = _answered(payment, reply, final)
-        self._store.save(payment, State.DONE)
+        self._store.save(payment, State.REVERSAL_DUE if reply.undo else State.DONE)
         await self._say(final.ui)
         return payment
 

@@ -34,6 +34,8 @@ _APPROVALS: Final = frozenset({"00", "11", "16"})
 _TAKEN: Final = _APPROVALS | {"08"}
 """Of what was approved offline also "honour with identification": the person has left. Not 10, a
 part of the amount: somebody has to see that the rest is not paid."""
+_CONDITIONAL: Final = frozenset({"08", "10"})
+"""Approved with identification, or in part: a question that is answered so is taken back."""
 _ACQUIRERS: Final = "0" * 22
 
 
@@ -49,7 +51,8 @@ class HostOnline:
         """0200, or 0100 if it only asks about the card; 0201 or 0101 if it was sent before."""
         fields = self._fields(payment, first=not repeat) | _card(secret)
         kind = "010" if self._only_asks(payment) else "020"
-        return await self._ask(f"{kind}{int(repeat)}", fields, _APPROVALS)
+        reply = await self._ask(f"{kind}{int(repeat)}", fields, _APPROVALS)
+        return msgspec.structs.replace(reply, undo=reply.code in _CONDITIONAL)
 
     async def advise(self, payment: Payment, secret: Secret, *, repeat: bool) -> Reply:
         """0220 or 0221: approved offline.
