@@ -127,7 +127,7 @@ async def lose_and_remove(stage: Stage, phone: Screen, key: str) -> None:
 
     await phone.role("button", "Remove this card|移除这张卡片").click()
     await phone.page.get_by_role("dialog").get_by_role("button").last.click()
-    removed = re.compile("was removed and never|已移除，不能再")
+    removed = re.compile("was removed and buys nothing|已移除，不能再")
     await phone.page.get_by_text(removed).wait_for()
     await phone.role("link", "Back|返回").click()
     await phone.role("button", "former|以前").click()
