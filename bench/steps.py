@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Final
+from typing import Final
 
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -137,17 +137,15 @@ async def count_steps(server: Server, plan: Plan, tell: Tell) -> Steps:
 
 
 def _requests(plan: Plan, run: str, *, once: bool) -> Iterator[bytes]:
-    shape: dict[str, Any] = {"people": plan.people, "merchants": 1, "connections": CONNECTIONS}
-    return iter(
-        Requests(
-            Job(
-                port=8080,
-                kind="static",
-                **shape,
-                warm_seconds=0,
-                seconds=0,
-                run=f"steps-{run}",
-                once=once,
-            )
-        )
+    job = Job(
+        port=8080,
+        kind="static",
+        people=plan.people,
+        merchants=1,
+        connections=CONNECTIONS,
+        warm_seconds=0,
+        seconds=0,
+        run=f"steps-{run}",
+        once=once,
     )
+    return iter(Requests(job))
